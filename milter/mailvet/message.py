@@ -1,0 +1,52 @@
+"""message – what the MTA told us, as it came.
+
+`Headers` keeps every field verbatim in order, with one index by lower-case name. A value is all that
+stood behind the colon, leading white space included, folded with "\\n" as milters see it.
+
+Raises     nothing
+Not here   any interpretation; the body, which is never kept
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Field(NamedTuple):
+    name: bytes  # as it was spelled
+    value: bytes  # " Someone <a@example.org>"; lines joined by "\n"
+
+
+class Headers:
+    """The header fields of one message, topmost first, and where each name occurs."""
+
+    __slots__ = ("by_name", "fields", "size")
+
+    def __init__(self) -> None:
+        self.fields: list[Field] = []
+        self.by_name: dict[bytes, list[int]] = {}  # lower-case name -> positions in `fields`
+        self.size = 0  # octets of names and values
+
+    def add(self, name: bytes, value: bytes) -> bytes:
+        """Append a field; returns its lower-case name, white space before the colon removed."""
+        key = name.lower().rstrip(b" \t")
+        fields = self.fields
+        self.by_name.setdefault(key, []).append(len(fields))
+        fields.append(Field(name, value))
+        self.size += len(name) + len(value)
+        return key
+
+    def values(self, key: bytes) -> list[bytes]:
+        """Values of all fields with this lower-case name, topmost first."""
+        return [self.fields[i].value for i in self.by_name.get(key, ())]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """Who handed us the message and as whom: macros and SMTP commands, undecided."""
+
+    address: str = ""  # client address as text; "" where the MTA could not say
+    host: str = ""  # its name, as the MTA found it
+    helo: str = ""
+    mail_from: str = ""  # without angle brackets; "" is the null reverse-path
+    login: str = ""  # {auth_authen}
+    queue_id: str = ""

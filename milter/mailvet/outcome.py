@@ -1,0 +1,42 @@
+"""outcome – what was decided about a message and what is changed in it, as values.
+
+Raises     nothing
+Not here   how it is decided (disposition, edits) and who carries it out (adapters.pymilter)
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from mailvet.settings import Action
+from mailvet.verdict import Report
+
+
+class Delete(NamedTuple):
+    name: str  # as the MTA spells it
+    index: int  # 1-based among the fields of that name, as the milter was shown them
+
+
+class Insert(NamedTuple):
+    index: int  # 0: above everything, Postfix' own Received too
+    name: str
+    value: str  # with its leading space; folded with "\n"
+
+
+Edit = Delete | Insert
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disposition:
+    action: Action
+    rule: str = ""  # the [policy.on] key that decided; "" where nothing did
+    reason: str = ""  # for the log and `check`
+    code: str = ""  # "550", "451"; "" unless the message is refused
+    enhanced: str = ""  # "5.7.1"
+    text: str = ""  # what the client is told: generic, no secrets
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    disposition: Disposition
+    edits: tuple[Edit, ...]  # in the order that is safe to apply
+    report: Report

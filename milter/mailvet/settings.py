@@ -1,0 +1,125 @@
+"""settings – the configuration as frozen values, with their defaults.
+
+Field names are the keys of mailvet.toml. Times are seconds. Every default is safe to run.
+
+Raises     nothing
+Not here   reading and checking a file (config)
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Mode(StrEnum):
+    MARK = "mark"  # write the header, change nothing else
+    QUARANTINE = "quarantine"  # a reject becomes a quarantine
+    ENFORCE = "enforce"  # do what [policy.on] says
+
+
+class Action(StrEnum):
+    ACCEPT = "accept"
+    QUARANTINE = "quarantine"
+    REJECT = "reject"
+    TEMPFAIL = "tempfail"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MilterSettings:
+    listen: str = "inet:8899@127.0.0.1"
+    workers: int = 0  # 0: one per CPU
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DnsSettings:
+    nameservers: tuple[str, ...] = ()  # "127.0.0.1", "127.0.0.1:5353", "[::1]:53"; empty: the system's
+    timeout: float = 2.0  # one question
+    budget: float = 10.0  # time waited for all questions of one message
+    questions: int = 100  # DNS questions of one message
+    cache: int = 20_000  # answers kept by a worker
+    trusted: tuple[str, ...] = ()  # name servers besides loopback whose AD bit counts
+    require_validation: str = "off"  # off | warn | refuse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustSettings:
+    networks: tuple[str, ...] = ("127.0.0.0/8", "::1")
+    relays: tuple[str, ...] = ()
+    authserv_ids: tuple[str, ...] = ()
+    sealers: tuple[str, ...] = ()  # ARC sealers whose word makes an override available to policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitSettings:
+    signatures: int = 10  # DKIM signatures looked at
+    signed_fields: int = 200  # entries of one h=
+    key_record: int = 4096  # octets of a key record
+    rsa_min_bits: int = 1024  # RFC 8301 §3.2
+    rsa_max_bits: int = 8192
+    arc_sets: int = 10  # at most 50 (RFC 8617 §4.2.1)
+    header_fields: int = 1000
+    header_bytes: int = 524_288
+    from_bytes: int = 8192
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DkimSettings:
+    partial_body: str = "policy"  # l= shorter than the body: policy | pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnSettings:
+    """What to do for each finding; the first that applies in this order wins over later ones."""
+
+    ambiguous_from: Action = Action.REJECT
+    dmarc_reject: Action = Action.QUARANTINE  # RFC 9989 §7.4: not rejected for p=reject alone
+    dmarc_quarantine: Action = Action.QUARANTINE
+    spf_fail: Action = Action.ACCEPT  # RFC 9989 §7.1: SPF alone loses mail that passes by DKIM
+    temperror: Action = Action.ACCEPT
+    arc_override: Action | None = None  # DMARC failed, but a trusted sealer saw it pass; None: no override
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicySettings:
+    mode: Mode = Mode.MARK
+    on: OnSettings = field(default_factory=OnSettings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreSettings:
+    url: str = "sqlite:////var/lib/mailvet/mailvet.db"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsSettings:
+    listen: str = "127.0.0.1:9899"  # "" turns it off
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogSettings:
+    format: str = "auto"  # auto | text | json | journal
+    local_parts: bool = False
+    level: str = "info"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreachSettings:
+    enabled: bool = False
+    source: str = "hibp"  # hibp | file
+    api_key_file: str = "/etc/mailvet/hibp.key"
+    url: str = "https://haveibeenpwned.com/api/v3/breachedaccount/range/{prefix}"
+    wait: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    authserv_id: str = ""  # "": the host name, filled in by config
+    milter: MilterSettings = field(default_factory=MilterSettings)
+    dns: DnsSettings = field(default_factory=DnsSettings)
+    trust: TrustSettings = field(default_factory=TrustSettings)
+    limits: LimitSettings = field(default_factory=LimitSettings)
+    dkim: DkimSettings = field(default_factory=DkimSettings)
+    policy: PolicySettings = field(default_factory=PolicySettings)
+    breach: BreachSettings = field(default_factory=BreachSettings)
+    store: StoreSettings = field(default_factory=StoreSettings)
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
+    log: LogSettings = field(default_factory=LogSettings)
