@@ -8,6 +8,9 @@ Not here   reading and checking a file (config)
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Annotated
+
+Seconds = Annotated[float, "seconds"]  # in the file: "1s", "500ms", "2m", "1h", "7d"
 
 
 class Mode(StrEnum):
@@ -32,8 +35,8 @@ class MilterSettings:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DnsSettings:
     nameservers: tuple[str, ...] = ()  # "127.0.0.1", "127.0.0.1:5353", "[::1]:53"; empty: the system's
-    timeout: float = 2.0  # one question
-    budget: float = 10.0  # time waited for all questions of one message
+    timeout: Seconds = 2.0  # one question
+    budget: Seconds = 10.0  # time waited for all questions of one message
     questions: int = 100  # DNS questions of one message
     cache: int = 20_000  # answers kept by a worker
     trusted: tuple[str, ...] = ()  # name servers besides loopback whose AD bit counts
@@ -107,7 +110,7 @@ class BreachSettings:
     source: str = "hibp"  # hibp | file
     api_key_file: str = "/etc/mailvet/hibp.key"
     url: str = "https://haveibeenpwned.com/api/v3/breachedaccount/range/{prefix}"
-    wait: float = 1.0
+    wait: Seconds = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
