@@ -1,0 +1,65 @@
+"""logs – where log lines go: standard error, one write a line, in the form the reader of it wants.
+
+`text` is for a terminal, `journal` for systemd (severity prefix), `json` for everything else.
+
+Raises     nothing: a log that cannot be written must not stop mail
+Not here   what a line says (journal)
+"""
+
+import contextlib
+import os
+import sys
+import time
+import traceback
+
+from mailvet import journal
+from mailvet.settings import LogSettings
+
+_LEVELS = {"debug": 7, "info": 6, "warning": 4, "error": 3}  # RFC 5424 §6.2.1
+
+
+class Log:
+    """One process' log. Lines are written whole, so those of several processes do not mix."""
+
+    def __init__(self, settings: LogSettings, descriptor: int = 2) -> None:
+        self._descriptor = descriptor
+        self._format = _resolve(settings.format, descriptor)
+        self._threshold = _LEVELS[settings.level]
+
+    def message(self, line: journal.Line) -> None:
+        self._line("info", line)
+
+    def say(self, level: str, event: str, **pairs: str | int | float) -> None:
+        """Something about the daemon itself: `event` names it, the pairs say more."""
+        self._line(level, {"event": event, **pairs})
+
+    def surprise(self, where: str, error: BaseException) -> None:
+        """A bug: the traceback, on one line, so that it can be reported."""
+        trace = " | ".join("".join(traceback.format_exception(error)).split("\n"))
+        self.say("error", "bug", where=where, error=repr(error)[:500], traceback=trace[-3000:])
+
+    def _line(self, level: str, line: journal.Line) -> None:
+        severity = _LEVELS[level]
+        if severity > self._threshold:
+            return
+        if self._format == "json":
+            text = journal.as_json({"time": round(time.time(), 3), "level": level, **line})
+        elif self._format == "journal":
+            text = f"<{severity}>{journal.as_text(line)}"
+        else:
+            text = f"{time.strftime('%H:%M:%S')} {level} {journal.as_text(line)}"
+        with contextlib.suppress(OSError):
+            os.write(self._descriptor, text.encode("utf-8", "backslashreplace") + b"\n")
+
+
+def _resolve(wanted: str, descriptor: int) -> str:
+    if wanted != "auto":
+        return wanted
+    if os.isatty(descriptor):
+        return "text"
+    return "journal" if "JOURNAL_STREAM" in os.environ else "json"
+
+
+def complain(text: str) -> None:
+    """A line for the person who started the program."""
+    sys.stderr.write(f"mailvet: {text}\n")

@@ -1,0 +1,116 @@
+"""metrics – what Prometheus reads: counters of all processes of one daemon.
+
+prometheus_client's multi-process mode: every process writes its own memory-mapped file in a directory
+that `prepare` makes and names in the environment, before this module is imported anywhere else; one
+process serves the sum. Nothing on the mail path waits for a reader.
+
+Raises     OSError from `serve`, if the address is taken
+Not here   health as such: `healthy` and `ready` are asked for
+"""
+
+import http.server
+import socket
+import threading
+from collections.abc import Callable, Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+from mailvet.outcome import Delete, Outcome
+
+_MESSAGES = Counter("mailvet_messages", "Messages judged, by what was done with them", ["action"])
+_RESULTS = Counter("mailvet_results", "Verdicts, by method and result", ["method", "result"])
+_REMOVED = Counter("mailvet_removed_fields", "Forged or unreadable fields removed")
+_SECONDS = Histogram(
+    "mailvet_message_seconds", "Time a message waited for us at its end", buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10)
+)
+_DNS = Counter("mailvet_dns", "The resolver's counters", ["what"])
+_BREACH = Counter("mailvet_breach", "The breach look-up's counters", ["what"])
+_RESTARTS = Counter("mailvet_restarts", "Processes of ours that died and were started again", ["process"])
+_BUGS = Counter("mailvet_bugs", "Unexpected exceptions; each has a log line")
+
+
+class Meter:
+    """Counts for one process. Label children are kept: looking one up costs more than counting."""
+
+    def __init__(self) -> None:
+        self._actions: dict[str, Counter] = {}
+        self._results: dict[tuple[str, str], Counter] = {}
+        self._seen: dict[tuple[str, str], int] = {}
+
+    def message(self, outcome: Outcome, seconds: float) -> None:
+        action = outcome.disposition.action.value
+        child = self._actions.get(action) or self._actions.setdefault(action, _MESSAGES.labels(action))
+        child.inc()
+        _SECONDS.observe(seconds)
+        report = outcome.report
+        for verdict in (report.iprev, report.spf, report.arc, report.dmarc, report.auth, *report.dkim):
+            if verdict is not None:
+                key = (verdict.method, verdict.result.value)
+                found = self._results.get(key)
+                if found is None:
+                    found = self._results[key] = _RESULTS.labels(*key)
+                found.inc()
+        removed = sum(isinstance(edit, Delete) for edit in outcome.edits)
+        if removed:
+            _REMOVED.inc(removed)
+
+    def bug(self) -> None:
+        _BUGS.inc()
+
+    def restarted(self, process: str) -> None:
+        _RESTARTS.labels(process).inc()
+
+    def absorb(self, family: str, totals: Mapping[str, int]) -> None:
+        """Running totals kept elsewhere ("dns", "breach"): what was added since the last time counts."""
+        counter = {"dns": _DNS, "breach": _BREACH}[family]
+        for what, total in totals.items():
+            new = total - self._seen.get((family, what), 0)
+            if new > 0:
+                counter.labels(what).inc(new)
+                self._seen[family, what] = total
+
+
+def forget(pid: int) -> None:
+    """A process of ours has ended."""
+    mark_process_dead(pid)
+
+
+def serve(address: tuple[str, int], ready: Callable[[], bool]) -> None:
+    """Answer /metrics, /healthz and /readyz until the process is ended."""
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        timeout = 10
+
+        def do_GET(self) -> None:  # the name is http.server's
+            if self.path == "/metrics":
+                self._reply(200, CONTENT_TYPE_LATEST, generate_latest(registry))
+            elif self.path == "/healthz":
+                self._reply(200, "text/plain", b"ok\n")
+            elif self.path == "/readyz":
+                good = ready()
+                self._reply(200 if good else 503, "text/plain", b"ready\n" if good else b"no worker\n")
+            else:
+                self._reply(404, "text/plain", b"/metrics /healthz /readyz\n")
+
+        def _reply(self, status: int, kind: str, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Not a log line per scrape."""
+
+    class Server(http.server.ThreadingHTTPServer):
+        address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        daemon_threads = True
+
+    with Server(address, Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        thread.join()

@@ -1,0 +1,147 @@
+"""check – `mailvet check`: the daemon's own judgement of a stored message, explained.
+
+The same Session is driven as libmilter would drive it; only the DNS may come from a recording. What the
+envelope does not say is taken from the message, and the result says so.
+
+Raises     ValueError, if the client address is not an address or a recording cannot be read
+Not here   wording (explain); arguments (cli)
+"""
+
+import dataclasses
+import ipaddress
+import json
+import time
+from dataclasses import dataclass
+
+from mailvet import explain, mailfile, received, replay
+from mailvet.adapters.dnspython import Resolver
+from mailvet.adapters.logs import Log
+from mailvet.daemon import make_engine
+from mailvet.message import Envelope
+from mailvet.outcome import Outcome
+from mailvet.ports import Lookups, Question
+from mailvet.session import Session
+from mailvet.settings import Settings
+from mailvet.verdict import DmarcResult
+
+_CHUNK = 65535  # what Postfix sends at a time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    message: bytes
+    ip: str | None = None  # None: from the topmost Received field
+    helo: str | None = None
+    mail_from: str | None = None  # None: from Return-Path
+    replay: str | None = None  # a recording's text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What was found out, and all one needs to explain it."""
+
+    outcome: Outcome
+    envelope: Envelope
+    assumed: tuple[str, ...]  # "client address from the topmost Received field" ...
+    questions: tuple[Question, ...]
+    milliseconds: float
+    settings: Settings
+    message: mailfile.MailFile
+
+    @property
+    def finding(self) -> bool:
+        """Is there something to look at: DMARC neither passed nor absent, or the message not accepted?"""
+        dmarc = self.outcome.report.dmarc
+        wrong = dmarc is not None and dmarc.result not in (DmarcResult.PASS, DmarcResult.NONE)
+        return wrong or self.outcome.disposition.action.value != "accept"
+
+    def recording(self) -> str:
+        return json.dumps(replay.to_json(self.questions), indent=1) + "\n"
+
+    def as_json(self) -> str:
+        found = {
+            "envelope": dataclasses.asdict(self.envelope),
+            "assumed": self.assumed,
+            "report": dataclasses.asdict(self.outcome.report),
+            "disposition": dataclasses.asdict(self.outcome.disposition),
+            "edits": [{"edit": type(edit).__name__.lower(), **edit._asdict()} for edit in self.outcome.edits],
+            "questions": replay.to_json(self.questions)["questions"],
+            "milliseconds": round(self.milliseconds, 2),
+        }
+        return json.dumps(found, indent=2) + "\n"
+
+    def as_text(self) -> str:
+        return explain.text(self)
+
+
+def run(request: Request, settings: Settings) -> Result:
+    """Judge one message. Asks the DNS unless the request brings a recording."""
+    message = mailfile.parse(request.message)
+    envelope, assumed = _envelope(request, message)
+    log = Log(settings.log)
+    resolver = Resolver(settings.dns)
+    recorded = replay.from_json(json.loads(request.replay)) if request.replay is not None else None
+    begun: list[Lookups] = []
+
+    def begin() -> Lookups:
+        begun.append(recorded or resolver.begin())
+        return begun[-1]
+
+    engine = dataclasses.replace(make_engine(settings, resolver, log.surprise, None), begin=begin)
+    if recorded is None:
+        resolver.start()
+    try:
+        started = time.perf_counter()
+        outcome = _converse(Session(engine), envelope, message)
+        milliseconds = (time.perf_counter() - started) * 1000
+    finally:
+        if recorded is None:
+            resolver.close()
+    return Result(
+        outcome=outcome,
+        envelope=envelope,
+        assumed=assumed,
+        questions=begun[-1].trail(),
+        milliseconds=milliseconds,
+        settings=settings,
+        message=message,
+    )
+
+
+def _converse(session: Session, envelope: Envelope, message: mailfile.MailFile) -> Outcome:
+    """The steps of one SMTP session, as libmilter would call them."""
+    session.connect(envelope.host, envelope.address)
+    session.helo(envelope.helo)
+    session.mail(envelope.mail_from.encode("utf-8", "surrogateescape"), "")
+    for name, value in message.fields:
+        session.header(name, value)
+    session.end_of_headers()
+    for at in range(0, len(message.body), _CHUNK):
+        session.body(message.body[at : at + _CHUNK])
+    return session.end_of_message("")
+
+
+def _envelope(request: Request, message: mailfile.MailFile) -> tuple[Envelope, tuple[str, ...]]:
+    assumed = []
+    values: dict[bytes, list[bytes]] = {}
+    for name, value in message.fields:
+        values.setdefault(name.lower(), []).append(value)
+    hop = received.client(values.get(b"received", []), ())
+    ip, helo, mail_from = request.ip, request.helo, request.mail_from
+    if ip is None:
+        ip = hop.address if hop else ""
+        assumed.append(
+            f"client {ip} from the topmost Received field" if ip else "client unknown: no Received field tells it; use --ip"
+        )
+    else:
+        ip = str(ipaddress.ip_address(ip))
+    if helo is None:
+        helo = hop.helo if hop and (request.ip is None or hop.address == ip) else ""
+        assumed.append(f"HELO {helo} from the topmost Received field" if helo else "no HELO name; use --helo")
+    if mail_from is None:
+        path = values.get(b"return-path", [b""])[0].decode("utf-8", "replace").strip()
+        mail_from = path.removeprefix("<").removesuffix(">")
+        assumed.append(
+            f"MAIL FROM {mail_from} from Return-Path" if mail_from else "null MAIL FROM: no Return-Path; use --mail-from"
+        )
+    return Envelope(address=ip, helo=helo, mail_from=mail_from), tuple(assumed)

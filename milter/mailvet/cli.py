@@ -1,0 +1,124 @@
+"""cli – `mailvet` on the command line: argv → settings → one of the commands; exit statuses.
+
+0 fine, 1 a finding or a failed check, 2 usage or configuration.
+
+Raises     SystemExit, by argparse
+Not here   what the commands do
+"""
+
+import argparse
+import dataclasses
+import json
+import signal
+import sys
+from pathlib import Path
+
+from mailvet import __version__, config
+from mailvet.adapters.logs import complain
+from mailvet.settings import Settings
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The console script."""
+    arguments = _parser().parse_args(argv)
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `mailvet check ... | head` is not an error
+    try:
+        settings = config.load(arguments.config)
+    except config.ConfigError as e:
+        for mistake in e.mistakes:
+            complain(str(mistake))
+        return 2
+    return int(arguments.run(arguments, settings))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="mailvet", description="Find out who really sent each inbound message.")
+    parser.add_argument("--version", action="version", version=f"mailvet {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--config", type=Path, metavar="FILE", help=f"default: {config.DEFAULT_PATH}, if it is there")
+
+    serve = commands.add_parser("serve", parents=[common], help="the daemon, in the foreground")
+    serve.set_defaults(run=_serve)
+
+    check = commands.add_parser("check", parents=[common], help="explain one message")
+    check.add_argument("message", metavar="MESSAGE", help='a file, or "-" for standard input')
+    check.add_argument("--ip", metavar="A", help="client address; default: from the topmost Received field")
+    check.add_argument("--helo", metavar="N", help="its HELO name; default: likewise")
+    check.add_argument("--mail-from", metavar="A", help='envelope sender, "" for none; default: from Return-Path')
+    check.add_argument("--json", action="store_true", help="for programs")
+    check.add_argument("--record", type=Path, metavar="FILE", help="store all DNS answers")
+    check.add_argument("--replay", type=Path, metavar="FILE", help="ask no DNS: answer from a recording")
+    check.set_defaults(run=_check)
+
+    conf = commands.add_parser("config", help="the configuration")
+    actions = conf.add_subparsers(required=True, metavar="check|show")
+    verify = actions.add_parser("check", parents=[common], help="every mistake at once")
+    verify.set_defaults(run=_config_check)
+    show = actions.add_parser("show", parents=[common], help="the effective values")
+    show.add_argument("--json", action="store_true", help="for programs")
+    show.set_defaults(run=_config_show)
+
+    breach = commands.add_parser("breach", parents=[common], help="one look-up: what leaves the host, what comes back")
+    breach.add_argument("address", metavar="ADDRESS")
+    breach.set_defaults(run=_breach)
+    return parser
+
+
+def _serve(_arguments: argparse.Namespace, settings: Settings) -> int:
+    from mailvet.daemon import serve  # each command loads only what it needs
+
+    return serve(settings)
+
+
+def _check(arguments: argparse.Namespace, settings: Settings) -> int:
+    from mailvet import check
+
+    try:
+        source = sys.stdin.buffer if arguments.message == "-" else Path(arguments.message).open("rb")
+        with source:
+            message = source.read()
+        replay = arguments.replay.read_text("utf-8") if arguments.replay else None
+        request = check.Request(
+            message=message, ip=arguments.ip, helo=arguments.helo, mail_from=arguments.mail_from, replay=replay
+        )
+        result = check.run(request, settings)
+        if arguments.record:
+            arguments.record.write_text(result.recording(), "utf-8")
+    except (OSError, ValueError) as e:
+        complain(str(e))
+        return 2
+    sys.stdout.write(result.as_json() if arguments.json else result.as_text())
+    return 1 if result.finding else 0
+
+
+def _config_check(arguments: argparse.Namespace, _settings: Settings) -> int:
+    sys.stdout.write(f"{arguments.config or config.DEFAULT_PATH}: fine\n")
+    return 0
+
+
+def _config_show(arguments: argparse.Namespace, settings: Settings) -> int:
+    values = dataclasses.asdict(settings)
+    sys.stdout.write(json.dumps(values, indent=2) + "\n" if arguments.json else "\n".join(_toml(values)) + "\n")
+    return 0
+
+
+def _toml(table: dict[str, object], at: str = "") -> list[str]:
+    """The values as mailvet.toml would say them; durations in seconds."""
+    plain = {key: value for key, value in table.items() if not isinstance(value, dict) and value is not None}
+    lines = [f"{key} = {_value(value)}" for key, value in plain.items()]
+    for key, value in table.items():
+        if isinstance(value, dict):
+            section = f"{at}.{key}" if at else key
+            lines += ["", f"[{section}]", *_toml(value, section)]
+    return lines
+
+
+def _value(value: object) -> str:
+    return f'"{value:g}s"' if isinstance(value, float) else json.dumps(value)
+
+
+def _breach(arguments: argparse.Namespace, settings: Settings) -> int:
+    from mailvet.breach_cli import explain
+
+    return explain(arguments.address, settings, sys.stdout)

@@ -1,0 +1,117 @@
+"""config_rules – what a well-formed configuration may still not say.
+
+`contradictions(settings)` lists every value that cannot work: addresses, sizes, actions that would
+break a promise.
+
+Raises     nothing
+Not here   types and unknown keys (config)
+"""
+
+import ipaddress
+import re
+from collections.abc import Iterable, Iterator
+
+from mailvet.settings import Action, Settings
+
+Key = tuple[str, ...]
+_LISTEN = re.compile(r"inet6?:(\d{1,5})(?:@\S+)?|unix:/\S+")
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,255}")  # RFC 2045 §5.1: what needs no quoting
+_DOMAIN = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*")
+
+
+def contradictions(settings: Settings) -> list[tuple[Key, str]]:
+    """Every mistake in the values, as (key, what is wrong and what would be right)."""
+    return [*_names(settings), *_addresses(settings), *_numbers(settings), *_choices(settings)]
+
+
+def _names(s: Settings) -> Iterator[tuple[Key, str]]:
+    if s.authserv_id and not _TOKEN.fullmatch(s.authserv_id):
+        yield ("authserv_id",), "has to be a name such as mx.example.org"
+    for name in s.trust.authserv_ids:
+        if not _TOKEN.fullmatch(name):
+            yield ("trust", "authserv_ids"), f"{name!r} is not a name such as mx.example.org"
+    for name in s.trust.sealers:
+        if not _DOMAIN.fullmatch(name):
+            yield ("trust", "sealers"), f"{name!r} is not a domain"
+
+
+def _addresses(s: Settings) -> Iterator[tuple[Key, str]]:
+    listen = _LISTEN.fullmatch(s.milter.listen)
+    if not listen or (listen[1] and not 0 < int(listen[1]) < 65536):
+        yield ("milter", "listen"), 'write "inet:8899@127.0.0.1" or "unix:/run/mailvet/mailvet.sock"'
+    for server in s.dns.nameservers:
+        if split_server(server) is None:
+            yield ("dns", "nameservers"), f'{server!r}: write "127.0.0.1", "127.0.0.1:5353" or "[::1]:53"'
+    for server in s.dns.trusted:
+        if not _is_address(server):
+            yield ("dns", "trusted"), f"{server!r} is not an IP address"
+    yield from (((("trust", "networks")), text) for text in _bad_networks(s.trust.networks))
+    yield from (((("trust", "relays")), text) for text in _bad_networks(s.trust.relays))
+    if s.metrics.listen and split_server(s.metrics.listen, None) is None:
+        yield ("metrics", "listen"), 'write "127.0.0.1:9899", or "" to turn it off'
+
+
+def _bad_networks(networks: Iterable[str]) -> Iterator[str]:
+    for network in networks:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as e:
+            yield f"{network!r} is not a network: {e}"
+
+
+def _numbers(s: Settings) -> Iterator[tuple[Key, str]]:
+    limits = s.limits
+    ranges = {
+        ("milter", "workers"): (s.milter.workers, 0, 256),
+        ("dns", "timeout"): (s.dns.timeout, 0.05, 60),
+        ("dns", "budget"): (s.dns.budget, 0.05, 250),  # Postfix gives a milter 300 s for a message
+        ("dns", "questions"): (s.dns.questions, 20, 1000),
+        ("dns", "cache"): (s.dns.cache, 0, 10_000_000),
+        ("limits", "signatures"): (limits.signatures, 1, 100),
+        ("limits", "signed_fields"): (limits.signed_fields, 10, 1000),
+        ("limits", "key_record"): (limits.key_record, 512, 65535),
+        ("limits", "rsa_min_bits"): (limits.rsa_min_bits, 1024, 4096),  # RFC 8301 §3.2
+        ("limits", "rsa_max_bits"): (limits.rsa_max_bits, 4096, 16384),
+        ("limits", "arc_sets"): (limits.arc_sets, 1, 50),  # RFC 8617 §4.2.1
+        ("limits", "header_fields"): (limits.header_fields, 50, 10_000),
+        ("limits", "header_bytes"): (limits.header_bytes, 16_384, 16_777_216),
+        ("limits", "from_bytes"): (limits.from_bytes, 320, 65536),
+        ("breach", "wait"): (s.breach.wait, 0, 30),
+    }
+    for key, (value, low, high) in ranges.items():
+        if not low <= value <= high:
+            yield key, f"has to be between {low} and {high}, not {value:g}"
+
+
+def _choices(s: Settings) -> Iterator[tuple[Key, str]]:
+    words = {
+        ("dns", "require_validation"): (s.dns.require_validation, ("off", "warn", "refuse")),
+        ("dkim", "partial_body"): (s.dkim.partial_body, ("policy", "pass")),
+        ("breach", "source"): (s.breach.source, ("hibp", "file")),
+        ("log", "format"): (s.log.format, ("auto", "text", "json", "journal")),
+    }
+    for key, (value, known) in words.items():
+        if value not in known:
+            yield key, f"is one of {', '.join(known)}, not {value!r}"
+    if s.policy.on.temperror is Action.REJECT:
+        yield ("policy", "on", "temperror"), "a DNS failure is never a permanent reject: accept, quarantine or tempfail"
+
+
+def split_server(text: str, default_port: int | None = 53) -> tuple[str, int] | None:
+    """"127.0.0.1", "127.0.0.1:5353", "::1" or "[::1]:53" → (address, port); None if it is none of these."""
+    match = re.fullmatch(r"\[([^\]]+)\](?::(\d{1,5}))?|([^:]+)(?::(\d{1,5}))?", text)
+    if match is None:
+        return (text, default_port) if default_port is not None and _is_address(text) else None
+    address, port = match[1] or match[3], match[2] or match[4]
+    if not _is_address(address) or (port is None and default_port is None):
+        return None
+    number = int(port) if port else default_port or 0
+    return (address, number) if number < 65536 else None
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,214 @@
+"""daemon – the composition root: builds the processes of `mailvet serve` and hands them to the supervisor.
+
+Before the fork: configuration, the listening socket, everything imported. After it, in each worker: its
+own resolver, its own session factory, and libmilter, which ends the worker on SIGTERM; a message in
+progress is finished first.
+
+Raises     nothing; `serve` returns an exit status and says why on standard error
+Not here   what a message goes through (session)
+"""
+
+import functools
+import mmap
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mailvet import __version__, breach_service
+from mailvet.adapters import pymilter
+from mailvet.adapters.dnspython import Resolver
+from mailvet.adapters.logs import Log, complain
+from mailvet.adapters.openssl import load
+from mailvet.adapters.pyspf import SpfChecker
+from mailvet.adapters.sdnotify import notify
+from mailvet.breach_client import BreachClient
+from mailvet.config_rules import split_server
+from mailvet.engine import BreachFeed, Engine, parse_networks
+from mailvet.outcome import Outcome
+from mailvet.session import Session
+from mailvet.settings import DnsSettings, Settings
+from mailvet.supervisor import Child, Supervisor
+
+if TYPE_CHECKING:
+    from mailvet.adapters.metrics import Meter
+
+_FINISH = 30.0  # seconds a worker gets for messages in progress
+_HOUSEKEEPING = 5.0  # seconds between two looks at the counters kept elsewhere
+
+
+def make_engine(
+    settings: Settings, resolver: Resolver, surprise: Callable[[str, BaseException], None], breach: BreachFeed | None
+) -> Engine:
+    """The engine of a worker, and of `mailvet check`."""
+    ids = frozenset((settings.authserv_id, *settings.trust.authserv_ids))
+    return Engine(
+        settings=settings,
+        begin=resolver.begin,
+        spf=SpfChecker(),
+        load_key=load,
+        now=time.time,
+        surprise=surprise,
+        breach=breach,
+        trusted=parse_networks(settings.trust.networks),
+        relays=parse_networks(settings.trust.relays),
+        own=ids,
+        kept=frozenset(settings.trust.authserv_ids),
+    )
+
+
+def serve(settings: Settings) -> int:
+    """Run until SIGTERM. Exit status 0, or 2 if it could not start."""
+    log = Log(settings.log)
+    refusal = _check_resolver(settings, log)
+    if refusal:
+        complain(refusal)
+        return 2
+    try:
+        pymilter.open_socket(settings.milter.listen)
+    except OSError as e:
+        complain(str(e))
+        return 2
+    scratch = Path(tempfile.mkdtemp(prefix="mailvet-"))
+    try:
+        _Daemon(settings, log, scratch).run()
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+        if settings.milter.listen.startswith("unix:"):
+            Path(settings.milter.listen.removeprefix("unix:")).unlink(missing_ok=True)
+    return 0
+
+
+def _check_resolver(settings: Settings, log: Log) -> str:
+    """Ask the name servers once: a warning where they do not answer; why not to start, where they must validate."""
+    warning, validates = _in_child(functools.partial(_probe, settings.dns))
+    if warning:
+        log.say("warning", "resolver", problem=warning)
+    wish = settings.dns.require_validation
+    if wish != "off" and not validates:
+        text = "dns.require_validation: the name servers do not validate DNSSEC (no AD bit for the root)"
+        if wish == "refuse":
+            return text
+        log.say("warning", "resolver", problem=text)
+    return ""
+
+
+def _probe(settings: DnsSettings) -> tuple[str, str]:
+    resolver = Resolver(settings)
+    resolver.start()
+    return resolver.probe() or "", "yes" if resolver.validates() else ""
+
+
+def _in_child(question: Callable[[], tuple[str, str]]) -> tuple[str, str]:
+    """Ask in a process of its own: the resolver has a thread, and the supervisor may have none."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.write(writer, "\n".join(question()).encode())
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as answer:
+        first, _, second = answer.read().partition("\n")
+    os.waitpid(pid, 0)
+    return first, second
+
+
+class _Daemon:
+    """The processes of one `mailvet serve` and what they share."""
+
+    def __init__(self, settings: Settings, log: Log, scratch: Path) -> None:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(scratch)  # read when prometheus_client is imported
+        from mailvet.adapters import metrics
+
+        self._metrics = metrics
+        self._meter = metrics.Meter()
+        self._settings = settings
+        self._log = log
+        self._alive = mmap.mmap(-1, 1)  # shared: is any worker alive?
+        self._breach_socket = scratch / "breach.sock"
+        self._workers: frozenset[int] = frozenset()
+
+    def run(self) -> None:
+        count = self._settings.milter.workers or os.cpu_count() or 1
+        children = [Child(name=f"worker-{n}", run=self._work, grace=_FINISH) for n in range(count)]
+        if self._settings.breach.enabled:
+            run = functools.partial(breach_service.run, self._settings, self._breach_socket, self._log)
+            children.append(Child(name="breach", run=run, grace=5.0))
+        if self._settings.metrics.listen:
+            children.append(Child(name="metrics", run=self._serve_metrics, grace=2.0))
+        supervisor = Supervisor(children, died=self._died, changed=self._changed, stopping=self._stopping)
+        supervisor.run(self._ready)
+        self._log.say("info", "stopped")
+
+    def _ready(self) -> None:
+        listen = self._settings.milter.listen
+        self._log.say("info", "started", version=__version__, listen=listen, authserv_id=self._settings.authserv_id)
+        notify("READY=1")
+
+    def _stopping(self) -> None:
+        notify("STOPPING=1")
+        self._log.say("info", "stopping")
+
+    def _changed(self, children: list[Child]) -> None:
+        self._alive[0] = any(child.pid for child in children if child.name.startswith("worker-"))
+
+    def _died(self, name: str, pid: int, status: int) -> None:
+        self._meter.restarted(name.partition("-")[0])
+        self._metrics.forget(pid)
+        how = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"status {os.WEXITSTATUS(status)}"
+        self._log.say("error", "died", process=name, pid=pid, how=how)
+
+    def _serve_metrics(self) -> None:
+        address = split_server(self._settings.metrics.listen, None)
+        assert address is not None  # config_rules has seen to it
+        try:
+            self._metrics.serve(address, lambda: bool(self._alive[0]))
+        except OSError as e:
+            self._log.say("error", "metrics", problem=f"cannot listen on {self._settings.metrics.listen}: {e.strerror}")
+            threading.Event().wait()  # mail goes on without metrics; SIGTERM ends this
+
+    def _work(self) -> None:
+        _Worker(self._settings, self._log, self._metrics.Meter(), self._breach_socket).run()
+
+
+class _Worker:
+    """One process that answers Postfix."""
+
+    def __init__(self, settings: Settings, log: Log, meter: Meter, breach_socket: Path) -> None:
+        self._settings = settings
+        self._log = log
+        self._meter = meter
+        self._resolver = Resolver(settings.dns)
+        self._breach = BreachClient(breach_socket, settings.breach) if settings.breach.enabled else None
+        self._engine = make_engine(settings, self._resolver, self._surprise, self._breach)
+
+    def run(self) -> None:
+        self._resolver.start()
+        threading.Thread(target=self._keep_house, daemon=True).start()
+        pymilter.run(lambda: Session(self._engine), self._finished)
+        deadline = time.monotonic() + _FINISH
+        while pymilter.busy() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        self._count()
+
+    def _finished(self, session: Session, outcome: Outcome) -> None:
+        self._meter.message(outcome, session.milliseconds / 1000)
+        self._log.message(session.line(outcome))
+
+    def _surprise(self, where: str, error: BaseException) -> None:
+        self._meter.bug()
+        self._log.surprise(where, error)
+
+    def _keep_house(self) -> None:
+        while True:
+            time.sleep(_HOUSEKEEPING)
+            self._count()
+
+    def _count(self) -> None:
+        self._meter.absorb("dns", self._resolver.counters())
+        if self._breach is not None:
+            self._meter.absorb("breach", self._breach.counters())

@@ -1,0 +1,68 @@
+"""engine – what one process needs to judge messages: the settings made usable, and the world as ports.
+
+Raises     nothing
+Not here   where the ports come from (daemon, check)
+"""
+
+import ipaddress
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from mailvet.notes import Replays
+from mailvet.ports import Lookups, PublicKey
+from mailvet.settings import Settings
+from mailvet.verdict import BreachVerdict, SpfIdentity, SpfVerdict
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class SpfChecks(Protocol):
+    """RFC 7208 for one client; total."""
+
+    def known(self, address: str, domain: str, identity: SpfIdentity) -> bool: ...
+
+    def check_helo(self, address: str, helo: str, lookups: Lookups, receiver: str) -> SpfVerdict: ...
+
+    def check_mail_from(
+        self, address: str, helo: str, mail_from: str, lookups: Lookups, receiver: str
+    ) -> SpfVerdict: ...
+
+
+class BreachFeed(Protocol):
+    """The breach look-up as the mail path sees it; neither call waits longer than it is told."""
+
+    def peek(self, address: str) -> None: ...
+
+    def ask(self, address: str, wait: float) -> BreachVerdict: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    settings: Settings
+    begin: Callable[[], Lookups]  # the DNS questions of a new message
+    spf: SpfChecks
+    load_key: Callable[[str, bytes], PublicKey | str]  # (k=, p= decoded) → the key, or what is wrong with it
+    now: Callable[[], float]  # seconds since 1970
+    surprise: Callable[[str, BaseException], None]  # a bug was met: where, and what
+    breach: BreachFeed | None = None
+    replays: Replays = field(default_factory=Replays)
+    trusted: tuple[Network, ...] = ()
+    relays: tuple[Network, ...] = ()
+    own: frozenset[str] = frozenset()  # every authserv-id that is ours
+    kept: frozenset[str] = frozenset()  # those that may stay in mail from our relays
+
+
+def within(address: str, networks: Iterable[Network]) -> bool:
+    """Is the address in one of them? IPv4-mapped IPv6 counts as the IPv4 address it is."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    mapped = getattr(parsed, "ipv4_mapped", None)
+    return any((mapped or parsed) in network for network in networks)
+
+
+def parse_networks(texts: Iterable[str]) -> tuple[Network, ...]:
+    """Networks that the configuration check has let through."""
+    return tuple(ipaddress.ip_network(text) for text in texts)

@@ -1,0 +1,131 @@
+"""explain – a judged message in words, for a person: what was asked, found, compared, decided and changed.
+
+Raises     nothing
+Not here   finding anything out (check)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from mailvet import disposition
+from mailvet.outcome import Delete
+from mailvet.ports import Answer, Question, Status
+from mailvet.text import loggable
+from mailvet.verdict import DkimVerdict, DmarcVerdict
+
+if TYPE_CHECKING:
+    from mailvet.check import Result
+
+_SECURE = {True: " [DNSSEC]", False: " [no DNSSEC]", None: ""}
+
+
+def text(result: Result) -> str:
+    """The whole explanation, sections separated by blank lines."""
+    sections = [_message(result), _questions(result), _verdicts(result), _effect(result)]
+    return "\n\n".join("\n".join(section) for section in sections) + "\n"
+
+
+def _message(result: Result) -> Iterator[str]:
+    envelope, message = result.envelope, result.message
+    yield f"Message    {len(message.fields)} header fields, {len(message.body)} octets of body"
+    yield f"Client     {loggable(envelope.address) or 'unknown'}, HELO {loggable(envelope.helo) or 'none'}"
+    yield f"MAIL FROM  <{loggable(envelope.mail_from)}>"
+    for note in result.assumed:
+        yield f"           ({loggable(note)})"
+
+
+def _questions(result: Result) -> Iterator[str]:
+    yield f"DNS        {len(result.questions)} questions"
+    for question in result.questions:
+        when = "cached" if question.cached else f"{question.milliseconds:.1f} ms"
+        unused = "" if question.wanted else "  (asked ahead, not needed)"
+        yield f"  {when:>9}  {question.kind:<4} {loggable(question.name)}{unused}"
+        yield f"             {_answer(question)}"
+
+
+def _answer(question: Question) -> str:
+    answer = question.answer
+    if not isinstance(answer, Answer):
+        return f"could not find out: {answer}"
+    if answer.status is not Status.FOUND:
+        words = "no such name" if answer.status is Status.NXDOMAIN else "no such record"
+        return words + _SECURE[answer.secure]
+    return ", ".join(map(_record, answer.records)) + _SECURE[answer.secure]
+
+
+def _record(record: bytes | str | tuple[int, str]) -> str:
+    if isinstance(record, bytes):
+        return f'"{loggable(record)}"'
+    return loggable(record if isinstance(record, str) else f"{record[0]} {record[1]}")
+
+
+def _verdicts(result: Result) -> Iterator[str]:
+    report = result.outcome.report
+    if report.auth is not None:
+        yield "Exempt     a trusted network or an authenticated client: nothing was checked"
+        return
+    if report.iprev is not None:
+        yield _line("iprev", report.iprev.result, loggable(report.iprev.name), report.iprev.problem)
+    for name, spf in (("SPF HELO", report.spf_helo), ("SPF MAIL", report.spf)):
+        if spf is not None:
+            matched = f"matched {loggable(spf.mechanism)}" if spf.mechanism else ""
+            yield _line(name, spf.result, f"{loggable(spf.domain)} {matched}".strip(), spf.problem)
+            yield from _noted(spf.notes)
+    for number, verdict in enumerate(report.dkim, 1):
+        yield from _signature(number, verdict)
+    if report.arc is not None:
+        sets = f"{report.arc.instances} sets, sealed by {', '.join(map(loggable, report.arc.sealers))}"
+        yield _line("ARC", report.arc.result, sets if report.arc.instances else "", report.arc.problem)
+    if report.dmarc is not None:
+        yield from _dmarc(report.dmarc)
+    if report.breach is not None:
+        yield _line("breach", report.breach.result, "", report.breach.problem)
+    for anomaly in report.anomalies:
+        yield f"Anomaly    {loggable(anomaly)}"
+
+
+def _signature(number: int, verdict: DkimVerdict) -> Iterator[str]:
+    facts = [loggable(part) for part in (f"d={verdict.domain}", f"s={verdict.selector}", verdict.algorithm) if part]
+    if verdict.key_bits:
+        facts.append(f"{verdict.key_bits}-bit key")
+    yield _line(f"DKIM {number}", verdict.result, ", ".join(facts) if verdict.domain else "", verdict.problem)
+    yield from _noted(verdict.notes)
+
+
+def _dmarc(verdict: DmarcVerdict) -> Iterator[str]:
+    facts = []
+    if verdict.author_domain:
+        facts.append(f"author domain {verdict.author_domain}")
+    if verdict.organizational_domain:
+        facts.append(f"organizational domain {verdict.organizational_domain}")
+    if verdict.published is not None:
+        test = ", t=y" if verdict.testing else ""
+        facts.append(f"policy {verdict.published}{test} published at {verdict.policy_domain}")
+    yield _line("DMARC", verdict.result, "; ".join(map(loggable, facts)), verdict.problem)
+    yield from (f"             {loggable(line)}" for line in verdict.compared)
+    yield from _noted(verdict.notes)
+
+
+def _line(name: str, result: str, facts: str, problem: str) -> str:
+    return f"{name:<10} {result:<9} {facts}{' — ' if facts and problem else ''}{loggable(problem)}".rstrip()
+
+
+def _noted(notes: tuple[str, ...]) -> Iterator[str]:
+    yield from (f"             note: {loggable(note)}" for note in notes)
+
+
+def _effect(result: Result) -> Iterator[str]:
+    outcome = result.outcome
+    for edit in outcome.edits:
+        if isinstance(edit, Delete):
+            yield f"Removed    {loggable(edit.name)} number {edit.index}: it claims to be ours, or cannot be parsed"
+        else:
+            yield f"Added      {edit.name}:{edit.value}"
+    decided = outcome.disposition
+    yield f"Policy     mode {result.settings.policy.mode}: {decided.action}" + (f" ({decided.rule})" if decided.rule else "")
+    yield f"           {disposition.explain(outcome.report, result.settings.policy)}"
+    if decided.code:
+        yield f"           {decided.code} {decided.enhanced} {decided.text}"
+    yield f"Time       {result.milliseconds:.1f} ms"

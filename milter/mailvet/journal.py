@@ -1,0 +1,108 @@
+"""journal – one structured line a message: what it was, what was found out, what was done, what it cost.
+
+`record(...)` gives plain key-value pairs in a fixed order; `as_text` and `as_json` word them. Everything
+from outside goes through the one encoder; no local part appears unless it was asked for.
+
+Raises     nothing
+Not here   where the line goes (adapters.logs)
+"""
+
+import json
+from collections.abc import Sequence
+
+from mailvet.message import Envelope
+from mailvet.outcome import Delete, Outcome
+from mailvet.text import loggable
+from mailvet.verdict import DkimVerdict, Report
+
+Line = dict[str, str | int | float | list[str]]
+
+
+def record(
+    outcome: Outcome, envelope: Envelope, milliseconds: float, questions: int, *, local_parts: bool, size: int
+) -> Line:
+    """The pairs of one message. `milliseconds`: our own time at end of message; `questions`: asked of the DNS."""
+    report, disposition = outcome.report, outcome.disposition
+    sender = envelope.mail_from
+    line: Line = {
+        "event": "message",
+        "id": loggable(envelope.queue_id),
+        "client": loggable(report.remote_ip or envelope.address),
+        "helo": loggable(envelope.helo),
+        "from": loggable(sender if local_parts else sender.rpartition("@")[2]),
+        "action": disposition.action.value,
+    }
+    if disposition.rule:
+        line["rule"] = disposition.rule
+        line["reason"] = loggable(disposition.reason)
+    line.update(_verdicts(report))
+    removed = sum(isinstance(edit, Delete) for edit in outcome.edits)
+    if removed:
+        line["removed"] = removed
+    notes = _notes(report)
+    if notes:
+        line["notes"] = notes
+    line["bytes"] = size
+    line["questions"] = questions
+    line["ms"] = round(milliseconds, 2)
+    return line
+
+
+def _verdicts(report: Report) -> Line:
+    line: Line = {}
+    problems = []
+    if report.auth is not None:
+        line["auth"] = f"{report.auth.result} {loggable(report.auth.domain)}".rstrip()
+    for name, verdict in (
+        ("iprev", report.iprev),
+        ("helo_spf", report.spf_helo),
+        ("spf", report.spf),
+        ("arc", report.arc),
+        ("dmarc", report.dmarc),
+    ):
+        if verdict is not None:
+            line[name] = verdict.result.value
+            if verdict.problem:
+                problems.append(f"{name}: {loggable(verdict.problem)}")
+    if report.dkim:
+        line["dkim"] = [_signature(verdict) for verdict in report.dkim]
+        problems += [f"dkim: {loggable(verdict.problem)}" for verdict in report.dkim if verdict.problem]
+    if report.dmarc is not None and report.dmarc.author_domain:
+        line["author"] = loggable(report.dmarc.author_domain)
+        if report.dmarc.published is not None:
+            line["policy"] = report.dmarc.published.value
+    if report.breach is not None:
+        line["breach"] = report.breach.result.value
+    if problems:
+        line["problems"] = problems
+    return line
+
+
+def _signature(verdict: DkimVerdict) -> str:
+    return f"{verdict.result}:{loggable(verdict.domain)}" if verdict.domain else verdict.result.value
+
+
+def _notes(report: Report) -> list[str]:
+    notes = list(report.anomalies)
+    for verdict in (report.spf, *report.dkim, report.dmarc):
+        if verdict is not None:
+            notes += verdict.notes
+    return [loggable(note) for note in notes]
+
+
+def as_json(line: Line) -> str:
+    return json.dumps(line, ensure_ascii=True)
+
+
+def as_text(line: Line) -> str:
+    return " ".join(f"{key}={_word(value)}" for key, value in line.items())
+
+
+def _word(value: str | int | float | Sequence[str]) -> str:
+    if isinstance(value, int | float):
+        return str(value)
+    text = value if isinstance(value, str) else "; ".join(value)
+    return text if text and not set(text) & _QUOTED else '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+_QUOTED = frozenset(' "=\\')

@@ -1,0 +1,62 @@
+"""lookahead – which DNS questions to ask before their answers are needed, at each step of a session.
+
+Nothing here waits or decides; a question not asked ahead is simply asked later. What is asked is what
+verify will most probably ask: the aim is under 15 % more questions than without.
+
+Raises     nothing
+Not here   how answers are judged (verify)
+"""
+
+from mailvet import author, dkim, dmarc, dmarc_record, iprev, spf_terms
+from mailvet.engine import Engine
+from mailvet.ports import Answer, Kind, Lookups, Status
+from mailvet.transaction import Transaction
+from mailvet.verdict import SpfIdentity
+
+
+def connected(address: str, lookups: Lookups) -> None:
+    """A client is there: its PTR, and behind it the addresses of its names."""
+    iprev.ahead(address, lookups)
+
+
+def sender(transaction: Transaction, engine: Engine) -> None:
+    """HELO and MAIL FROM are known: their SPF records and what those lead to."""
+    address, helo = transaction.address, transaction.helo
+    mail_from = transaction.envelope.mail_from
+    domain = mail_from.rpartition("@")[2] if mail_from else helo
+    if not engine.spf.known(address, domain, SpfIdentity.MAILFROM):
+        spf_terms.ahead(domain, address, transaction.lookups)
+    if helo != domain and not engine.spf.known(address, helo, SpfIdentity.HELO):
+        spf_terms.ahead(helo, address, transaction.lookups)
+
+
+def field(transaction: Transaction, key: bytes, value: bytes) -> None:
+    """A From: or a signature has arrived: the DMARC record, or the key."""
+    if key == b"from":
+        _author(value, transaction.lookups)
+    elif not transaction.dropped:
+        name = dkim.key_name(value)
+        if name is not None:
+            transaction.lookups.ahead(name, Kind.TXT)
+
+
+def _author(value: bytes, lookups: Lookups) -> None:
+    found = author.find((value,))
+    if not isinstance(found, author.Author):
+        return
+    names = dmarc.names(found.domain)
+
+    def walk_on(answer: Answer) -> None:
+        """The parents matter only where the author domain has no record of its own."""
+        if answer.status is not Status.FOUND or not any(map(dmarc_record.parse, answer.records)):
+            for name in names[1:]:
+                lookups.ahead(name, Kind.TXT)
+
+    lookups.ahead(names[0], Kind.TXT, walk_on)
+
+
+def signatures(transaction: Transaction) -> None:
+    """The headers are complete: the keys of the ARC chain."""
+    if transaction.chain is not None:
+        for name, kind in transaction.chain.questions:
+            transaction.lookups.ahead(name, kind)

@@ -1,0 +1,133 @@
+"""supervisor – the parent: starts the processes of one daemon, replaces one that dies, ends them all.
+
+It has no threads and no event loop, since it forks; it does nothing but wait for signals. A child that
+dies is started again, later each time it dies again soon. SIGTERM and SIGINT end the children in the
+order given, each group after the one before, and kill only what has not ended within the grace.
+
+Raises     nothing
+Not here   what the children do (daemon)
+"""
+
+import ctypes
+import gc
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+_WATCHED = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT}
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+_BACK_OFF = 0.1  # seconds before the first restart; doubled for each death within the last minute
+_BACK_OFF_MOST = 30.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Child:
+    """One process to keep alive."""
+
+    name: str  # "worker-0", "metrics"
+    run: Callable[[], None]
+    grace: float  # seconds it gets to end by itself
+    pid: int = 0
+    deaths: list[float] = field(default_factory=list)  # when, within the last minute
+    due: float = 0.0  # when to start it (again)
+
+
+class Supervisor:
+    """Keeps children alive until it is told to stop."""
+
+    def __init__(
+        self,
+        children: list[Child],
+        *,
+        died: Callable[[str, int, int], None],
+        changed: Callable[[list[Child]], None],
+        stopping: Callable[[], None],
+    ) -> None:
+        """`died(name, pid, wait status)`; `changed(children)`, pid 0 = not alive; `stopping()` once, before the first SIGTERM."""
+        self._children = children
+        self._died = died
+        self._changed = changed
+        self._stopping = stopping
+
+    def run(self, ready: Callable[[], None]) -> None:
+        """Start all, say `ready`, and return when all have ended after SIGTERM or SIGINT."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
+        gc.collect()
+        gc.freeze()  # what is loaded now stays shared between the processes
+        for child in self._children:
+            self._start(child)
+        ready()
+        while self._wait() not in (signal.SIGTERM, signal.SIGINT):
+            self._reap()
+            now = time.monotonic()
+            for child in self._children:
+                if not child.pid and child.due <= now:
+                    self._start(child)
+        self._stop()
+
+    def _wait(self) -> int:
+        pending = [child.due for child in self._children if not child.pid]
+        timeout = max(0.0, min(pending) - time.monotonic()) if pending else 3600.0
+        got = signal.sigtimedwait(_WATCHED, timeout)
+        return got.si_signo if got else 0
+
+    def _start(self, child: Child) -> None:
+        pid = os.fork()
+        if pid == 0:
+            _become(child)
+        child.pid = pid
+        self._tell()
+
+    def _tell(self) -> None:
+        self._changed(self._children)
+
+    def _reap(self) -> None:
+        for child in self._children:
+            if child.pid:
+                pid, status = os.waitpid(child.pid, os.WNOHANG)
+                if pid:
+                    self._bury(child, status)
+
+    def _bury(self, child: Child, status: int) -> None:
+        pid, child.pid = child.pid, 0
+        now = time.monotonic()
+        child.deaths = [when for when in child.deaths if now - when < 60] + [now]
+        child.due = now + min(_BACK_OFF * 2 ** (len(child.deaths) - 1), _BACK_OFF_MOST)
+        self._tell()
+        self._died(child.name, pid, status)
+
+    def _stop(self) -> None:
+        self._stopping()
+        for grace in dict.fromkeys(child.grace for child in self._children):
+            group = [child for child in self._children if child.grace == grace and child.pid]
+            for child in group:
+                os.kill(child.pid, signal.SIGTERM)
+            _await_end(group, grace)
+
+
+def _become(child: Child) -> None:
+    """The child's whole life; never returns."""
+    status = 1
+    try:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)  # do not outlive the supervisor
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _WATCHED)
+        child.run()
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def _await_end(group: list[Child], grace: float) -> None:
+    deadline = time.monotonic() + grace
+    while group:
+        for child in list(group):
+            if os.waitpid(child.pid, os.WNOHANG)[0]:
+                child.pid = 0
+                group.remove(child)
+        if group and time.monotonic() > deadline:
+            for child in group:
+                os.kill(child.pid, signal.SIGKILL)
+        if group:
+            signal.sigtimedwait(_WATCHED, 0.2)

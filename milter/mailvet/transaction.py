@@ -1,0 +1,81 @@
+"""transaction – one message while it arrives: what was received and what has been prepared of it.
+
+Made at MAIL FROM, dropped afterwards. The body is not kept: it goes through the hasher as it streams.
+
+Raises     nothing
+Not here   verdicts (verify)
+"""
+
+from mailvet import arc, dkim, received
+from mailvet.bodyhash import BodyHasher
+from mailvet.message import Envelope, Headers
+from mailvet.ports import Lookups
+from mailvet.settings import LimitSettings
+from mailvet.text import loggable
+
+# beyond the limits only fields that may have to be removed, or that count as authors, are still kept
+_KEPT_ALWAYS = (b"authentication", b"breach", b"from")
+
+
+_MOST_ANOMALIES = 20
+
+
+class Transaction:
+    """The state of one message; the attributes are read by verify and lookahead."""
+
+    __slots__ = (
+        "_bytes", "_fields", "address", "anomalies", "body_octets", "candidates", "chain", "dropped", "envelope",
+        "exempt", "hasher", "headers", "helo", "lookups", "queue_id",
+    )  # fmt: skip
+
+    def __init__(self, envelope: Envelope, exempt: bool, limits: LimitSettings, lookups: Lookups) -> None:
+        self.envelope = envelope
+        self.exempt = exempt  # from a trusted network or authenticated: nothing is checked
+        self.lookups = lookups
+        self.address = envelope.address  # of the client that is judged: behind our relay, not the relay
+        self.helo = envelope.helo
+        self.queue_id = ""
+        self.headers = Headers()
+        self.dropped = 0  # fields beyond the limits
+        self.body_octets = 0
+        self.candidates: tuple[dkim.Candidate, ...] = ()
+        self.chain: arc.Chain | None = None
+        self.hasher: BodyHasher | None = None
+        self.anomalies: list[str] = []
+        self._fields, self._bytes = limits.header_fields, limits.header_bytes
+
+    def add(self, name: bytes, value: bytes) -> bytes:
+        """A header field; returns its lower-case name, or b"" if it was beyond the limits and not kept."""
+        headers = self.headers
+        if len(headers.fields) >= self._fields or headers.size > self._bytes:
+            self.dropped += 1
+            lower = name.lower()
+            if not any(part in lower for part in _KEPT_ALWAYS):
+                return b""
+        return headers.add(name, value)
+
+    def look_behind(self, hop: received.Hop | None) -> None:
+        """The client is our relay: judge the one it took the message from, if it tells."""
+        self.address, self.helo = (hop.address, hop.helo) if hop is not None else ("", "")
+        if hop is None:
+            self.anomalies.append("behind our relay, but no Received field tells the client")
+
+    def read_signatures(self, limits: LimitSettings) -> None:
+        """At the end of the headers: which signatures there are, and which body hashes they need."""
+        if self.dropped:
+            return
+        self.candidates = dkim.prepare(self.headers, limits)
+        self.chain = arc.prepare(self.headers, limits)
+        digests = {candidate.digest for candidate in self.candidates if candidate.digest is not None}
+        digests.update(self.chain.digests)
+        self.hasher = BodyHasher(digests) if digests else None
+
+    def body(self, chunk: bytes) -> None:
+        self.body_octets += len(chunk)
+        if self.hasher is not None:
+            self.hasher.feed(chunk)
+
+    def skipped(self, name: bytes) -> None:
+        """A field whose name is not UTF-8: libmilter could not show it to us. Nothing signed can be meant by it."""
+        if len(self.anomalies) < _MOST_ANOMALIES:
+            self.anomalies.append(f"header field with an 8-bit name: {loggable(name)}")

@@ -1,0 +1,146 @@
+"""verify – the order of the questions about one message; each gets its verdict, whatever happens.
+
+iprev and SPF judge the client, DKIM and ARC the content, DMARC puts them beside the author domain, and
+the breach look-up asks only about an author who has been authenticated.
+
+Raises     nothing: a check that surprises us is `temperror`, and the engine is told
+Not here   what is done about the verdicts (disposition)
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from mailvet import arc, author, breach, dkim, dmarc, iprev, notes
+from mailvet.author import Author, NoAuthor
+from mailvet.bodyhash import BodyDigest, BodyHash
+from mailvet.canonical import HeaderForms
+from mailvet.engine import Engine
+from mailvet.transaction import Transaction
+from mailvet.verdict import (
+    ArcResult,
+    ArcVerdict,
+    AuthResult,
+    AuthVerdict,
+    BreachResult,
+    BreachVerdict,
+    DkimResult,
+    DkimVerdict,
+    DmarcResult,
+    DmarcVerdict,
+    IprevResult,
+    IprevVerdict,
+    Report,
+    SpfIdentity,
+    SpfResult,
+    SpfVerdict,
+)
+
+V = TypeVar("V")
+_BUG = "internal error"
+
+
+def verify(transaction: Transaction, engine: Engine) -> Report:
+    """All that can be found out about the message."""
+    if transaction.exempt:
+        return _exempt(transaction)
+    t, lookups, receiver = transaction, transaction.lookups, engine.settings.authserv_id
+    sender = t.envelope.mail_from
+
+    def guarded(where: str, check: Callable[[], V], failed: V) -> V:
+        try:
+            return check()
+        except Exception as e:  # one method's bug is that method's temperror
+            engine.surprise(where, e)
+            return failed
+
+    no = undecided(t)
+    assert no.iprev and no.spf and no.spf_helo and no.arc and no.dmarc
+    came_from = guarded("iprev", lambda: iprev.check(t.address, lookups), no.iprev)
+    helo = guarded("spf helo", lambda: engine.spf.check_helo(t.address, t.helo, lookups, receiver), no.spf_helo)
+    spf = guarded("spf", lambda: engine.spf.check_mail_from(t.address, t.helo, sender, lookups, receiver), no.spf)
+    forms = HeaderForms(t.headers)
+    bodies = t.hasher.finish() if t.hasher is not None else {}
+    signatures = guarded("dkim", lambda: _signatures(t, engine, forms, bodies), no.dkim)
+    chain = guarded("arc", lambda: _chain(t, engine, forms, bodies), no.arc)
+    who = guarded("author", lambda: _author(t, engine), NoAuthor(ambiguous=True, problem=_BUG))
+    verdict = guarded("dmarc", lambda: dmarc.check(who, spf, signatures, lookups.ask), no.dmarc)
+    flag = guarded("breach", lambda: _breach(t, engine, who, verdict), None)
+    return Report(
+        iprev=came_from,
+        spf_helo=helo,
+        spf=spf,
+        dkim=signatures,
+        arc=chain,
+        dmarc=verdict,
+        breach=flag,
+        remote_ip=t.address,
+        anomalies=tuple(t.anomalies),
+    )
+
+
+def _exempt(transaction: Transaction) -> Report:
+    """A client we trust: nothing is checked, and the field says so."""
+    login = transaction.envelope.login
+    domain = login.rpartition("@")[2] if "@" in login else ""
+    verdict = AuthVerdict(result=AuthResult.PASS if login else AuthResult.NONE, domain=domain)
+    return Report(auth=verdict, remote_ip=transaction.address, anomalies=tuple(transaction.anomalies))
+
+
+def undecided(t: Transaction) -> Report:
+    """What is said where nothing could be found out, because of a bug."""
+    return Report(
+        iprev=IprevVerdict(result=IprevResult.TEMPERROR, address=t.address, problem=_BUG),
+        spf_helo=SpfVerdict(result=SpfResult.TEMPERROR, identity=SpfIdentity.HELO, domain="", problem=_BUG),
+        spf=SpfVerdict(result=SpfResult.TEMPERROR, identity=SpfIdentity.MAILFROM, domain="", problem=_BUG),
+        dkim=(DkimVerdict(result=DkimResult.TEMPERROR, problem=_BUG),),
+        arc=ArcVerdict(result=ArcResult.FAIL, temporary=True, problem=_BUG),
+        dmarc=DmarcVerdict(result=DmarcResult.TEMPERROR, problem=_BUG),
+        remote_ip=t.address,
+        anomalies=tuple(t.anomalies),
+    )
+
+
+def _signatures(
+    t: Transaction, engine: Engine, forms: HeaderForms, bodies: dict[BodyDigest, BodyHash]
+) -> tuple[DkimVerdict, ...]:
+    settings = engine.settings
+    if t.dropped:
+        problem = f"not looked at: the header has over {settings.limits.header_fields} fields or is too large (limit)"
+        return (DkimVerdict(result=DkimResult.NEUTRAL, problem=problem),)
+    verdicts = dkim.judge(
+        t.candidates,
+        forms,
+        bodies,
+        t.lookups.ask,
+        engine.load_key,
+        engine.now(),
+        settings.limits,
+        settings.dkim.partial_body,
+    )
+    return notes.replayed(verdicts, t.candidates, engine.replays)
+
+
+def _chain(t: Transaction, engine: Engine, forms: HeaderForms, bodies: dict[BodyDigest, BodyHash]) -> ArcVerdict:
+    if t.chain is None:
+        return ArcVerdict(result=ArcResult.FAIL, problem="not looked at: too many or too large header fields (limit)")
+    settings = engine.settings
+    sealers = frozenset(settings.trust.sealers)
+    return arc.judge(
+        t.chain, forms, bodies, t.lookups.ask, engine.load_key, engine.now(), settings.limits, sealers
+    )
+
+
+def _author(t: Transaction, engine: Engine) -> Author | NoAuthor:
+    return author.find(t.headers.values(b"from"), t.headers, engine.settings.limits.from_bytes)
+
+
+def _breach(
+    t: Transaction, engine: Engine, who: Author | NoAuthor, verdict: DmarcVerdict
+) -> BreachVerdict | None:
+    if engine.breach is None:
+        return None
+    settings = engine.settings.breach
+    reason = breach.why_not(who, verdict, t.envelope.mail_from, t.headers, settings)
+    if reason is not None or isinstance(who, NoAuthor):
+        return BreachVerdict(result=BreachResult.SKIPPED, problem=reason or "")
+    return engine.breach.ask(who.address, settings.wait)
