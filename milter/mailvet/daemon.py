@@ -1,8 +1,8 @@
 """daemon – the composition root: builds the processes of `mailvet serve` and hands them to the supervisor.
 
 Before the fork: configuration, the listening socket, everything imported. After it, in each worker: its
-own resolver, its own session factory, and libmilter, which ends the worker on SIGTERM; a message in
-progress is finished first.
+own resolver, its own session factory, and libmilter. Told to stop, a worker turns new connections away,
+finishes the messages in progress, and ends.
 
 Raises     nothing; `serve` returns an exit status and says why on standard error
 Not here   what a message goes through (session)
@@ -12,6 +12,7 @@ import functools
 import mmap
 import os
 import shutil
+import signal
 import tempfile
 import threading
 import time
@@ -19,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mailvet import __version__, breach_service
+from mailvet import __version__
 from mailvet.adapters import pymilter
 from mailvet.adapters.dnspython import Resolver
 from mailvet.adapters.logs import Log, complain
@@ -37,6 +38,7 @@ from mailvet.supervisor import Child, Supervisor
 if TYPE_CHECKING:
     from mailvet.adapters.metrics import Meter
 
+_DRAIN = signal.SIGUSR1
 _FINISH = 30.0  # seconds a worker gets for messages in progress
 _HOUSEKEEPING = 5.0  # seconds between two looks at the counters kept elsewhere
 
@@ -134,10 +136,9 @@ class _Daemon:
 
     def run(self) -> None:
         count = self._settings.milter.workers or os.cpu_count() or 1
-        children = [Child(name=f"worker-{n}", run=self._work, grace=_FINISH) for n in range(count)]
+        children = [Child(name=f"worker-{n}", run=self._work, grace=_FINISH, stop_signal=_DRAIN) for n in range(count)]
         if self._settings.breach.enabled:
-            run = functools.partial(breach_service.run, self._settings, self._breach_socket, self._log)
-            children.append(Child(name="breach", run=run, grace=5.0))
+            children.append(Child(name="breach", run=self._serve_breach, grace=5.0))
         if self._settings.metrics.listen:
             children.append(Child(name="metrics", run=self._serve_metrics, grace=2.0))
         supervisor = Supervisor(children, died=self._died, changed=self._changed, stopping=self._stopping)
@@ -171,6 +172,11 @@ class _Daemon:
             self._log.say("error", "metrics", problem=f"cannot listen on {self._settings.metrics.listen}: {e.strerror}")
             threading.Event().wait()  # mail goes on without metrics; SIGTERM ends this
 
+    def _serve_breach(self) -> None:
+        from mailvet import breach_service  # HTTP and SQL are loaded here, not in the workers
+
+        breach_service.run(self._settings, self._breach_socket, self._log)
+
     def _work(self) -> None:
         _Worker(self._settings, self._log, self._metrics.Meter(), self._breach_socket).run()
 
@@ -187,13 +193,10 @@ class _Worker:
         self._engine = make_engine(settings, self._resolver, self._surprise, self._breach)
 
     def run(self) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {_DRAIN})  # in all threads: `_keep_house` waits for it
         self._resolver.start()
         threading.Thread(target=self._keep_house, daemon=True).start()
         pymilter.run(lambda: Session(self._engine), self._finished)
-        deadline = time.monotonic() + _FINISH
-        while pymilter.busy() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        self._count()
 
     def _finished(self, session: Session, outcome: Outcome) -> None:
         self._meter.message(outcome, session.milliseconds / 1000)
@@ -204,9 +207,17 @@ class _Worker:
         self._log.surprise(where, error)
 
     def _keep_house(self) -> None:
-        while True:
-            time.sleep(_HOUSEKEEPING)
+        """Count now and then; when told to drain, finish what is in progress and end the process.
+
+        libmilter's own way to stop (SIGTERM) drops sessions in the middle of a message.
+        """
+        while signal.sigtimedwait({_DRAIN}, _HOUSEKEEPING) is None:
             self._count()
+        pymilter.refuse_new()
+        while pymilter.busy():  # the supervisor bounds this
+            time.sleep(0.02)
+        self._count()
+        os._exit(0)
 
     def _count(self) -> None:
         self._meter.absorb("dns", self._resolver.counters())

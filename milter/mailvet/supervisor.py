@@ -2,7 +2,7 @@
 
 It has no threads and no event loop, since it forks; it does nothing but wait for signals. A child that
 dies is started again, later each time it dies again soon. SIGTERM and SIGINT end the children in the
-order given, each group after the one before, and kill only what has not ended within the grace.
+order given, those with the same grace together, and kill only what has not ended within it.
 
 Raises     nothing
 Not here   what the children do (daemon)
@@ -29,6 +29,7 @@ class Child:
     name: str  # "worker-0", "metrics"
     run: Callable[[], None]
     grace: float  # seconds it gets to end by itself
+    stop_signal: signal.Signals = signal.SIGTERM
     pid: int = 0
     deaths: list[float] = field(default_factory=list)  # when, within the last minute
     due: float = 0.0  # when to start it (again)
@@ -103,7 +104,7 @@ class Supervisor:
         for grace in dict.fromkeys(child.grace for child in self._children):
             group = [child for child in self._children if child.grace == grace and child.pid]
             for child in group:
-                os.kill(child.pid, signal.SIGTERM)
+                os.kill(child.pid, child.stop_signal)
             _await_end(group, grace)
 
 
@@ -111,7 +112,7 @@ def _become(child: Child) -> None:
     """The child's whole life; never returns."""
     status = 1
     try:
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)  # do not outlive the supervisor
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, child.stop_signal)  # do not outlive the supervisor
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _WATCHED)
         child.run()
         status = 0

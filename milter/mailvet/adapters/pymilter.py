@@ -48,7 +48,11 @@ class _Conversation:
 
 
 Finished = Callable[[Session, Outcome], None]
-_threads: dict[int, Session] = {}  # libmilter runs all callbacks of a connection on one thread
+_sessions: set[Session] = set()  # one a connection
+# Debian's libmilter runs a connection's callbacks on any thread of a pool, but pymilter gives each connection
+# a Python thread state of its own, and that is what `local` hangs on to
+_current = threading.local()
+_refusing = threading.Event()
 
 
 def open_socket(listen: str, backlog: int = 1024) -> None:
@@ -83,7 +87,10 @@ def _unready(_ctx: Any, _offer: list[int]) -> int:
 
 
 def run(new_session: Callable[[], Session], finished: Finished, timeout: int = 7210) -> None:
-    """Serve connections until SIGTERM. `finished` is called with each message's outcome, once applied.
+    """Serve connections for as long as the process lives. `finished` gets each message's outcome, once applied.
+
+    SIGTERM makes libmilter drop the sessions it has; a process that is to end politely calls `refuse_new`,
+    waits until it is no longer `busy`, and exits.
 
     `timeout` is libmilter's, in seconds; longer than Postfix' own, so that Postfix decides.
     """
@@ -105,12 +112,17 @@ def run(new_session: Callable[[], Session], finished: Finished, timeout: int = 7
 
 def busy() -> bool:
     """Is any connection in the middle of a message?"""
-    return any(session.transaction is not None for session in list(_threads.values()))
+    return any(session.transaction is not None for session in list(_sessions))
+
+
+def refuse_new() -> None:
+    """From now on new connections are turned away: this process is about to end."""
+    _refusing.set()
 
 
 def _excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """An exception the C module met before our code ran (see above), or one of ours."""
-    session = _threads.get(threading.get_ident())
+    session: Session | None = getattr(_current, "session", None)
     if session is None:
         sys.__excepthook__(kind, error, trace)
     elif isinstance(error, UnicodeDecodeError) and trace is None:
@@ -121,6 +133,8 @@ def _excepthook(kind: type[BaseException], error: BaseException, trace: Tracebac
 
 def _negotiate(ctx: Any, offer: list[int], new_session: Callable[[], Session]) -> int:
     actions, steps = offer[0], offer[1]
+    if _refusing.is_set():
+        return int(milter.REJECT)
     if actions & (milter.ADDHDRS | milter.CHGHDRS) != milter.ADDHDRS | milter.CHGHDRS:
         return int(milter.REJECT)  # an MTA that lets no header be changed cannot be protected
     quiet = steps & _NEEDED == _NEEDED
@@ -128,7 +142,8 @@ def _negotiate(ctx: Any, offer: list[int], new_session: Callable[[], Session]) -
     offer[1] = steps & (_UNUSED | milter.P_HDR_LEADSPC | (_QUIET if quiet else 0))
     offer[2] = offer[3] = 0
     session = new_session()
-    _threads[threading.get_ident()] = session
+    _current.session = session
+    _sessions.add(session)
     ctx.setpriv(_Conversation(session, milter.NOREPLY if quiet else milter.CONTINUE))
     return int(milter.CONTINUE)
 
@@ -201,9 +216,9 @@ def _abort(ctx: Any) -> int:
 
 
 def _close(ctx: Any) -> int:
-    _threads.pop(threading.get_ident(), None)
     talk = ctx.getpriv()
     if talk is not None:
+        _sessions.discard(talk.session)
         talk.session.close()
         ctx.setpriv(None)
     return int(milter.CONTINUE)
