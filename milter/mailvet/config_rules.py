@@ -89,6 +89,7 @@ def _choices(s: Settings) -> Iterator[tuple[Key, str]]:
         ("dkim", "partial_body"): (s.dkim.partial_body, ("policy", "pass")),
         ("breach", "source"): (s.breach.source, ("hibp", "file")),
         ("log", "format"): (s.log.format, ("auto", "text", "json", "journal")),
+        ("log", "level"): (s.log.level, ("debug", "info", "warning", "error")),
     }
     for key, (value, known) in words.items():
         if value not in known:

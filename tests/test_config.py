@@ -1,0 +1,105 @@
+"""config: every mistake at once, each where it stands; durations; defaults."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailvet import config
+from mailvet.settings import Action, Mode, Settings
+
+
+def mistakes(text: str) -> list[str]:
+    with pytest.raises(config.ConfigError) as caught:
+        config.parse(text, "mailvet.toml")
+    return [str(mistake) for mistake in caught.value.mistakes]
+
+
+def test_an_empty_file_is_valid_and_gives_the_defaults():
+    settings = config.parse("", "mailvet.toml")
+    assert settings.authserv_id
+    assert settings.milter == Settings().milter
+    assert settings.policy.mode is Mode.MARK
+
+
+def test_every_mistake_is_reported_at_once_with_its_line():
+    text = """authserv_id = "two words"
+[dns]
+timout = "2s"
+timeout = 3
+nameservers = ["1.2.3", "127.0.0.1:5353"]
+[polcy]
+[policy]
+mode = "enforced"
+[policy.on]
+temperror = "reject"
+[milter]
+workers = "two"
+listen = "8899"
+"""
+    found = mistakes(text)
+    assert [line.split(": ")[0] + " " + line.split(": ")[1] for line in found] == [
+        "mailvet.toml:1 authserv_id",
+        "mailvet.toml:3 dns.timout",
+        "mailvet.toml:4 dns.timeout",
+        "mailvet.toml:5 dns.nameservers",
+        "mailvet.toml:6 polcy",
+        "mailvet.toml:8 policy.mode",
+        "mailvet.toml:10 policy.on.temperror",
+        "mailvet.toml:12 milter.workers",
+        "mailvet.toml:13 milter.listen",
+    ]
+    assert 'did you mean "timeout"?' in found[1]
+    assert 'unknown section; did you mean "policy"?' in found[4]
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        pytest.param("a == 1", "mailvet.toml:1", id="not TOML, with its line"),
+        pytest.param('dns = "x"', "is a table: write [dns]", id="a value where a table belongs"),
+        pytest.param('[trust]\nnetworks = ["10.0.0.1/8"]', "has host bits set", id="a network with host bits"),
+        pytest.param('[trust]\nsealers = ["a b"]', "is not a domain", id="a sealer that is no domain"),
+        pytest.param("[limits]\narc_sets = 51", "between 1 and 50", id="RFC 8617 §4.2.1: more than 50 sets"),
+        pytest.param("[limits]\nrsa_min_bits = 512", "between 1024", id="RFC 8301 §3.2: keys under 1024 bits"),
+        pytest.param('[dns]\nbudget = "1 s"', "a duration", id="a blank in a duration"),
+        pytest.param('[dns]\nbudget = "1h"', "between", id="a budget longer than Postfix waits"),
+        pytest.param('[metrics]\nlisten = "127.0.0.1"', "9899", id="metrics without a port"),
+        pytest.param('[milter]\nlisten = "inet:99999@127.0.0.1"', "inet:8899", id="a port that is none"),
+        pytest.param('[log]\nlevel = "loud"', "debug, info", id="a log level that is none"),
+    ],
+)
+def test_a_mistake_says_what_would_be_right(text, part):
+    assert part in "\n".join(mistakes(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("500ms", 0.5), ("2s", 2.0), ("1.5s", 1.5), ("2m", 120.0)], ids=lambda value: str(value)
+)
+def test_durations(text, seconds):
+    assert config.parse(f'[dns]\nbudget = "{text}"', "x").dns.budget == seconds
+
+
+def test_actions_per_result():
+    on = config.parse('[policy.on]\ndmarc_reject = "reject"\ntemperror = "tempfail"', "x").policy.on
+    assert (on.dmarc_reject, on.temperror) == (Action.REJECT, Action.TEMPFAIL)
+
+
+def test_a_missing_file_that_was_named_is_a_mistake_but_the_default_file_may_be_missing(tmp_path, monkeypatch):
+    with pytest.raises(config.ConfigError, match="no such file"):
+        config.load(tmp_path / "none.toml")
+    monkeypatch.setattr(config, "DEFAULT_PATH", tmp_path / "none.toml")
+    assert config.load(None).milter == Settings().milter
+
+
+def test_an_unreadable_file_is_a_mistake(tmp_path):
+    (tmp_path / "latin.toml").write_bytes(b"authserv_id = '\xff'")
+    with pytest.raises(config.ConfigError, match="cannot be read"):
+        config.load(tmp_path / "latin.toml")
+
+
+@given(st.text(max_size=200))
+def test_any_text_gives_settings_or_mistakes(text):
+    try:
+        assert isinstance(config.parse(text, "x"), Settings)
+    except config.ConfigError as e:
+        assert e.mistakes

@@ -1,0 +1,101 @@
+"""supervisor: children that die come back, later each time; stopping ends all of them."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+SCRIPT = """
+import os, signal, sys, threading, time
+from mailvet.supervisor import Child, Supervisor
+
+def steady():
+    print("up", os.getpid(), flush=True)
+    signal.pause()
+
+def stubborn():
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    print("up", os.getpid(), flush=True)
+    while True:
+        time.sleep(1)
+
+def crashing():
+    print("crash", round(time.monotonic(), 3), flush=True)
+    os._exit(3)
+
+kinds = {"steady": steady, "stubborn": stubborn, "crashing": crashing}
+children = [Child(name=name, run=kinds[name], grace=0.5) for name in sys.argv[1:]]
+Supervisor(
+    children,
+    died=lambda name, pid, status: print("died", name, os.waitstatus_to_exitcode(status), flush=True),
+    changed=lambda all: None,
+    stopping=lambda: print("stopping", flush=True),
+).run(lambda: print("ready", os.getpid(), flush=True))
+print("ended", threading.active_count(), flush=True)
+"""
+
+
+def start(*names: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "milter")}
+    return subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(SCRIPT), *names], stdout=subprocess.PIPE, text=True, env=environment
+    )
+
+
+def lines_until(process: subprocess.Popen[str], start: str, count: int = 1) -> list[str]:
+    lines = []
+    while sum(line.startswith(start) for line in lines) < count:
+        line = process.stdout.readline()
+        assert line, f"ended before {start!r}: {lines}"
+        lines.append(line.strip())
+    return lines
+
+
+def stop(process: subprocess.Popen[str]) -> str:
+    process.terminate()
+    rest, _ = process.communicate(timeout=10)
+    assert process.returncode == 0
+    return rest
+
+
+def test_a_killed_child_is_replaced_and_the_others_stay():
+    process = start("steady", "steady")
+    lines = lines_until(process, "up", 2)
+    victim = int(next(line for line in lines if line.startswith("up")).split()[1])
+    os.kill(victim, signal.SIGKILL)
+    assert lines_until(process, "up")[-2:][0] == "died steady -9"
+    assert "ended 1" in stop(process)
+
+
+def test_a_child_that_always_crashes_is_started_later_each_time():
+    process = start("crashing")
+    times = [float(line.split()[1]) for line in lines_until(process, "crash", 4) if line.startswith("crash")]
+    waits = [after - before for before, after in zip(times, times[1:], strict=False)]
+    assert waits[0] >= 0.09
+    assert waits[1] >= waits[0] * 1.5
+    assert waits[2] >= waits[1] * 1.5
+    stop(process)
+
+
+def test_a_child_that_does_not_end_is_killed_after_its_grace():
+    process = start("stubborn")
+    lines_until(process, "up")
+    began = time.monotonic()
+    assert "ended" in stop(process)
+    assert 0.4 < time.monotonic() - began < 5
+
+
+def test_children_do_not_outlive_a_killed_supervisor():
+    process = start("steady")
+    lines = lines_until(process, "up")
+    child = int(lines[-1].split()[1])
+    process.kill()
+    process.wait()
+    for _ in range(100):
+        if not Path(f"/proc/{child}").exists() or "Z" in Path(f"/proc/{child}/stat").read_text().split()[2]:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"child {child} is still there")
