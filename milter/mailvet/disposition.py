@@ -1,0 +1,148 @@
+"""disposition – what is done about a report: the rules of [policy], and what the client is told.
+
+At most one rule applies, because each wants another DMARC result. The mode then limits its action:
+`mark` accepts everything, `quarantine` refuses nothing, `enforce` does what [policy.on] says. Whatever
+the settings say, a DNS failure is never a permanent reject, and a policy of none changes nothing
+(RFC 9989 §5.4).
+
+Raises     nothing
+Not here   how anything was found out (verify)
+"""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from mailvet.outcome import Disposition
+from mailvet.settings import Action, Mode, OnSettings, PolicySettings
+from mailvet.text import loggable
+from mailvet.verdict import ArcResult, DmarcResult, DmarcVerdict, Policy, Report, SpfResult
+
+
+class _Finding(NamedTuple):
+    rule: str  # the [policy.on] key
+    action: Action
+    reason: str  # for the log and `check`
+    enhanced: str  # without its class: "7.1"
+    text: str  # behind "Email rejected" or "Email deferred"
+
+
+_ACCEPTED: Final = Disposition(action=Action.ACCEPT)
+_UNLIMITED: Final[Mapping[Action, Action]] = {action: action for action in Action}
+_MODES: Final[Mapping[Mode, Mapping[Action, Action]]] = {
+    Mode.MARK: dict.fromkeys(Action, Action.ACCEPT),
+    Mode.QUARANTINE: {**_UNLIMITED, Action.REJECT: Action.QUARANTINE, Action.TEMPFAIL: Action.ACCEPT},
+    Mode.ENFORCE: _UNLIMITED,
+}
+_DONE: Final = {
+    Action.ACCEPT: "accepted",
+    Action.QUARANTINE: "quarantined",
+    Action.REJECT: "rejected",
+    Action.TEMPFAIL: "deferred",
+}
+
+
+def decide(report: Report, policy: PolicySettings) -> Disposition:
+    """What is done about the message."""
+    finding = _find(report, policy.on)
+    if finding is None:
+        return _ACCEPTED
+    action = _MODES[policy.mode][finding.action]
+    if action is Action.ACCEPT:
+        return _ACCEPTED
+    if action is Action.QUARANTINE:
+        return Disposition(action=action, rule=finding.rule, reason=finding.reason)
+    rejected = action is Action.REJECT
+    return Disposition(
+        action=action,
+        rule=finding.rule,
+        reason=finding.reason,
+        code="550" if rejected else "451",
+        enhanced=("5." if rejected else "4.") + finding.enhanced,
+        text=f"Email {'rejected' if rejected else 'deferred'} {finding.text}",
+    )
+
+
+def explain(report: Report, policy: PolicySettings) -> str:
+    """One or two sentences for a person: which rule applied, and what the mode made of it."""
+    if report.auth is not None:
+        return "The client is trusted: no rule applies to it."
+    finding = _find(report, policy.on)
+    if finding is None:
+        return _no_rule(report.dmarc)
+    said = f"{finding.reason[:1].upper()}{finding.reason[1:]}: [policy.on] {finding.rule} = {finding.action.value}."
+    action = _MODES[policy.mode][finding.action]
+    if action is finding.action:
+        return said
+    return f"{said} Mode {policy.mode.value} limits that: the message is {_DONE[action]}, not {_DONE[finding.action]}."
+
+
+def _no_rule(dmarc: DmarcVerdict | None) -> str:
+    if dmarc is None:
+        return "DMARC was not evaluated: no rule applies."
+    if dmarc.result is DmarcResult.FAIL:
+        testing = f" ({dmarc.published.value} is only tested, t=y)" if dmarc.testing and dmarc.published else ""
+        return f"DMARC failed{_for(dmarc.author_domain)}, but its owner asks for nothing to be done{testing}."
+    if dmarc.result is DmarcResult.NONE:
+        return f"No DMARC policy applies{_to(dmarc.author_domain)}: no rule applies."
+    return f"DMARC passed{_for(dmarc.author_domain)}: no rule applies."
+
+
+def _find(report: Report, on: OnSettings) -> _Finding | None:
+    """The rule for this report, before the mode has its say."""
+    dmarc = report.dmarc
+    if report.auth is not None or dmarc is None:
+        return None
+    match dmarc.result:
+        case DmarcResult.PERMERROR:
+            reason = f"no single author domain: {loggable(dmarc.problem)}" if dmarc.problem else "no single author domain"
+            text = "because its From header field does not name one author domain"  # RFC 5322 §3.6.2
+            return _Finding("ambiguous_from", on.ambiguous_from, reason, "7.1", text)
+        case DmarcResult.FAIL:
+            return _failed(report, dmarc, on)
+        case DmarcResult.TEMPERROR:
+            return _undecided(report, dmarc, on)
+        case DmarcResult.NONE if report.spf is not None and report.spf.result is SpfResult.FAIL:
+            reason = f"SPF failed{_for(report.spf.domain)}, and no DMARC policy applies"
+            text = f"because SPF validation failed{_for(report.spf.domain)}"
+            return _Finding("spf_fail", on.spf_fail, reason, "7.23", text)  # RFC 7372 §3.2
+    return None
+
+
+def _failed(report: Report, dmarc: DmarcVerdict, on: OnSettings) -> _Finding | None:
+    if dmarc.requested is Policy.NONE:  # RFC 9989 §5.4: MUST NOT modify existing mail handling
+        return None
+    reason = f"DMARC failed{_for(dmarc.author_domain)}, whose owner asks for {dmarc.requested.value}"
+    text = f"per DMARC policy{_for(dmarc.author_domain)}"  # RFC 9989 §7.2: the word DMARC, and the domain
+    rule, action = "dmarc_quarantine", on.dmarc_quarantine
+    if dmarc.requested is Policy.REJECT:
+        rule, action = "dmarc_reject", on.dmarc_reject
+    arc = report.arc
+    if on.arc_override is not None and arc is not None:
+        if arc.result is ArcResult.PASS and arc.sealed == "dmarc=pass":
+            return _Finding("arc_override", on.arc_override, f"{reason}, but a trusted sealer saw it pass", "7.1", text)
+        if arc.temporary and action is Action.REJECT:  # the chain might have saved it: refused for now, not for ever
+            action, reason = Action.TEMPFAIL, f"{reason}, and its ARC chain could not be checked now"
+    return _Finding(rule, action, reason, "7.1", text)
+
+
+def _undecided(report: Report, dmarc: DmarcVerdict, on: OnSettings) -> _Finding:
+    action = Action.TEMPFAIL if on.temperror is Action.REJECT else on.temperror
+    reason = f"DMARC could not be evaluated{_for(dmarc.author_domain)}"
+    if dmarc.problem:
+        reason = f"{reason}: {loggable(dmarc.problem)}"
+    spf = report.spf is not None and report.spf.result is SpfResult.TEMPERROR
+    text = f"because DMARC could not be evaluated now{_for(dmarc.author_domain)}"
+    return _Finding("temperror", action, reason, "7.24" if spf else "7.0", text)  # RFC 7372 §3.2: SPF error
+
+
+def _for(domain: str) -> str:
+    return f" for {domain}" if _printable(domain) else ""
+
+
+def _to(domain: str) -> str:
+    return f" to {domain}" if _printable(domain) else ""
+
+
+def _printable(domain: str) -> bool:
+    """Letters, digits, dots, hyphens and underscores: what may be quoted to the client and in the log."""
+    return domain.isascii() and domain.replace(".", "").replace("-", "").replace("_", "").isalnum()

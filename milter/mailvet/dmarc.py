@@ -1,0 +1,175 @@
+"""dmarc – does an authenticated identifier speak for the author domain? (RFC 9989)
+
+`check` is total. One aligned identifier that passed is a pass, whatever else went wrong (§5.3.5). Without
+one, anything that could not be found out and might have made the difference is `temperror`, never `fail`
+(§5.3.6). A message without a single author domain is `permerror`, never `none`: breaking the From field
+must not be a way round a policy.
+
+Raises     nothing
+Not here   the walk (dmarc_walk), alignment (dmarc_align); what is done about a failure (disposition)
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from mailvet import notes
+from mailvet.author import Author, NoAuthor
+from mailvet.dmarc_align import Alignment
+from mailvet.dmarc_record import PolicyRecord
+from mailvet.dmarc_walk import Ask, Discovery, discover, look, names, proves_parent, secure
+from mailvet.ports import Kind, Status, Unavailable
+from mailvet.verdict import (
+    DkimResult,
+    DkimVerdict,
+    DmarcResult,
+    DmarcVerdict,
+    Policy,
+    SpfIdentity,
+    SpfResult,
+    SpfVerdict,
+)
+
+__all__ = ["check", "discover", "names"]
+
+_ONE_LEVEL_LOWER: Final = {Policy.REJECT: Policy.QUARANTINE, Policy.QUARANTINE: Policy.NONE, Policy.NONE: Policy.NONE}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Applicable:
+    """The record that applies to an author domain."""
+
+    policy_domain: str
+    record: PolicyRecord | None
+    exists: bool  # the author domain, as far as the walk has shown
+    walk: Discovery | None  # None: the author domain has a record of its own, nothing else was asked
+    secure: bool | None
+
+
+def check(author: Author | NoAuthor, spf: SpfVerdict, dkim: Sequence[DkimVerdict], ask: Ask) -> DmarcVerdict:
+    """The DMARC verdict on a message; `spf` is the verdict on MAIL FROM (RFC 9989 §4.4.2)."""
+    if isinstance(author, NoAuthor):
+        return DmarcVerdict(result=DmarcResult.PERMERROR, problem=author.problem)
+    domain = author.domain
+    try:
+        applicable = _find(domain, ask)
+    except Unavailable as e:
+        return DmarcVerdict(
+            result=DmarcResult.TEMPERROR, author_domain=domain, problem=f"the policy could not be found ({e})"
+        )
+    record = applicable.record
+    if record is None or record.p is None:  # RFC 9989 §4.10.1: MUST NOT apply DMARC
+        return DmarcVerdict(
+            result=DmarcResult.NONE,
+            author_domain=domain,
+            policy_domain=applicable.policy_domain,
+            secure=applicable.secure,
+            problem=record.problem if record is not None else "no DMARC record",
+        )
+    return _judge(domain, applicable, record, spf, dkim, ask)
+
+
+def _find(domain: str, ask: Ask) -> _Applicable:
+    """RFC 9989 §4.10.1. The author domain's own record settles it without a walk."""
+    record, answer = look(names(domain)[0], ask)
+    if record is not None:
+        return _Applicable(policy_domain=domain, record=record, exists=True, walk=None, secure=answer.secure)
+    walk = discover(domain, ask)
+    return _Applicable(
+        policy_domain=walk.policy_domain,
+        record=walk.record,
+        exists=proves_parent(answer),
+        walk=walk,
+        secure=walk.secure,
+    )
+
+
+def _judge(
+    domain: str, applicable: _Applicable, record: PolicyRecord, spf: SpfVerdict, dkim: Sequence[DkimVerdict], ask: Ask
+) -> DmarcVerdict:
+    alignment = Alignment(domain, ask, secure=[applicable.secure])
+    if applicable.walk is not None:
+        alignment.walks[domain] = applicable.walk
+    spf_aligned = _spf(alignment, record, spf)
+    signatures = _signatures(alignment, record, dkim)
+    published, unpublished = _published(domain, applicable, record, alignment)
+    result, requested, problem = DmarcResult.PASS, Policy.NONE, ""
+    weak: tuple[str, ...] = ()
+    if spf_aligned or signatures:
+        weak = notes.weak_pass(spf if spf_aligned else None, signatures)
+    elif alignment.unsure or published is None:  # RFC 9989 §5.3.6: neither pass nor fail
+        result, problem = DmarcResult.TEMPERROR, "; ".join(dict.fromkeys(alignment.unsure)) or unpublished
+    else:
+        result, problem = DmarcResult.FAIL, _why_failed(alignment)
+        requested = _ONE_LEVEL_LOWER[published] if record.testing else published  # RFC 9989 §4.7, t=
+    return DmarcVerdict(
+        result=result,
+        author_domain=domain,
+        policy_domain=applicable.policy_domain,
+        organizational_domain=_organization(alignment, spf_aligned or bool(signatures)),
+        published=published,
+        requested=requested,
+        testing=record.testing,
+        spf_aligned=spf_aligned,
+        dkim_aligned=tuple(dict.fromkeys(verdict.domain for verdict in signatures)),
+        compared=tuple(dict.fromkeys(alignment.compared)),
+        secure=secure(alignment.secure),
+        problem=problem,
+        notes=(*weak, record.problem) if record.problem else weak,
+    )
+
+
+def _spf(alignment: Alignment, record: PolicyRecord, spf: SpfVerdict) -> bool:
+    """Did MAIL FROM pass, aligned? A HELO verdict never counts (RFC 9989 §4.4.2)."""
+    if spf.identity is not SpfIdentity.MAILFROM:
+        return False
+    if spf.result is SpfResult.PASS:
+        return alignment.aligned("spf", spf.domain, record.strict_spf)
+    if spf.result is SpfResult.TEMPERROR:
+        alignment.might_be("spf", spf.domain, record.strict_spf, spf.problem)
+    return False
+
+
+def _signatures(alignment: Alignment, record: PolicyRecord, dkim: Sequence[DkimVerdict]) -> list[DkimVerdict]:
+    """The signatures that passed and are aligned."""
+    aligned = []
+    for verdict in dkim:
+        if verdict.result is DkimResult.PASS:
+            if alignment.aligned("dkim", verdict.domain, record.strict_dkim):
+                aligned.append(verdict)
+        elif verdict.result is DkimResult.TEMPERROR:
+            alignment.might_be("dkim", verdict.domain, record.strict_dkim, verdict.problem)
+    return aligned
+
+
+def _published(
+    domain: str, applicable: _Applicable, record: PolicyRecord, alignment: Alignment
+) -> tuple[Policy | None, str]:
+    """The policy for this author domain (RFC 9989 §4.10.1); None, and why, if DNS does not tell which it is."""
+    if applicable.policy_domain == domain:
+        return record.p, ""
+    existing = record.sp or record.p
+    absent = record.np or existing
+    if applicable.exists or absent is existing:
+        return existing, ""
+    try:
+        # TXT, because SPF has probably asked it; only NXDOMAIN means that the name does not exist (RFC 9989 §3.2.13)
+        answer = alignment.ask(domain, Kind.TXT)
+    except Unavailable as e:
+        return None, f"whether {domain} exists could not be found out ({e})"
+    alignment.secure.append(answer.secure)
+    return (absent if answer.status is Status.NXDOMAIN else existing), ""
+
+
+def _organization(alignment: Alignment, aligned: bool) -> str:
+    """That of the author domain; "" if nothing depended on it."""
+    walk = alignment.walks.get(alignment.author)
+    if walk is not None:
+        return walk.organizational_domain
+    return alignment.author if aligned else ""  # RFC 9989 §4.10.2: the common domain is treated as it
+
+
+def _why_failed(alignment: Alignment) -> str:
+    if not alignment.compared:
+        return "neither SPF nor a DKIM signature passed"
+    return "no identifier that passed is aligned"

@@ -1,0 +1,118 @@
+"""dmarc_walk – the DNS Tree Walk (RFC 9989 §4.10) and what follows from it.
+
+One walk from a domain keeps every record it finds; the policy record (§4.10.1) and the organizational
+domain (§4.10.2) are both derived from that one list. At most 8 questions, whatever the name.
+
+Raises     Unavailable, where a question of the walk could not be answered
+Not here   alignment and results (dmarc); the records themselves (dmarc_record)
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from mailvet import dmarc_record
+from mailvet.dmarc_record import PolicyRecord, Psd
+from mailvet.ports import Answer, Kind, Status
+
+Ask = Callable[[str, Kind], Answer]
+
+_PREFIX: Final = "_dmarc."
+_MOST: Final = 8  # questions of one walk (RFC 9989 §4.10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discovery:
+    """What a walk from `start` has shown."""
+
+    start: str
+    found: tuple[tuple[str, PolicyRecord], ...]  # by name, longest first
+    organizational_domain: str
+    policy_domain: str  # "" where no record applies
+    record: PolicyRecord | None  # that of the policy domain
+    start_exists: bool  # proven in passing; False: not known
+    secure: bool | None
+
+
+@lru_cache(maxsize=2048)
+def names(domain: str) -> tuple[str, ...]:
+    """The names a walk from `domain` asks TXT of, in order; at most 8 (RFC 9989 §4.10 steps 3 to 7)."""
+    labels = domain.split(".") if domain else []
+    shorter = labels[1:] if len(labels) <= _MOST else labels[1 - _MOST :]
+    starts = [domain] if domain else []
+    starts += [".".join(shorter[i:]) for i in range(len(shorter))]
+    return tuple(_PREFIX + start for start in starts)
+
+
+def look(name: str, ask: Ask) -> tuple[PolicyRecord | None, Answer]:
+    """The one DMARC Policy Record at this name. Several are none (RFC 9989 §4.10 step 2)."""
+    answer = ask(name, Kind.TXT)
+    if answer.status is not Status.FOUND:
+        return None, answer
+    records = [record for record in map(dmarc_record.parse, answer.records) if record is not None]
+    return (records[0] if len(records) == 1 else None), answer
+
+
+def discover(domain: str, ask: Ask) -> Discovery:
+    """Walk from `domain` upwards until psd=y, psd=n or the top-level domain."""
+    found: list[tuple[str, PolicyRecord]] = []
+    answers: list[Answer] = []
+    for name in names(domain):
+        record, answer = look(name, ask)
+        answers.append(answer)
+        if record is not None:
+            found.append((name[len(_PREFIX) :], record))
+            if record.psd is not Psd.UNKNOWN:
+                break
+    organization = _organization(domain, found)
+    policy_domain, policy = _policy(domain, organization, found)
+    return Discovery(
+        start=domain,
+        found=tuple(found),
+        organizational_domain=organization,
+        policy_domain=policy_domain,
+        record=policy,
+        start_exists=bool(answers) and proves_parent(answers[0]),
+        secure=secure(answer.secure for answer in answers),
+    )
+
+
+def _organization(start: str, found: list[tuple[str, PolicyRecord]]) -> str:
+    """RFC 9989 §4.10.2. A record with psd=n or psd=y ended the walk, so only the last can have one."""
+    if not found:
+        return start
+    name, record = found[-1]
+    if record.psd is Psd.YES and name != start:
+        return one_label_below(name, start)  # rule 2
+    return name  # rule 1, psd=n; rule 3, the fewest labels
+
+
+def _policy(
+    start: str, organization: str, found: list[tuple[str, PolicyRecord]]
+) -> tuple[str, PolicyRecord | None]:
+    """RFC 9989 §4.10.1: the author domain's record, else its organizational domain's, else the PSD's."""
+    records = dict(found)
+    for name in (start, organization):
+        if name in records:
+            return name, records[name]
+    return found[-1] if found else ("", None)  # not at the organizational domain, so psd=y one label above
+
+
+def one_label_below(name: str, descendant: str) -> str:
+    """The ancestor of `descendant`, or itself, with one label more than `name`."""
+    labels = descendant.split(".")
+    return ".".join(labels[-(name.count(".") + 2) :])
+
+
+def proves_parent(answer: Answer) -> bool:
+    """Does the name above the one asked for exist? True: yes (RFC 8020 §2); False: not known."""
+    return answer.status is not Status.NXDOMAIN
+
+
+def secure(answers: Iterable[bool | None]) -> bool | None:
+    """DNSSEC: all answers were validated; None where that is not known of all."""
+    states = set(answers)
+    if False in states:
+        return False
+    return None if None in states or not states else True
