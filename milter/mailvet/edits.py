@@ -1,0 +1,64 @@
+"""edits – what is changed in the header, planned as values in the order that is safe to apply.
+
+`scrub` needs the header alone and nothing that was found out, so forged fields go whatever else breaks.
+Postfix counts a field's index from 1 among the fields of its name, in any case, that it has shown us, and
+counts anew after every deletion; so deletions run from the highest index down, and insertions come last.
+Position 0 is above Postfix' own Received, which we are never shown.
+
+Raises     nothing
+Not here   carrying it out (adapters.pymilter); what our field says (authresults)
+"""
+
+from typing import Final
+
+from mailvet import disguise
+from mailvet.authresults_parse import claims
+from mailvet.message import Headers
+from mailvet.outcome import Delete, Edit, Insert
+
+_RESULTS: Final = b"authentication-results"
+
+
+def scrub(
+    headers: Headers, own: frozenset[str], trusted: frozenset[str], breach_header: str | None
+) -> tuple[Delete, ...]:
+    """Every field that claims to be ours or cannot be read. `trusted`: those of our ids that may stay."""
+    gone: set[int] = set()
+    forbidden = own - trusted
+    for position in headers.by_name.get(_RESULTS, ()):
+        if claims(headers.fields[position].value, forbidden):
+            gone.add(position)
+    for key in disguise.names_like(headers, _RESULTS):
+        gone.update(headers.by_name[key])
+    gone.update(_smuggled(headers, _RESULTS, forbidden))
+    if breach_header is not None:
+        name = breach_header.lower().encode("ascii", "replace")
+        gone.update(headers.by_name.get(name, ()))
+        for key in disguise.names_like(headers, name):
+            gone.update(headers.by_name[key])
+        gone.update(_smuggled(headers, name, forbidden))
+    return _deletions(headers, gone) if gone else ()
+
+
+def _smuggled(headers: Headers, name: bytes, own: frozenset[str]) -> set[int]:
+    """Fields with a line inside that a lenient reader takes for a field of that name, in our name."""
+    return {
+        line.position
+        for line in disguise.hidden(headers, name)
+        if line.after_cr or any(ours.lower().encode() in line.rest.lower() for ours in own)
+    }
+
+
+def _deletions(headers: Headers, gone: set[int]) -> tuple[Delete, ...]:
+    deletes = []
+    for positions in headers.by_name.values():
+        for index in range(len(positions), 0, -1):
+            if positions[index - 1] in gone:
+                name = headers.fields[positions[index - 1]].name.rstrip(b" \t")
+                deletes.append(Delete(name.decode("utf-8", "replace"), index))
+    return tuple(deletes)
+
+
+def plan(deletes: tuple[Delete, ...], inserts: tuple[Insert, ...]) -> tuple[Edit, ...]:
+    """Deletions from the highest index down, then the insertions as they are given."""
+    return (*sorted(deletes, key=lambda delete: -delete.index), *inserts)
