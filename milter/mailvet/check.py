@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 
 from mailvet import explain, mailfile, received, replay
-from mailvet.adapters.dnspython import Resolver
+from mailvet.adapters.resolver import Resolver
 from mailvet.adapters.logs import Log
 from mailvet.daemon import make_engine
 from mailvet.message import Envelope

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from mailvet import __version__
 from mailvet.adapters import pymilter
-from mailvet.adapters.dnspython import Resolver
+from mailvet.adapters.resolver import Resolver
 from mailvet.adapters.logs import Log, complain
 from mailvet.adapters.openssl import load
 from mailvet.adapters.pyspf import SpfChecker

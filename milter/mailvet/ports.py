@@ -39,6 +39,7 @@ class Trouble(StrEnum):
     BROKEN = "broken"  # an answer that makes no sense
     UNREACHABLE = "unreachable"  # no name server could be reached
     BUDGET = "budget"  # this message has used up its questions or its time
+    UNRECORDED = "unrecorded"  # `mailvet check --replay`: not asked when the recording was made
 
 
 Record = bytes | str | tuple[int, str]
@@ -92,6 +93,15 @@ class Lookups(Protocol):
 
     def trail(self) -> tuple[Question, ...]:
         """Every question so far, in the order first asked."""
+        ...
+
+    def end(self) -> None:
+        """The message is over; nothing will be asked any more."""
+        ...
+
+    @property
+    def asked(self) -> int:
+        """How many questions had to be sent."""
         ...
 
 

@@ -183,15 +183,20 @@ class _Query(spf.query):  # type: ignore[misc]  # the library has no types
         return (address for _, name in exchanges for address in self.dns_a(name, self.A))
 
     def validated_ptrs(self) -> list[str]:
-        """RFC 7208 §5.5: DNS trouble is no match here; but nobody gets a worse result than pass by it."""
-        names = []
+        """RFC 7208 §5.5: DNS trouble is no match here. But nobody may get less than pass by it."""
+        names: list[str] = []
         try:
-            for name in self.dns_ptr(self.i)[: spf.MAX_PTR]:
-                if self.cidrmatch(self.dns_a(name, self.A), self.cidrmax):
-                    names.append(name)
+            names.extend(self.dns_ptr(self.i)[: spf.MAX_PTR])
         except Unavailable as e:
             self.ptr_trouble = e
-        return names
+        return [name for name in names if self._leads_back(name)]
+
+    def _leads_back(self, name: str) -> bool:
+        try:
+            return self.cidrmatch(self.dns_a(name, self.A), self.cidrmax)
+        except Unavailable as e:
+            self.ptr_trouble = e
+            return False
 
     def cidrmatch(self, ipaddrs: Iterable[str], n: int) -> bool:
         return any(covers(address, n, self.who) for address in ipaddrs)

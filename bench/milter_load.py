@@ -1,0 +1,211 @@
+"""milter_load – be the MTA: drive a milter with a corpus and take its time.
+
+Every message is a connection of its own, with the steps Postfix would send under the flags the milter
+negotiates. Unless `lockstep`, all steps are written at once, so that this program costs little and the
+milter is what is measured; with it each answer is awaited, as Postfix does.
+
+Raises     OSError
+Not here   starting the milter (peers)
+"""
+
+import asyncio
+import collections
+import json
+import os
+import random
+import struct
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+_LAST = b"artyd"  # replies that end a message: accept, reject, tempfail, reply code, discard
+_LEADING_SPACE = 0x100000
+# command → (flag: do not send it, flag: no reply to it), libmilter/mfdef.h
+_STEPS = {
+    b"C": (0x1, 0x1000),
+    b"H": (0x2, 0x2000),
+    b"M": (0x4, 0x4000),
+    b"R": (0x8, 0x8000),
+    b"T": (0x200, 0x10000),
+    b"L": (0x20, 0x80),
+    b"N": (0x40, 0x40000),
+    b"B": (0x10, 0x80000),
+    b"E": (0, 0),
+}
+
+
+def packet(command: bytes, data: bytes = b"") -> bytes:
+    return struct.pack("!I", len(data) + 1) + command + data
+
+
+def _macros(stage: bytes, **values: str) -> bytes:
+    return packet(b"D", stage + b"".join(f"{k}\0{v}\0".encode() for k, v in values.items()))
+
+
+def split(raw: bytes) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """Header fields as a milter is shown them, and the body."""
+    head, _, body = raw.partition(b"\r\n\r\n")
+    fields: list[tuple[bytes, bytes]] = []
+    for line in head.split(b"\r\n"):
+        if line[:1] in (b" ", b"\t") and fields:
+            name, value = fields[-1]
+            fields[-1] = (name, value + b"\n" + line)
+        else:
+            name, _, value = line.partition(b":")
+            fields.append((name, value))
+    return fields, body
+
+
+def plan(raw: bytes, envelope: dict[str, Any], protocol: int) -> list[tuple[bytes, bool]]:
+    """The packets of one message, and which of them are answered."""
+    fields, body = split(raw)
+    address, family = envelope["ip"], b"6" if ":" in envelope["ip"] else b"4"
+    steps = [
+        (b"C", _macros(b"C", j="mx.rcpt.example"), b"[" + address.encode() + b"]\0" + family + b"\x9c\x40" + address.encode() + b"\0"),
+        (b"H", b"", envelope["helo"].encode() + b"\0"),
+        (b"M", b"", f"<{envelope['mail_from']}>\0".encode()),
+        *((b"R", b"", f"<{to}>\0".encode()) for to in envelope["rcpt_to"]),
+        (b"T", _macros(b"T", i="4Bench"), b""),
+        *((b"L", b"", name + b"\0" + (v if protocol & _LEADING_SPACE else v.removeprefix(b" ")) + b"\0") for name, v in fields),
+        (b"N", b"", b""),
+        *((b"B", b"", body[at : at + 65535]) for at in range(0, len(body), 65535)),
+        (b"E", _macros(b"E", i="4Bench"), b""),
+    ]  # fmt: skip
+    return [
+        (macros + packet(command, data), not protocol & _STEPS[command][1])
+        for command, macros, data in steps
+        if not protocol & _STEPS[command][0]
+    ]
+
+
+@dataclass
+class Measured:
+    """What a run cost. Times in milliseconds."""
+
+    messages: int = 0
+    per_second: float = 0.0
+    cpu: float = 0.0  # of the milter's processes, per message
+    mean: float = 0.0
+    median: float = 0.0
+    p99: float = 0.0
+    peak_rss: float = 0.0  # MiB, of the largest process
+    errors: dict[str, int] = field(default_factory=dict)
+
+
+class _Run:
+    def __init__(self, socket: str, lockstep: bool) -> None:
+        self.socket, self.lockstep = socket, lockstep
+        self.latencies: list[float] = []
+        self.errors: collections.Counter[str] = collections.Counter()
+
+    async def message(self, raw: bytes, envelope: dict[str, Any]) -> None:
+        reader, writer = await asyncio.open_unix_connection(self.socket, limit=1 << 20)
+        try:
+            writer.write(packet(b"O", struct.pack("!III", 6, 0x1FF, 0x1FFFFF)))
+            protocol = struct.unpack("!III", (await _read(reader))[1][:12])[2]
+            steps = plan(raw, envelope, protocol)
+            started = time.perf_counter()
+            if self.lockstep:
+                for data, answered in steps:
+                    writer.write(data)
+                    if answered and await _reply(reader) in _LAST:
+                        break
+            else:
+                writer.writelines([data for data, _ in steps])
+                await writer.drain()
+                for _ in range(sum(answered for _, answered in steps)):
+                    if await _reply(reader) in _LAST:
+                        break
+            self.latencies.append(time.perf_counter() - started)
+            writer.write(packet(b"Q"))
+        except (OSError, asyncio.IncompleteReadError) as e:
+            self.errors[type(e).__name__] += 1
+        finally:
+            writer.close()
+
+
+async def _read(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+    data = await reader.readexactly(struct.unpack("!I", await reader.readexactly(4))[0])
+    return data[:1], data[1:]
+
+
+async def _reply(reader: asyncio.StreamReader) -> bytes:
+    """The next answer that is not a change to the message."""
+    while True:
+        command, _ = await _read(reader)
+        if command in b"cs" or command in _LAST:
+            return command
+
+
+def load(corpus: Path) -> list[tuple[bytes, dict[str, Any]]]:
+    """The messages of a corpus, shuffled the same way each time."""
+    envelopes = json.loads((corpus / "envelopes.json").read_text())
+    jobs = [((corpus / envelope["file"]).read_bytes(), envelope) for envelope in envelopes]
+    random.Random(7).shuffle(jobs)
+    return jobs
+
+
+def drive(
+    jobs: list[tuple[bytes, dict[str, Any]]], socket: str, pids: list[int], count: int, connections: int, *, lockstep: bool = False
+) -> Measured:
+    """Send `count` messages over so many connections at a time."""
+    run = _Run(socket, lockstep)
+    work = iter([jobs[number % len(jobs)] for number in range(count)])
+
+    async def client() -> None:
+        for raw, envelope in work:
+            await run.message(raw, envelope)
+
+    async def all_clients() -> None:
+        await asyncio.gather(*(client() for _ in range(connections)))
+
+    before, started = cpu_seconds(pids), time.perf_counter()
+    asyncio.run(all_clients())
+    wall, used = time.perf_counter() - started, cpu_seconds(pids) - before
+    done = sorted(run.latencies) or [0.0]
+    return Measured(
+        messages=len(run.latencies),
+        per_second=len(run.latencies) / wall,
+        cpu=used / max(1, len(run.latencies)) * 1000,
+        mean=sum(done) / len(done) * 1000,
+        median=done[len(done) // 2] * 1000,
+        p99=done[int(len(done) * 0.99)] * 1000,
+        peak_rss=max(peak_mib(pid) for pid in family(pids)),
+        errors=dict(run.errors),
+    )
+
+
+def family(pids: list[int]) -> set[int]:
+    """These processes and all their descendants."""
+    parents = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parents[int(entry.name)] = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            except OSError:
+                continue
+    found = set(pids)
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found
+
+
+def cpu_seconds(pids: list[int]) -> float:
+    total = 0
+    for pid in family(pids):
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        total += int(stat[11]) + int(stat[12])
+    return total / _TICKS
+
+
+def peak_mib(pid: int) -> float:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0.0
+    return next((int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM")), 0.0)

@@ -1,0 +1,121 @@
+"""dnspython – DNS messages: questions as octets, answers as `Answer` or `Trouble`; the only file that imports dns.
+
+Questions are encoded by hand, since they are all alike and dnspython takes 100 µs for one; answers are read
+by dnspython, which has met every malformed message there is.
+
+Raises     nothing: what cannot be read is `Trouble.BROKEN`
+Not here   sockets (udp), caching and budgets (resolver)
+"""
+
+import struct
+from typing import Any, Final
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.name
+import dns.query
+import dns.rcode
+import dns.rdataclass
+import dns.rdatatype
+
+from mailvet.ports import Answer, Kind, Record, Status, Trouble
+
+_TYPES: Final = {Kind.A: 1, Kind.PTR: 12, Kind.MX: 15, Kind.TXT: 16, Kind.AAAA: 28}
+_SOA: Final = 6
+# RD and AD set (RFC 6840 §5.7: so that AD comes back), one question, one additional record
+_HEADER: Final = struct.pack("!HHHHH", 0x0120, 1, 0, 0, 1)
+_EDNS: Final = b"\0" + struct.pack("!HHIH", 41, 1232, 0, 0)  # OPT, the payload size that is never fragmented
+_MOST_RECORDS: Final = 100
+_MOST_ALIASES: Final = 12
+_LONGEST_TTL: Final = 86_400
+_TRUNCATED: Final = 0x02  # in the third octet
+_SERVFAIL: Final = {dns.rcode.SERVFAIL: Trouble.SERVFAIL, dns.rcode.REFUSED: Trouble.REFUSED}
+
+
+def query(name: str, kind: Kind) -> bytes | None:
+    """A question without its id; None for a name that cannot be in the DNS (RFC 1035 §2.3.4)."""
+    labels = name.encode("ascii", "replace").split(b".") if name.isascii() and "\0" not in name else [b""]
+    if not all(0 < len(label) < 64 for label in labels) or len(name) > 253:
+        return None
+    wire = b"".join(bytes((len(label),)) + label for label in labels)
+    return b"".join((_HEADER, wire, b"\0", struct.pack("!HH", _TYPES[kind], 1), _EDNS))
+
+
+def root_query() -> bytes:
+    """The SOA of the root: what every resolver knows, and a validating one has validated."""
+    return b"".join((_HEADER, b"\0", struct.pack("!HH", _SOA, 1), _EDNS))
+
+
+def is_truncated(data: bytes) -> bool:
+    return bool(data[2] & _TRUNCATED)
+
+
+def is_validated(data: bytes) -> bool:
+    """The AD bit of an answer without error."""
+    return bool(data[3] & 0x20) and not data[3] & 0x0F
+
+
+def over_tcp(name: str, kind: Kind, server: tuple[str, int], timeout: float) -> bytes | Trouble:
+    """Ask again where the answer did not fit (RFC 7766 §5). Waits; for threads that may."""
+    try:
+        message = dns.message.make_query(dns.name.from_text(name + "."), dns.rdatatype.RdataType(_TYPES[kind]), use_edns=0)
+        message.flags |= dns.flags.AD
+        return dns.query.tcp(message, server[0], timeout, server[1]).to_wire()
+    except dns.exception.Timeout:
+        return Trouble.TIMEOUT
+    except OSError:
+        return Trouble.UNREACHABLE
+    except Exception:  # dnspython's own, and whatever a hostile server makes it raise
+        return Trouble.BROKEN
+
+
+def read(data: bytes, kind: Kind, *, trusted: bool) -> Answer | Trouble:
+    """The answer in these octets. `trusted`: the AD bit of this server means something."""
+    try:
+        message = dns.message.from_wire(data, ignore_trailing=True)
+        code = message.rcode()
+        if code not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
+            return _SERVFAIL.get(code, Trouble.BROKEN)
+        secure = bool(message.flags & dns.flags.AD) if trusted else None
+        return _answer(message, kind, secure, nothing=code == dns.rcode.NXDOMAIN)
+    except Exception:  # a hostile answer may raise anything, and must not look like an absent record
+        return Trouble.BROKEN
+
+
+def _answer(message: Any, kind: Kind, secure: bool | None, *, nothing: bool) -> Answer | Trouble:
+    name, wanted = message.question[0].name, dns.rdatatype.RdataType(_TYPES[kind])
+    ttl = _LONGEST_TTL
+    for _ in range(_MOST_ALIASES):
+        found = message.get_rrset(message.answer, name, dns.rdataclass.IN, wanted)
+        if found is not None:
+            records = tuple(_record(kind, rdata) for rdata in list(found)[:_MOST_RECORDS])
+            return Answer(Status.FOUND, records, secure, float(min(ttl, found.ttl)))
+        alias = message.get_rrset(message.answer, name, dns.rdataclass.IN, dns.rdatatype.CNAME)
+        if alias is None:
+            status = Status.NXDOMAIN if nothing else Status.NODATA
+            return Answer(status, (), secure, float(min(ttl, _negative_ttl(message))))
+        name, ttl = alias[0].target, min(ttl, alias.ttl)
+    return Trouble.BROKEN  # aliases in a circle
+
+
+def _negative_ttl(message: Any) -> int:
+    """RFC 2308 §5: how long the absence may be believed; without a SOA not beyond this message."""
+    for records in message.authority:
+        if records.rdtype == dns.rdatatype.SOA:
+            return int(min(records.ttl, records[0].minimum))
+    return 0
+
+
+def _record(kind: Kind, rdata: Any) -> Record:
+    if kind is Kind.TXT:
+        return b"".join(rdata.strings)
+    if kind is Kind.MX:
+        return int(rdata.preference), _name(rdata.exchange)
+    if kind is Kind.PTR:
+        return _name(rdata.target)
+    return str(rdata.address)
+
+
+def _name(name: Any) -> str:
+    return str(name.to_text(omit_final_dot=True)).lower() if name.labels != (b"",) else ""

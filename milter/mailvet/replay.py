@@ -1,0 +1,101 @@
+"""replay – DNS answers of a message as JSON, and a `Lookups` that answers from them.
+
+TXT records are written as text where they are ASCII, so that a recording can be read and edited by hand,
+and as {"base64": ...} where they are not.
+
+Raises     ValueError, from `from_json`, for a recording that is none
+"""
+
+import base64
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from mailvet.ports import Answer, Kind, Question, Record, Status, Trouble, Unavailable
+
+FORMAT = "mailvet-dns-1"
+
+
+def to_json(trail: Iterable[Question]) -> dict[str, Any]:
+    """All questions with their answers."""
+    return {"format": FORMAT, "questions": [_question(question) for question in trail]}
+
+
+def _question(question: Question) -> dict[str, Any]:
+    answer = question.answer
+    entry: dict[str, Any] = {"name": question.name, "type": question.kind.value}
+    if isinstance(answer, Answer):
+        entry |= {"status": answer.status.value, "records": [_write(record) for record in answer.records]}
+        entry |= {"secure": answer.secure, "ttl": round(answer.ttl)}
+    else:
+        entry["trouble"] = answer.value
+    return entry | {"milliseconds": round(question.milliseconds, 2), "cached": question.cached, "wanted": question.wanted}
+
+
+def _write(record: Record) -> Any:
+    if not isinstance(record, bytes):
+        return record
+    if record.isascii() and record.decode("ascii").isprintable():
+        return record.decode("ascii")
+    return {"base64": base64.b64encode(record).decode("ascii")}
+
+
+def from_json(recording: dict[str, Any]) -> "ReplayLookups":
+    """Raises ValueError."""
+    try:
+        if recording["format"] != FORMAT:
+            raise ValueError(f"format is not {FORMAT}")
+        return ReplayLookups(
+            {(str(entry["name"]).lower(), Kind(entry["type"])): _read(entry) for entry in recording["questions"]}
+        )
+    except (KeyError, TypeError, AttributeError, ValueError) as e:
+        raise ValueError(f"this is not a recording of DNS answers: {e!r}") from e
+
+
+def _read(entry: dict[str, Any]) -> Answer | Trouble:
+    if "trouble" in entry:
+        return Trouble(entry["trouble"])
+    records = tuple(_record(record, Kind(entry["type"])) for record in entry["records"])
+    return Answer(Status(entry["status"]), records, entry["secure"], float(entry["ttl"]))
+
+
+def _record(value: Any, kind: Kind) -> Record:
+    if isinstance(value, dict):
+        return base64.b64decode(value["base64"], validate=True)
+    if kind is Kind.TXT:
+        return str(value).encode("ascii")
+    return (int(value[0]), str(value[1])) if kind is Kind.MX else str(value)
+
+
+class ReplayLookups:
+    """Answers what was recorded; anything else could not be found out."""
+
+    def __init__(self, answers: dict[tuple[str, Kind], Answer | Trouble]) -> None:
+        self._answers = answers
+        self._asked: dict[tuple[str, Kind], bool] = {}
+        self.asked = 0
+
+    def ask(self, name: str, kind: Kind) -> Answer:
+        """See ports.Lookups. Raises Unavailable."""
+        key = (name.lower(), kind)
+        self._asked[key] = True
+        found = self._answers.get(key, Trouble.UNRECORDED)
+        if isinstance(found, Answer):
+            return found
+        raise Unavailable(found, name, kind)
+
+    def ahead(self, name: str, kind: Kind, then: Callable[[Answer], None] | None = None) -> None:
+        """See ports.Lookups."""
+        found = self._answers.get((name.lower(), kind))
+        self._asked.setdefault((name.lower(), kind), False)
+        if then is not None and isinstance(found, Answer):
+            then(found)
+
+    def trail(self) -> tuple[Question, ...]:
+        """See ports.Lookups."""
+        return tuple(
+            Question(*key, self._answers.get(key, Trouble.UNRECORDED), 0.0, True, wanted)
+            for key, wanted in self._asked.items()
+        )
+
+    def end(self) -> None:
+        """See ports.Lookups."""

@@ -1,0 +1,55 @@
+"""zone – DNS as a dict, for tests: `ports.Lookups` over names, types and troubles.
+
+    Zone({"example.org": {"TXT": [b"v=spf1 -all"]}, "bad.example.org": {"TXT": Trouble.SERVFAIL}})
+
+A name below which others exist is there too (RFC 8020); whatever else is not named does not exist. A value
+that is a `Trouble` in place of a whole name's types makes every question about the name fail.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mailvet.ports import Answer, Kind, Question, Status, Trouble, Unavailable
+
+
+class Zone:
+    def __init__(self, names: Mapping[str, Any], secure: bool | None = None, ttl: float = 300.0) -> None:
+        self.names = {name.lower(): value for name, value in names.items()}
+        self.secure, self.ttl = secure, ttl
+        self.questions: dict[tuple[str, Kind], bool] = {}
+
+    def _find(self, name: str, kind: Kind) -> Answer | Trouble:
+        name = name.lower()
+        types = self.names.get(name)
+        if isinstance(types, Trouble):
+            return types
+        if types is None:
+            known = any(other.endswith("." + name) for other in self.names)
+            return Answer(Status.NODATA if known else Status.NXDOMAIN, (), self.secure, self.ttl)
+        records = types.get(kind.value, ())
+        if isinstance(records, Trouble):
+            return records
+        return Answer(Status.FOUND if records else Status.NODATA, tuple(records), self.secure, self.ttl)
+
+    def ask(self, name: str, kind: Kind) -> Answer:
+        self.questions[name.lower(), kind] = True
+        found = self._find(name, kind)
+        if isinstance(found, Trouble):
+            raise Unavailable(found, name, kind)
+        return found
+
+    def ahead(self, name: str, kind: Kind, then: Callable[[Answer], None] | None = None) -> None:
+        self.questions.setdefault((name.lower(), kind), False)
+        found = self._find(name, kind)
+        if then is not None and isinstance(found, Answer):
+            then(found)
+
+    def trail(self) -> tuple[Question, ...]:
+        return tuple(Question(*key, self._find(*key), 0.0, False, wanted) for key, wanted in self.questions.items())
+
+    def end(self) -> None:
+        pass
+
+    @property
+    def asked(self) -> int:
+        return len(self.questions)
