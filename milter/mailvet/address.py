@@ -13,17 +13,14 @@ Not here   which mailbox is the author (author); whether a domain exists (dmarc)
 import re
 import unicodedata
 from functools import lru_cache
-from typing import Final, NamedTuple, NoReturn
+from typing import Final, NamedTuple
 
-_DEEPEST: Final = 16  # nested comments
-_FOLD = re.compile(r"\r?\n(?=[ \t])")  # RFC 5322 §3.2.2
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # after unfolding only blank and tab are left to separate
-_COMMENT_MARK = re.compile(r"[()\\]")
-# Possessive throughout: a part that does not fit is not tried a second time.
+from mailvet.lexical import QUOTED, Unreadable, comment_end, refuse, unfolded, unquoted
+
 _TOKEN = re.compile(
-    r"""(?P<space>[ \t]++)
-    |(?P<atom>[A-Za-z0-9!\#$%&'*+/=?^_`{|}~\-\x80-\U0010ffff]++)
-    |(?P<quoted>"(?:[^"\\]++|\\.)*+")
+    rf"""(?P<space>[ \t]++)
+    |(?P<atom>[A-Za-z0-9!\#$%&'*+/=?^_`{{|}}~\-\x80-\U0010ffff]++)
+    |(?P<quoted>{QUOTED})
     |(?P<literal>\[[^\[\]\\]*+\])
     |(?P<special>[<>@,;:.])""",
     re.VERBOSE,
@@ -52,23 +49,19 @@ class _Token(NamedTuple):
     glued: bool  # nothing between it and the one before
 
 
-class _Refused(ValueError):
-    """Leaves this file as Malformed."""
-
-
 def parse(value: bytes) -> tuple[Mailbox, ...] | Malformed:
     """The mailboxes of an address list, at least one; or why it cannot be read with certainty."""
     try:
         return _mailbox_list([token for token in _tokens(value) if token.kind != "comment"])
-    except _Refused as e:
+    except Unreadable as e:
         return Malformed(str(e))
 
 
-def unquoted(value: bytes) -> str | None:
+def without_quoted(value: bytes) -> str | None:
     """All of the list, comments too, with its quoted strings emptied; None where `parse` says Malformed."""
     try:
         found = _tokens(value)
-    except _Refused:
+    except Unreadable:
         return None
     return "".join(("" if t.glued else " ") + ('""' if t.kind == "quoted" else t.text) for t in found)
 
@@ -76,21 +69,18 @@ def unquoted(value: bytes) -> str | None:
 def _tokens(value: bytes) -> list[_Token]:
     """The lexical tokens of RFC 5322 §3.2; of white space only that it was there."""
     # An 8-bit display name that is not UTF-8 harms nobody; in an address it is refused below.
-    text = _FOLD.sub("", value.decode("utf-8", "surrogateescape"))
-    control = _CONTROL.search(text)
-    if control:
-        _refuse("NUL" if control[0] == "\0" else "a control character")
+    text = unfolded(value, "surrogateescape")
     found: list[_Token] = []
     at, end, glued = 0, len(text), False
     while at < end:
         if text[at] == "(":
-            start, at = at, _comment_end(text, at)
+            start, at = at, comment_end(text, at)
             found.append(_Token("comment", text[start:at], False))
             glued = False
             continue
         match = _TOKEN.match(text, at)
         if match is None:
-            _refuse("unbalanced quotes, brackets or parentheses")
+            refuse("unbalanced quotes, brackets or parentheses")
         kind = match.lastgroup or ""
         if kind != "space":
             found.append(_Token(kind, match[0], glued))
@@ -98,26 +88,9 @@ def _tokens(value: bytes) -> list[_Token]:
     return found
 
 
-def _comment_end(text: str, at: int) -> int:
-    depth = 0
-    while True:
-        mark = _COMMENT_MARK.search(text, at)
-        if mark is None:
-            _refuse("unbalanced quotes, brackets or parentheses")
-        at = mark.end()
-        if mark[0] == "\\":
-            at += 1
-            continue
-        depth += 1 if mark[0] == "(" else -1
-        if depth == 0:
-            return at
-        if depth > _DEEPEST:
-            _refuse("comments nested too deeply (limit)")
-
-
 def _mailbox_list(found: list[_Token]) -> tuple[Mailbox, ...]:
     if not found:
-        _refuse("no address")
+        refuse("no address")
     mailboxes = []
     start, open_angle = 0, False
     for at, token in enumerate([*found, _Token("special", ",", False)]):
@@ -128,25 +101,25 @@ def _mailbox_list(found: list[_Token]) -> tuple[Mailbox, ...]:
         elif token.text == ">":
             open_angle = False
         elif token.text in ":;" and not open_angle:
-            _refuse("group syntax")  # RFC 6854 §4: not for a From that is to be judged
+            refuse("group syntax")  # RFC 6854 §4: not for a From that is to be judged
         elif token.text == "," and not open_angle:
             mailboxes.append(_mailbox(found[start:at]))
             start = at + 1
     if open_angle:
-        _refuse("unbalanced quotes, brackets or parentheses")
+        refuse("unbalanced quotes, brackets or parentheses")
     return tuple(mailboxes)
 
 
 def _mailbox(found: list[_Token]) -> Mailbox:
     angles = [at for at, token in enumerate(found) if token.kind == "special" and token.text in "<>"]
     if not found:
-        _refuse("an empty place in the address list")
+        refuse("an empty place in the address list")
     if not angles:
         return _addr_spec("", found)
     if len(angles) != 2 or found[angles[0]].text != "<" or angles[1] != len(found) - 1:
-        _refuse("angle brackets in the wrong place")
+        refuse("angle brackets in the wrong place")
     phrase = found[: angles[0]]
-    name = " ".join(_unquoted(token.text) if token.kind == "quoted" else token.text for token in phrase)
+    name = " ".join(unquoted(token.text) if token.kind == "quoted" else token.text for token in phrase)
     return _addr_spec(name, found[angles[0] + 1 : -1])
 
 
@@ -154,22 +127,22 @@ def _addr_spec(name: str, found: list[_Token]) -> Mailbox:
     """RFC 5322 §3.4.1, without obs-local-part and obs-domain: nothing may stand between its parts."""
     text = "".join(token.text for token in found)
     if found and found[0].text == "@":
-        _refuse("a route address")  # RFC 5322 §4.4 obs-route
+        refuse("a route address")  # RFC 5322 §4.4 obs-route
     at = [index for index, token in enumerate(found) if token.text == "@"]
     if len(at) != 1:
-        _refuse("an address without exactly one @")
+        refuse("an address without exactly one @")
     local_part, domain_part = found[: at[0]], found[at[0] + 1 :]
     if any(token.kind == "literal" for token in found):
-        _refuse("a domain literal")
+        refuse("a domain literal")
     if "=?" in text and "?=" in text:
-        _refuse("an encoded word in the address")  # RFC 2047 §5 forbids it
+        refuse("an encoded word in the address")  # RFC 2047 §5 forbids it
     local = "".join(token.text for token in local_part)
     whole = all(token.glued for token in found[1:])
     if not whole or not _alternates(local_part) or not _alternates(domain_part) or not _is_local_part(local):
-        _refuse("an address that not all readers understand alike")
+        refuse("an address that not all readers understand alike")
     domain = to_alabel("".join(token.text for token in domain_part))
     if domain is None:
-        _refuse("an address whose domain cannot be one")
+        refuse("an address whose domain cannot be one")
     return Mailbox(name, local, domain)
 
 
@@ -184,14 +157,6 @@ def _is_local_part(text: str) -> bool:
         return _QUOTED_LOCAL.fullmatch(text) is not None and text.isprintable()
     dotted = text.startswith(".") or text.endswith(".") or ".." in text
     return not dotted and _PLAIN_LOCAL.fullmatch(text) is not None and text.isprintable()
-
-
-def _unquoted(text: str) -> str:
-    return re.sub(r"\\(.)", r"\1", text[1:-1])
-
-
-def _refuse(problem: str) -> NoReturn:
-    raise _Refused(problem)
 
 
 def to_alabel(domain: str) -> str | None:

@@ -86,7 +86,7 @@ def _read(value: bytes) -> Author | NoAuthor:
 
 def _agree(value: bytes, domain: str) -> bool:
     """Do readers who know less than RFC 5322 find that domain too, and no other?"""
-    plain = address.unquoted(value) or ""
+    plain = address.without_quoted(value) or ""
     claims = _AFTER_AT.findall(plain)
     for reading in (value, _ENCODED_WORD.sub(_decoded, value)):  # some decode first and parse then
         claims += [claim.decode("utf-8", "replace").strip() for claim in _ANGLED.findall(reading)]

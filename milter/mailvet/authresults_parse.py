@@ -10,16 +10,13 @@ Not here   the removal (edits); any use of the results: no verdict is ever read 
 
 import re
 from functools import lru_cache
-from typing import Final, NamedTuple, NoReturn
+from typing import NamedTuple
 
 from mailvet.address import to_alabel
+from mailvet.lexical import QUOTED, Unreadable, comment_end, refuse, unfolded, unquoted
 
-_DEEPEST: Final = 16  # nested comments
-_FOLD = re.compile(r"\r?\n(?=[ \t])")
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _BLANKS = re.compile(r"[ \t]*+")
-_COMMENT_MARK = re.compile(r"[()\\]")
-_QUOTED = re.compile(r'"(?:[^"\\]++|\\.)*+"')
+_QUOTED = re.compile(QUOTED)
 _TOKEN = re.compile(r"[^\x00-\x20()<>@,;:\\\"/\[\]?=\x7f]++")  # RFC 2045 §5.1, with UTF-8
 _KEYWORD = re.compile(r"[A-Za-z0-9_-]++")  # RFC 5321 §4.1.2, and "_" as some write it
 _LOOSE = re.compile(r"[^\x00-\x20()<>,;\\\"\x7f]++")  # [local]@domain, and what should have been quoted
@@ -39,15 +36,11 @@ class Parsed(NamedTuple):
     remarks: str  # the comments before the first ";"
 
 
-class _Refused(ValueError):
-    """Leaves this file as None."""
-
-
 def parse(value: bytes) -> Parsed | None:
     """What the field says, or None if it cannot be read."""
     try:
         return _Reader(value).payload()
-    except _Refused:
+    except Unreadable:
         return None
 
 
@@ -56,24 +49,25 @@ def claims(value: bytes, own: frozenset[str]) -> bool:
     parsed = parse(value)
     if parsed is None or parsed.version != 1:  # RFC 8601 §5: an unknown version is removed too
         return True
-    if "%" in parsed.authserv_id:
-        return True  # no host is called so, and somebody may decode it
     ours = _canonical_ids(own)
     named = _canonical(parsed.authserv_id)
-    return named is None or named in ours or any(name in parsed.remarks.lower() for name in ours)
+    if named in ours or any(name in parsed.remarks.lower() for name in ours):
+        return True
+    if to_alabel(named) == named:
+        return False
+    # Not a domain: quotes of another kind, percent-encoding, more than one word. A hasty reader may find us in it.
+    return "%" in named or not named or not named.isascii() or any(name in named for name in ours)
 
 
 @lru_cache(maxsize=64)
 def _canonical_ids(own: frozenset[str]) -> frozenset[str]:
-    return frozenset(_canonical(name) or name for name in own)
+    return frozenset(_canonical(name) for name in own)
 
 
-def _canonical(name: str) -> str | None:
-    """RFC 8601 §5: compared as A-labels. A name that is no domain is compared as it is; None: no name."""
-    stripped = name.strip(" \t").rstrip(".")
-    if stripped.isascii():
-        return stripped.lower() or None
-    return to_alabel(stripped)
+def _canonical(name: str) -> str:
+    """RFC 8601 §5: domains are compared as A-labels; what is no domain is compared as it is."""
+    stripped = name.strip(" \t").rstrip(".").lower()
+    return to_alabel(stripped) or stripped
 
 
 class _Reader:
@@ -82,14 +76,9 @@ class _Reader:
     __slots__ = ("at", "remarks", "text")
 
     def __init__(self, value: bytes) -> None:
-        try:
-            self.text = _FOLD.sub("", value.decode("utf-8"))
-        except UnicodeDecodeError:
-            _refuse()
+        self.text = unfolded(value)
         self.at = 0
         self.remarks: list[str] = []
-        if _CONTROL.search(self.text):
-            _refuse()
 
     def payload(self) -> Parsed:
         self.blank()
@@ -99,7 +88,7 @@ class _Reader:
         if self.peek().isdigit():
             digits = self.take(_TOKEN)
             if not digits.isascii() or not digits.isdigit() or len(digits) > 4:
-                _refuse()
+                refuse("a version that is no number")
             version = int(digits)
             self.blank()
         remarks = " ".join(self.remarks)
@@ -115,7 +104,7 @@ class _Reader:
             if self.at == len(self.text) and (found or none):
                 break  # one more ";" than there should be
             if none:
-                _refuse()
+                refuse("a result beside none")
             method = self.take(_KEYWORD).lower()
             self.blank()
             if method == "none" and not found and self.peek() in ("", ";"):
@@ -123,7 +112,7 @@ class _Reader:
                 continue
             found.append(self.result(method))
         if not found and not none:
-            _refuse()
+            refuse("no result")
         return tuple(found)
 
     def result(self, method: str) -> Result:
@@ -160,7 +149,7 @@ class _Reader:
 
     def value(self) -> str:
         if self.peek() == '"':
-            return re.sub(r"\\(.)", r"\1", self.take(_QUOTED)[1:-1])
+            return unquoted(self.take(_QUOTED))
         return self.take(_TOKEN)
 
     def pvalue(self) -> str:
@@ -175,36 +164,20 @@ class _Reader:
             self.at = _BLANKS.match(self.text, self.at).end()  # type: ignore[union-attr]  # it matches nothing too
             if self.peek() != "(":
                 return
-            self.remarks.append(self.remark())
-
-    def remark(self) -> str:
-        start, depth = self.at, 0
-        while True:
-            mark = _COMMENT_MARK.search(self.text, self.at)
-            if mark is None:
-                _refuse()
-            self.at = mark.end() + (mark[0] == "\\")
-            depth += {"(": 1, ")": -1}.get(mark[0], 0)
-            if depth == 0:
-                return self.text[start : self.at]
-            if depth > _DEEPEST:
-                _refuse()
+            start, self.at = self.at, comment_end(self.text, self.at)
+            self.remarks.append(self.text[start : self.at])
 
     def peek(self) -> str:
         return self.text[self.at : self.at + 1]
 
     def expect(self, char: str) -> None:
         if self.peek() != char:
-            _refuse()
+            refuse(f"no {char} where one belongs")
         self.at += 1
 
     def take(self, pattern: re.Pattern[str]) -> str:
         match = pattern.match(self.text, self.at)
         if match is None:
-            _refuse()
+            refuse("a word is missing")
         self.at = match.end()
         return match[0]
-
-
-def _refuse() -> NoReturn:
-    raise _Refused

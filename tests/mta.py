@@ -1,0 +1,52 @@
+"""mta – what Postfix does to a header, in a few lines: the model against which edit plans are checked.
+
+cleanup_milter.c: a name matches in any case and without the white space before its colon; an index counts, from 1,
+the fields of that name that the milter was shown (not Postfix' own Received), and counts anew after
+each deletion; 0 is taken for 1; a position for insertion counts all fields.
+"""
+
+from collections.abc import Iterable
+
+from mailvet.message import Headers
+from mailvet.outcome import Delete, Edit
+
+Field = tuple[bytes, bytes]
+RECEIVED: Field = (b"Received", b" from client (client [192.0.2.1]) by mx.example.org")
+
+
+class PostfixHeaders:
+    def __init__(self, fields: Iterable[Field]) -> None:
+        self.all = [RECEIVED, *fields]
+        self._hidden = self.all[0]
+
+    def shown(self) -> Headers:
+        headers = Headers()
+        for field in self.all:
+            if field is not self._hidden:
+                headers.add(*field)
+        return headers
+
+    def delete(self, name: str, index: int) -> None:
+        same = [
+            field
+            for field in self.all
+            if field is not self._hidden and field[0].rstrip(b" \t").lower() == name.encode().lower()
+        ]
+        wanted = same[max(index, 1) - 1 : max(index, 1)]
+        self.all = [field for field in self.all if not wanted or field is not wanted[0]]
+
+    def insert(self, position: int, name: str, value: str) -> None:
+        self.all.insert(position, (name.encode(), value.encode()))
+
+    def apply(self, edits: Iterable[Edit]) -> None:
+        for edit in edits:
+            if isinstance(edit, Delete):
+                self.delete(edit.name, edit.index)
+            else:
+                self.insert(edit.index, edit.name, edit.value)
+
+
+def fields(raw: bytes) -> Field:
+    """One field as on the wire → name and value as a milter is shown them."""
+    name, _, value = raw.replace(b"\r\n", b"\n").partition(b":")
+    return name, value
