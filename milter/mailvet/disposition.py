@@ -94,7 +94,7 @@ def _find(report: Report, on: OnSettings) -> _Finding | None:
         return None
     match dmarc.result:
         case DmarcResult.PERMERROR:
-            reason = f"no single author domain: {loggable(dmarc.problem)}" if dmarc.problem else "no single author domain"
+            reason = "no single author domain" + (f": {loggable(dmarc.problem)}" if dmarc.problem else "")
             text = "because its From header field does not name one author domain"  # RFC 5322 §3.6.2
             return _Finding("ambiguous_from", on.ambiguous_from, reason, "7.1", text)
         case DmarcResult.FAIL:

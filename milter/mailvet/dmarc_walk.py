@@ -88,9 +88,7 @@ def _organization(start: str, found: list[tuple[str, PolicyRecord]]) -> str:
     return name  # rule 1, psd=n; rule 3, the fewest labels
 
 
-def _policy(
-    start: str, organization: str, found: list[tuple[str, PolicyRecord]]
-) -> tuple[str, PolicyRecord | None]:
+def _policy(start: str, organization: str, found: list[tuple[str, PolicyRecord]]) -> tuple[str, PolicyRecord | None]:
     """RFC 9989 §4.10.1: the author domain's record, else its organizational domain's, else the PSD's."""
     records = dict(found)
     for name in (start, organization):
