@@ -64,7 +64,7 @@ class Result:
             "assumed": self.assumed,
             "report": dataclasses.asdict(self.outcome.report),
             "disposition": dataclasses.asdict(self.outcome.disposition),
-            "edits": [{"edit": type(edit).__name__.lower(), **edit._asdict()} for edit in self.outcome.edits],
+            "edits": [{"edit": type(edit).__name__.lower(), **dataclasses.asdict(edit)} for edit in self.outcome.edits],
             "questions": replay.to_json(self.questions)["questions"],
             "milliseconds": round(self.milliseconds, 2),
         }

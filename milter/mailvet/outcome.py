@@ -5,18 +5,19 @@ Not here   how it is decided (disposition, edits) and who carries it out (adapte
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from mailvet.settings import Action
 from mailvet.verdict import Report
 
 
-class Delete(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Delete:
     name: str  # as the MTA spells it
     index: int  # 1-based among the fields of that name, as the milter was shown them
 
 
-class Insert(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Insert:
     index: int  # 0: above everything, Postfix' own Received too
     name: str
     value: str  # with its leading space; folded with "\n"

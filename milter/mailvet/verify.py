@@ -62,7 +62,8 @@ def verify(transaction: Transaction, engine: Engine) -> Report:
     bodies = t.hasher.finish() if t.hasher is not None else {}
     signatures = guarded("dkim", lambda: _signatures(t, engine, forms, bodies), no.dkim)
     chain = guarded("arc", lambda: _chain(t, engine, forms, bodies), no.arc)
-    who = guarded("author", lambda: _author(t, engine), NoAuthor(ambiguous=True, problem=_BUG))
+    nobody: Author | NoAuthor = NoAuthor(ambiguous=True, problem=_BUG)
+    who = guarded("author", lambda: _author(t, engine), nobody)
     verdict = guarded("dmarc", lambda: dmarc.check(who, spf, signatures, lookups.ask), no.dmarc)
     flag = guarded("breach", lambda: _breach(t, engine, who, verdict), None)
     return Report(
@@ -117,7 +118,7 @@ def _signatures(
         settings.limits,
         settings.dkim.partial_body,
     )
-    return notes.replayed(verdicts, t.candidates, engine.replays)
+    return notes.replayed(verdicts, engine.replays)
 
 
 def _chain(t: Transaction, engine: Engine, forms: HeaderForms, bodies: dict[BodyDigest, BodyHash]) -> ArcVerdict:
