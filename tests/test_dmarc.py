@@ -635,3 +635,52 @@ def test_any_message_gets_a_verdict_that_holds_together(records, author, sender,
         trouble = any(isinstance(value, Trouble) for value in records.values())
         errors = [v.result for v in (sender, *signatures) if v.result in (SpfResult.TEMPERROR, DkimResult.TEMPERROR)]
         assert trouble or errors
+
+
+def organization(domain: str, records: dict[str, Any]) -> str:
+    """RFC 9989 §4.10.2, word by word, asking everything."""
+    found = []
+    for name in dmarc.names(domain):
+        texts = records.get(name, [])
+        if len(texts) == 1:
+            found.append((name.removeprefix("_dmarc."), texts[0]))
+            if "psd=" in texts[0]:
+                break
+    for name, text in found:
+        if "psd=n" in text:
+            return name
+        if "psd=y" in text and name != domain:
+            return domain.removesuffix("." + name).rpartition(".")[2] + "." + name
+    return min((name for name, _ in found), key=lambda name: name.count("."), default=domain)
+
+
+DEEP_NAMES = st.lists(st.sampled_from("ab"), min_size=1, max_size=10).map(".".join)
+
+
+@given(
+    st.dictionaries(
+        DEEP_NAMES.map("_dmarc.{}".format),
+        st.sampled_from(["", "psd=y; ", "psd=n; ", "adkim=s; "]).map(lambda tag: [f"v=DMARC1; {tag}p=reject"]),
+        min_size=1,
+        max_size=12,
+    ),
+    DEEP_NAMES,
+    DEEP_NAMES,
+    DEEP_NAMES,
+)
+def test_shortcuts_change_no_verdict(records, author, signer, sender):
+    """What is settled by the names alone is settled as the full walks would have it."""
+    verdict = judge(records, author, signer, mail_from=sender)
+    if verdict.result is NONE:
+        return
+    text = records[f"_dmarc.{verdict.policy_domain}"][0]
+    same = organization(author, records) == organization(signer, records)
+    assert bool(verdict.dkim_aligned) == (signer == author if "adkim=s" in text else same)
+    assert verdict.spf_aligned == (organization(author, records) == organization(sender, records))
+    assert (verdict.result is PASS) == (verdict.spf_aligned or bool(verdict.dkim_aligned))
+
+
+def test_an_unchecked_signature_costs_no_walk_where_another_one_is_aligned():
+    asked = zone(COM)
+    judge(asked, "example.com", dkim("a.example.com", DkimResult.TEMPERROR), "example.com")
+    assert [question.name for question in asked.trail()] == ["_dmarc.example.com"]

@@ -17,7 +17,7 @@ from mailvet import notes
 from mailvet.author import Author, NoAuthor
 from mailvet.dmarc_align import Alignment
 from mailvet.dmarc_record import PolicyRecord
-from mailvet.dmarc_walk import Ask, Discovery, discover, look, names, proves_parent, secure
+from mailvet.dmarc_walk import Ask, Discovery, discover, look, names, secure
 from mailvet.ports import Kind, Status, Unavailable
 from mailvet.verdict import (
     DkimResult,
@@ -78,7 +78,7 @@ def _find(domain: str, ask: Ask) -> _Applicable:
     return _Applicable(
         policy_domain=walk.policy_domain,
         record=walk.record,
-        exists=proves_parent(answer),
+        exists=walk.start_exists,
         walk=walk,
         secure=walk.secure,
     )
@@ -92,10 +92,13 @@ def _judge(
         alignment.walks[domain] = applicable.walk
     spf_aligned = _spf(alignment, record, spf)
     signatures = _signatures(alignment, record, dkim)
+    aligned = spf_aligned or bool(signatures)
+    if not aligned:
+        _unchecked(alignment, record, spf, dkim)
     published, unpublished = _published(domain, applicable, record, alignment)
     result, requested, problem = DmarcResult.PASS, Policy.NONE, ""
     weak: tuple[str, ...] = ()
-    if spf_aligned or signatures:
+    if aligned:
         weak = notes.weak_pass(spf if spf_aligned else None, signatures)
     elif alignment.unsure or published is None:  # RFC 9989 §5.3.6: neither pass nor fail
         result, problem = DmarcResult.TEMPERROR, "; ".join(dict.fromkeys(alignment.unsure)) or unpublished
@@ -106,7 +109,7 @@ def _judge(
         result=result,
         author_domain=domain,
         policy_domain=applicable.policy_domain,
-        organizational_domain=_organization(alignment, spf_aligned or bool(signatures)),
+        organizational_domain=_organization(alignment, aligned),
         published=published,
         requested=requested,
         testing=record.testing,
@@ -121,25 +124,23 @@ def _judge(
 
 def _spf(alignment: Alignment, record: PolicyRecord, spf: SpfVerdict) -> bool:
     """Did MAIL FROM pass, aligned? A HELO verdict never counts (RFC 9989 §4.4.2)."""
-    if spf.identity is not SpfIdentity.MAILFROM:
-        return False
-    if spf.result is SpfResult.PASS:
-        return alignment.aligned("spf", spf.domain, record.strict_spf)
-    if spf.result is SpfResult.TEMPERROR:
-        alignment.might_be("spf", spf.domain, record.strict_spf, spf.problem)
-    return False
+    passed = spf.result is SpfResult.PASS and spf.identity is SpfIdentity.MAILFROM
+    return passed and alignment.aligned("spf", spf.domain, record.strict_spf)
 
 
 def _signatures(alignment: Alignment, record: PolicyRecord, dkim: Sequence[DkimVerdict]) -> list[DkimVerdict]:
     """The signatures that passed and are aligned."""
-    aligned = []
+    passed = (verdict for verdict in dkim if verdict.result is DkimResult.PASS)
+    return [verdict for verdict in passed if alignment.aligned("dkim", verdict.domain, record.strict_dkim)]
+
+
+def _unchecked(alignment: Alignment, record: PolicyRecord, spf: SpfVerdict, dkim: Sequence[DkimVerdict]) -> None:
+    """Nothing passed, aligned: what DNS trouble kept from passing might have been."""
+    if spf.result is SpfResult.TEMPERROR and spf.identity is SpfIdentity.MAILFROM:
+        alignment.might_be("spf", spf.domain, record.strict_spf, spf.problem)
     for verdict in dkim:
-        if verdict.result is DkimResult.PASS:
-            if alignment.aligned("dkim", verdict.domain, record.strict_dkim):
-                aligned.append(verdict)
-        elif verdict.result is DkimResult.TEMPERROR:
+        if verdict.result is DkimResult.TEMPERROR:
             alignment.might_be("dkim", verdict.domain, record.strict_dkim, verdict.problem)
-    return aligned
 
 
 def _published(

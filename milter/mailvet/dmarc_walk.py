@@ -24,10 +24,8 @@ _MOST: Final = 8  # questions of one walk (RFC 9989 §4.10)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Discovery:
-    """What a walk from `start` has shown."""
+    """What a walk has shown."""
 
-    start: str
-    found: tuple[tuple[str, PolicyRecord], ...]  # by name, longest first
     organizational_domain: str
     policy_domain: str  # "" where no record applies
     record: PolicyRecord | None  # that of the policy domain
@@ -68,12 +66,11 @@ def discover(domain: str, ask: Ask) -> Discovery:
     organization = _organization(domain, found)
     policy_domain, policy = _policy(domain, organization, found)
     return Discovery(
-        start=domain,
-        found=tuple(found),
         organizational_domain=organization,
         policy_domain=policy_domain,
         record=policy,
-        start_exists=bool(answers) and proves_parent(answers[0]),
+        # RFC 8020 §2: what has a name below it exists; that `_dmarc` is not there says nothing of the name above it
+        start_exists=bool(answers) and answers[0].status is not Status.NXDOMAIN,
         secure=secure(answer.secure for answer in answers),
     )
 
@@ -101,11 +98,6 @@ def one_label_below(name: str, descendant: str) -> str:
     """The ancestor of `descendant`, or itself, with one label more than `name`."""
     labels = descendant.split(".")
     return ".".join(labels[-(name.count(".") + 2) :])
-
-
-def proves_parent(answer: Answer) -> bool:
-    """Does the name above the one asked for exist? True: yes (RFC 8020 §2); False: not known."""
-    return answer.status is not Status.NXDOMAIN
 
 
 def secure(answers: Iterable[bool | None]) -> bool | None:
