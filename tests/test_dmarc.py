@@ -1,5 +1,6 @@
 """dmarc: the verdict, by RFC 9989 Appendix B, its rules, and DNS trouble at each question."""
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from mailvet import dmarc
 from mailvet.author import Author, NoAuthor
-from mailvet.ports import Trouble
+from mailvet.ports import Answer, Kind, Trouble
 from mailvet.verdict import (
     DkimResult,
     DkimVerdict,
@@ -546,6 +547,9 @@ def test_existence_is_asked_only_if_it_matters():
         pytest.param(COM, "example.com", ("esp.net",), "b.esp.net", ["example.com"], id="nothing in common"),
         pytest.param(STRICT, "example.com", ("a.example.com",), "b.example.com", ["example.com"], id="strict"),
         pytest.param(COM, "example.com", ("esp.com",), "x.y.esp.com", ["example.com", "com"], id="not below"),
+        pytest.param(
+            COM, "example.com", ("bad-example.com",), "", ["example.com", "com"], id="only the letters end alike"
+        ),
         pytest.param({}, "example.com", ("a.example.com",), "", ["example.com", "com"], id="no policy"),
     ],
 )
@@ -553,6 +557,25 @@ def test_nothing_is_asked_that_does_not_matter(records, author, signatures, mail
     asked = zone(records)
     judge(asked, author, *signatures, mail_from=mail_from)
     assert list(dict.fromkeys(question.name for question in asked.trail())) == [f"_dmarc.{name}" for name in asked_for]
+
+
+def test_existence_is_not_asked_where_a_name_below_proves_it():
+    """RFC 8020 §2: the answer to `_dmarc.a.example.com` is NODATA, so a.example.com is there."""
+    asked = zone({"_dmarc.example.com": "v=DMARC1; p=none; np=reject", "x._dmarc.a.example.com": "something"})
+    assert judge(asked, "a.example.com").published is NO_POLICY
+    assert "a.example.com" not in [question.name for question in asked.trail()]
+
+
+@pytest.mark.parametrize("insecure", ["_dmarc.a.example.com", "_dmarc.com", "_dmarc.s.example.com", "a.example.com"])
+def test_one_answer_without_dnssec_makes_the_verdict_insecure(insecure):
+    records = zone({"_dmarc.example.com": "v=DMARC1; p=none; np=reject"}, secure=True)
+
+    def ask(name: str, kind: Kind) -> Answer:
+        return dataclasses.replace(records.ask(name, kind), secure=name != insecure)
+
+    who = Author(domain="a.example.com", address="someone@a.example.com")
+    assert dmarc.check(who, spf("", SpfResult.NONE), (dkim("s.example.com"),), ask).secure is False
+    assert dmarc.check(who, spf("", SpfResult.NONE), (dkim("s.example.com"),), records.ask).secure is True
 
 
 @pytest.mark.parametrize("secure", [True, False, None])

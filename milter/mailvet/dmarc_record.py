@@ -22,7 +22,6 @@ from mailvet.verdict import Policy
 _WSP: Final = " \t"
 _CACHED_OCTETS: Final = 1024  # longer records are read anew each time: the cache's memory stays bounded
 _VERSION: Final = re.compile(rb"[vV][ \t]*=[ \t]*DMARC1[ \t]*(?:;|\Z)")  # RFC 9989 §4.8: %s"DMARC1"
-_VALUE: Final = re.compile(r"[\x20-\x3a\x3c-\x7e]+")  # RFC 9989 §4.8: dmarc-value
 _SIZE: Final = re.compile(r"![0-9]+[kmgtKMGT]?\Z")  # RFC 9989 §4.8: obs-dmarc-report-size
 _URI: Final = re.compile(  # RFC 3986 Appendix A, without the comma and the exclamation mark
     r"[A-Za-z][A-Za-z0-9+.-]*:(?:[A-Za-z0-9._~:/?#\[\]@$&'()*+;=-]|%[0-9A-Fa-f]{2})+"
@@ -93,7 +92,7 @@ def _read(record: bytes) -> PolicyRecord:
 
 
 def _tags(text: str) -> tuple[Mapping[str, str], list[str]]:
-    """Tags behind the version by lower-case name. A broken value is "", which is valid for no tag."""
+    """Tags behind the version by lower-case name. Given twice with different values: "", which is valid for none."""
     tags: dict[str, str] = {}
     twice: set[str] = set()
     for part in text.split(";")[1:]:
@@ -101,8 +100,6 @@ def _tags(text: str) -> tuple[Mapping[str, str], list[str]]:
         name, value = name.strip(_WSP).lower(), value.strip(_WSP)
         if not equals or not name.isascii() or not name.isalpha():  # RFC 9989 §4.8: dmarc-tag
             continue
-        if _VALUE.fullmatch(value) is None:
-            value = ""
         if tags.setdefault(name, value) != value:
             twice.add(name)
     tags.update(dict.fromkeys(twice, ""))

@@ -80,8 +80,8 @@ def _organization(start: str, found: list[tuple[str, PolicyRecord]]) -> str:
     if not found:
         return start
     name, record = found[-1]
-    if record.psd is Psd.YES and name != start:
-        return one_label_below(name, start)  # rule 2
+    if record.psd is Psd.YES:
+        return one_label_below(name, start)  # rule 2; a PSD where the walk started is left by it as it is
     return name  # rule 1, psd=n; rule 3, the fewest labels
 
 
