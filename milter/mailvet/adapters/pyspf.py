@@ -1,35 +1,30 @@
 """pyspf – SPF by the library of that name; the only file that imports it.
 
-`SpfChecker` judges HELO and MAIL FROM of a client by RFC 7208. Its verdicts are kept for as long as the
-DNS answers they rest on, because a sender's messages come in crowds; one that cannot be reached again
-from address and domain alone (a macro asks for the local part or HELO), or that DNS trouble has shaped,
-is not. The library's own resolver, caches, explanations and best guesses are not used. Threads may share
-one checker.
+`SpfChecker` judges HELO and MAIL FROM of a client by RFC 7208, and remembers what it found unless DNS
+trouble or the sender itself has shaped it. Of the library only the evaluation is used: not its resolver,
+its caches, its explanations, or its best guesses. Threads may share one checker.
 
 Raises     nothing: what surprises the library is temperror
 Not here   which clients are checked (session), what follows (dmarc, disposition)
 """
 
 import re
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import spf
 
-from mailvet import spf_terms
-from mailvet.ports import Answer, Kind, Lookups, Record, Unavailable
+from mailvet import spf_limits, spf_terms
+from mailvet.ports import Kind, Lookups, Record, Unavailable
 from mailvet.spf_identity import Client, client, covers, fqdn, sender
+from mailvet.spf_memo import Memo
 from mailvet.text import loggable
 from mailvet.verdict import SpfIdentity, SpfResult, SpfVerdict
 
-_VOIDS: Final = 2  # RFC 7208 §4.6.4
-_QUESTIONS: Final = 30  # RFC 7208 §11.1: ten mx terms alone could ask 110, and the message has others to ask
-_LONGEST_TERM: Final = 512  # no domain is longer, and the library's patterns are quadratic in a term
-_MACROS: Final = 64  # of one record; each costs the length of what it stands for
-_SENDER_MACRO = re.compile(r"%\{[slhSLH]")  # RFC 7208 §7.2: what address and domain do not decide
+_NOTES: Final = 5  # kept with a verdict
+_END: Final = 80  # more than any label or macro
+_MODIFIER = re.compile(r"(?<= )(?:redirect|exp)=", re.IGNORECASE)  # the library knows them in lower case only
 _ASKABLE = re.compile(r"[ -\[\]-~]+")  # printable, and nothing a resolver takes for an escape
 _NO_DOMAIN = {
     SpfIdentity.HELO: "HELO is not a fully qualified domain name",
@@ -37,24 +32,16 @@ _NO_DOMAIN = {
 }
 
 
-class _Kept(NamedTuple):
-    until: float
-    verdict: SpfVerdict
-
-
 class SpfChecker:
     """RFC 7208 check_host(), with a memory of what it found."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic, size: int = 10_000) -> None:
-        self._clock = clock
-        self._size = size
-        self._memo: dict[tuple[str, str], _Kept] = {}
-        self._writing = threading.Lock()
+    def __init__(self, clock: Callable[[], float] = time.monotonic, size: int = 8_000) -> None:
+        self._memo = Memo(clock, size)
 
     def known(self, address: str, domain: str, identity: SpfIdentity) -> bool:
         """Would a check now ask nothing?"""
         name = fqdn(domain)
-        return not name or self._recall(address, name, identity) is not None
+        return not name or self._memo.recall(address, name, identity) is not None
 
     def check_helo(self, address: str, helo: str, lookups: Lookups, receiver: str) -> SpfVerdict:
         """RFC 7208 §2.3"""
@@ -73,33 +60,19 @@ class SpfChecker:
         local, domain = claimed
         if not domain:
             return SpfVerdict(result=SpfResult.NONE, identity=identity, domain="", problem=_NO_DOMAIN[identity])
-        recalled = self._recall(address, domain, identity)
+        recalled = self._memo.recall(address, domain, identity)
         if recalled is not None:
             return recalled
         who = client(address)
         if who is None:  # nothing the sender could be blamed for
             problem = "the client's address is not known"
             return SpfVerdict(result=SpfResult.TEMPERROR, identity=identity, domain=domain, problem=problem)
-        started = self._clock()
+        started = self._memo.now()
         query = _Query(who, local, domain, helo, receiver, lookups)
         verdict = query.verdict(identity)
         if query.repeatable and verdict.result is not SpfResult.TEMPERROR:
-            self._keep((address, domain), _Kept(started + query.ttl, verdict))
+            self._memo.keep(address, domain, verdict, started + query.ttl)
         return verdict
-
-    def _recall(self, address: str, domain: str, identity: SpfIdentity) -> SpfVerdict | None:
-        kept = self._memo.get((address, domain))
-        if kept is None or kept.until <= self._clock():
-            return None
-        # Without macros for it, check_host() does not look at the sender: both identities agree.
-        return kept.verdict if kept.verdict.identity is identity else replace(kept.verdict, identity=identity)
-
-    def _keep(self, key: tuple[str, str], kept: _Kept) -> None:
-        with self._writing:
-            self._memo.pop(key, None)
-            while len(self._memo) >= self._size:
-                del self._memo[next(iter(self._memo))]  # the oldest
-            self._memo[key] = kept
 
 
 class _Query(spf.query):  # type: ignore[misc]  # the library has no types
@@ -139,8 +112,7 @@ class _Query(spf.query):  # type: ignore[misc]  # the library has no types
         if result is SpfResult.NONE:
             problem = "no SPF record"
         elif result is SpfResult.PASS:
-            every = (note for record in self.passing for note in spf_terms.notes(record.encode(), self.who.text))
-            notes = tuple(dict.fromkeys(map(loggable, every)))
+            notes = self._weak_spots()
         return SpfVerdict(
             result=result,
             identity=identity,
@@ -151,26 +123,28 @@ class _Query(spf.query):  # type: ignore[misc]  # the library has no types
             notes=notes,
         )
 
+    def _weak_spots(self) -> tuple[str, ...]:
+        every = (note for record in self.passing for note in spf_terms.notes(record.encode(), self.who.text))
+        return tuple(dict.fromkeys(map(loggable, every)))[:_NOTES]
+
     def dns(self, name: str, qtype: str, cnames: Any = None, ignore_void: bool = False) -> tuple[Any, ...]:
         """Every question of the library comes through here."""
-        name = _fitting(name.removesuffix("."))
+        name = spf_limits.fitting(name.removesuffix("."))
         records: tuple[Record, ...] = ()
         if _ASKABLE.fullmatch(name):
             self.asked += 1
-            if self.asked > _QUESTIONS:
-                raise spf.PermError(f"More than {_QUESTIONS} DNS questions")
-            records = self._seen(self.ask(name.lower(), Kind(qtype)))
+            if self.asked > spf_limits.QUESTIONS:
+                raise spf.PermError(f"More than {spf_limits.QUESTIONS} DNS questions")
+            answer = self.ask(name.lower(), Kind(qtype))
+            records = answer.records
+            self.ttl = min(self.ttl, answer.ttl)
+            self.answers_secure.add(answer.secure)
         if not records:
             # RFC 7208 §4.6.4 limits the *terms* with void look-ups; `lookups` is the number of the current one.
             self.voids.add(self.lookups)
-            if len(self.voids) > _VOIDS:
-                raise spf.PermError(f"More than {_VOIDS} void lookups")
+            if len(self.voids) > spf_limits.VOIDS:
+                raise spf.PermError(f"More than {spf_limits.VOIDS} void lookups")
         return records
-
-    def _seen(self, answer: Answer) -> tuple[Record, ...]:
-        self.ttl = min(self.ttl, answer.ttl)
-        self.answers_secure.add(answer.secure)
-        return answer.records
 
     def dns_txt(self, domainname: str, rr: str = "TXT", ignore_void: bool = False) -> tuple[Any, ...]:
         return self.dns(domainname, rr)
@@ -188,14 +162,14 @@ class _Query(spf.query):  # type: ignore[misc]  # the library has no types
         try:
             names.extend(self.dns_ptr(self.i)[: spf.MAX_PTR])
         except Unavailable as e:
-            self.ptr_trouble = e
+            self.ptr_trouble, self.repeatable = e, False
         return [name for name in names if self._leads_back(name)]
 
     def _leads_back(self, name: str) -> bool:
         try:
             return self.cidrmatch(self.dns_a(name, self.A), self.cidrmax)
         except Unavailable as e:
-            self.ptr_trouble = e
+            self.ptr_trouble, self.repeatable = e, False
             return False
 
     def cidrmatch(self, ipaddrs: Iterable[str], n: int) -> bool:
@@ -207,7 +181,11 @@ class _Query(spf.query):  # type: ignore[misc]  # the library has no types
     def check0(self, record: str | None, recursion: int) -> tuple[str, int, str]:
         """Evaluate one record: the domain's own, or one it leads to."""
         if record:
-            self._admit(record)
+            refusal = spf_limits.refusal(record)
+            if refusal:
+                raise spf.PermError(refusal)
+            self.repeatable = self.repeatable and not spf_limits.asks_for_sender(record)
+            record = _MODIFIER.sub(lambda found: found[0].lower(), record)
         found: tuple[str, int, str] = super().check0(record, recursion)
         if found[0] != "pass":
             self.passing.clear()
@@ -215,21 +193,12 @@ class _Query(spf.query):  # type: ignore[misc]  # the library has no types
             self.passing.append(record)
         return found
 
-    def _admit(self, record: str) -> None:
-        if len(record) > spf_terms.LONGEST or max(map(len, record.split(" "))) > _LONGEST_TERM:
-            raise spf.PermError("The record or a term of it is too long (limit)")
-        if "%" in record:
-            if record.count("%") > _MACROS:
-                raise spf.PermError("Too many macros (limit)")
-            self.repeatable = self.repeatable and _SENDER_MACRO.search(record) is None
-
-
-def _fitting(name: str) -> str:
-    """RFC 7208 §7.3: labels go from the left until 253 characters are left."""
-    if len(name) <= 253:
-        return name
-    tail = name[-254:]
-    return tail.partition(".")[2]
+    def expand_domain(self, arg: str) -> str:
+        """RFC 7208 §7.1: the end decides whether it is a domain-spec; so only the end is searched."""
+        if spf.RE_TOPLAB.split(arg[-_END:])[-1]:
+            raise spf.PermError("Invalid domain found (use FQDN)", arg)
+        expanded: str = self.expand(arg)
+        return expanded
 
 
 def _together(secure: set[bool | None]) -> bool | None:

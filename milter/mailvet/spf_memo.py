@@ -1,0 +1,42 @@
+"""spf_memo – SPF verdicts, kept for as long as the DNS answers they rest on.
+
+A sender's messages come in crowds, and check_host() of the same client and domain says the same each
+time, unless a macro asks for the local part or HELO. Bounded in size; threads may share one.
+
+Raises     nothing
+Not here   which verdicts may be kept (adapters.pyspf)
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
+
+from mailvet.verdict import SpfIdentity, SpfVerdict
+
+
+class _Kept(NamedTuple):
+    until: float
+    verdict: SpfVerdict
+
+
+class Memo:
+    def __init__(self, clock: Callable[[], float], size: int) -> None:
+        self.now = clock
+        self._size = size
+        self._kept: dict[tuple[str, str], _Kept] = {}
+        self._writing = threading.Lock()
+
+    def recall(self, address: str, domain: str, identity: SpfIdentity) -> SpfVerdict | None:
+        kept = self._kept.get((address, domain))
+        if kept is None or kept.until <= self.now():
+            return None
+        # The sender was not looked at: what holds for one identity holds for the other.
+        return kept.verdict if kept.verdict.identity is identity else replace(kept.verdict, identity=identity)
+
+    def keep(self, address: str, domain: str, verdict: SpfVerdict, until: float) -> None:
+        with self._writing:
+            self._kept.pop((address, domain), None)
+            while len(self._kept) >= self._size:
+                del self._kept[next(iter(self._kept))]  # the oldest
+            self._kept[address, domain] = _Kept(until, verdict)
