@@ -96,22 +96,20 @@ def _judge(
     if not aligned:
         _unchecked(alignment, record, spf, dkim)
     published, unpublished = _published(domain, applicable, record, alignment)
-    result, requested, problem = DmarcResult.PASS, Policy.NONE, ""
-    weak: tuple[str, ...] = ()
     if aligned:
-        weak = notes.weak_pass(spf if spf_aligned else None, signatures)
+        result, problem = DmarcResult.PASS, ""
     elif alignment.unsure or published is None:  # RFC 9989 §5.3.6: neither pass nor fail
         result, problem = DmarcResult.TEMPERROR, "; ".join(dict.fromkeys(alignment.unsure)) or unpublished
     else:
         result, problem = DmarcResult.FAIL, _why_failed(alignment)
-        requested = _ONE_LEVEL_LOWER[published] if record.testing else published  # RFC 9989 §4.7, t=
+    weak = notes.weak_pass(spf if spf_aligned else None, signatures) if aligned else ()
     return DmarcVerdict(
         result=result,
         author_domain=domain,
         policy_domain=applicable.policy_domain,
         organizational_domain=_organization(alignment, aligned),
         published=published,
-        requested=requested,
+        requested=_requested(published, record) if result is DmarcResult.FAIL else Policy.NONE,
         testing=record.testing,
         spf_aligned=spf_aligned,
         dkim_aligned=tuple(dict.fromkeys(verdict.domain for verdict in signatures)),
@@ -160,6 +158,12 @@ def _published(
         return None, f"whether {domain} exists could not be found out ({e})"
     alignment.secure.append(answer.secure)
     return (absent if answer.status is Status.NXDOMAIN else existing), ""
+
+
+def _requested(published: Policy | None, record: PolicyRecord) -> Policy:
+    """RFC 9989 §4.7: t=y lowers the policy by one level."""
+    policy = published or Policy.NONE
+    return _ONE_LEVEL_LOWER[policy] if record.testing else policy
 
 
 def _organization(alignment: Alignment, aligned: bool) -> str:
