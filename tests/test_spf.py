@@ -29,7 +29,9 @@ class Clock:
 
 
 def mail_from(sender: str, names: Any = NAMES, ip: str = IP, helo: str = "mx.example.org") -> SpfVerdict:
-    return SpfChecker().check_mail_from(ip, helo, sender, names if isinstance(names, Zone) else Zone(names), "r.example")
+    return SpfChecker().check_mail_from(
+        ip, helo, sender, names if isinstance(names, Zone) else Zone(names), "r.example"
+    )
 
 
 def record(text: str, **names: Any) -> dict[str, Any]:
@@ -133,7 +135,10 @@ TROUBLED = [
     ("exists", record("v=spf1 exists:y.example ~all", y_example=Trouble.SERVFAIL)),
     ("redirect", record("v=spf1 redirect=y.example", y_example=Trouble.SERVFAIL)),
     ("ptr", record("v=spf1 ptr:y.example -all", **{"1_2_0_192_in-addr_arpa": Trouble.SERVFAIL})),
-    ("ptr name", record("v=spf1 ptr -all", y_example=Trouble.SERVFAIL, **{"1_2_0_192_in-addr_arpa": {"PTR": ["y.example"]}})),
+    (
+        "ptr name",
+        record("v=spf1 ptr -all", y_example=Trouble.SERVFAIL, **{"1_2_0_192_in-addr_arpa": {"PTR": ["y.example"]}}),
+    ),
 ]
 
 
@@ -172,12 +177,21 @@ def mx_hosts(count: int) -> dict[str, Any]:
         pytest.param(chain(10), SpfResult.PASS, id="ten includes"),
         pytest.param(chain(11), SpfResult.PERMERROR, id="eleven includes"),
         pytest.param(
-            {"i0.example": {"TXT": [b"v=spf1 include:i1.example"]}, "i1.example": {"TXT": [b"v=spf1 include:i0.example"]}},
+            {
+                "i0.example": {"TXT": [b"v=spf1 include:i1.example"]},
+                "i1.example": {"TXT": [b"v=spf1 include:i0.example"]},
+            },
             SpfResult.PERMERROR,
             id="a loop of includes",
         ),
-        pytest.param({"i0.example": {"TXT": [b"v=spf1 redirect=i0.example"]}}, SpfResult.PERMERROR, id="a loop of redirects"),
-        pytest.param({"i0.example": {"TXT": [b"v=spf1 a:n1.i0.example a:n2.i0.example ~all"]}}, SpfResult.SOFTFAIL, id="two voids"),
+        pytest.param(
+            {"i0.example": {"TXT": [b"v=spf1 redirect=i0.example"]}}, SpfResult.PERMERROR, id="a loop of redirects"
+        ),
+        pytest.param(
+            {"i0.example": {"TXT": [b"v=spf1 a:n1.i0.example a:n2.i0.example ~all"]}},
+            SpfResult.SOFTFAIL,
+            id="two voids",
+        ),
         pytest.param(
             {"i0.example": {"TXT": [b"v=spf1 a:n1.i0.example a:n2.i0.example a:n3.i0.example ~all"]}},
             SpfResult.PERMERROR,
@@ -198,7 +212,9 @@ def test_limits(names: dict[str, Any], result: SpfResult) -> None:
 
 
 def test_a_record_cannot_use_up_the_questions_of_the_message() -> None:
-    names: dict[str, Any] = {"x.example": {"TXT": [" ".join(["v=spf1", *(f"mx:m{i}.example" for i in range(10))]).encode()]}}
+    names: dict[str, Any] = {
+        "x.example": {"TXT": [" ".join(["v=spf1", *(f"mx:m{i}.example" for i in range(10))]).encode()]}
+    }
     for i in range(10):
         names[f"m{i}.example"] = {"MX": [(1, f"h{j}.m{i}.example") for j in range(10)]}
         names |= {f"h{j}.m{i}.example": {"A": ["198.51.100.1"]} for j in range(10)}
@@ -272,8 +288,9 @@ def test_any_bytes_get_a_verdict(tail: bytes, helo: str, sender: str) -> None:
         assert (verdict.problem + verdict.mechanism).isprintable()
 
 
-TERMS = ["a", "mx", "ptr", "-ip4:192.0.2.1", "ip6:::/0", "include:x.example", "exists:%{ir}.%{p2}.%{d}", "redirect=x.example",
-         "~all", "exp=%{l}.example", "a:%{s}%{h}.example/8//3", "?exists:%{L}%_%-%%.example", "mx//0", "%", "q=%{z}"]  # fmt: skip
+TERMS = ["a", "mx", "ptr", "-ip4:192.0.2.1", "ip6:::/0", "include:x.example", "exists:%{ir}.%{p2}.%{d}", "%",
+         "redirect=x.example", "~all", "exp=%{l}.example", "a:%{s}%{h}.example/8//3", "?exists:%{L}%_%-%%.example",
+         "mx//0", "q=%{z}"]  # fmt: skip
 
 
 @given(st.lists(st.sampled_from(TERMS), max_size=8), st.sampled_from([IP, "2001:db8::1"]))
@@ -326,9 +343,15 @@ def test_secure_only_if_every_answer_was(domain: bool | None, host: bool | None,
             id="behind an include",
         ),
         pytest.param(
-            record("v=spf1 -include:y.example ip4:192.0.2.1", y_example={"TXT": [b"v=spf1 ?all"]}), (), id="an include that did not match"
+            record("v=spf1 -include:y.example ip4:192.0.2.1", y_example={"TXT": [b"v=spf1 ?all"]}),
+            (),
+            id="an include that did not match",
         ),
-        pytest.param(record("v=spf1 a:y.example/2 -all", y_example={"A": ["192.0.2.9"]}), ("an enormous range: a:y.example/2",), id="a/2"),
+        pytest.param(
+            record("v=spf1 a:y.example/2 -all", y_example={"A": ["192.0.2.9"]}),
+            ("an enormous range: a:y.example/2",),
+            id="a/2",
+        ),
     ],
 )
 def test_a_weak_pass_is_noted(names: dict[str, Any], notes: tuple[str, ...]) -> None:
@@ -338,7 +361,9 @@ def test_a_weak_pass_is_noted(names: dict[str, Any], notes: tuple[str, ...]) -> 
 
 
 def test_notes_only_where_it_passes() -> None:
-    assert mail_from("ann@x.example", record("v=spf1 -include:y.example", y_example={"TXT": [b"v=spf1 +all"]})).notes == ()
+    assert (
+        mail_from("ann@x.example", record("v=spf1 -include:y.example", y_example={"TXT": [b"v=spf1 +all"]})).notes == ()
+    )
 
 
 def both(checker: SpfChecker, zone: Zone, ip: str = IP, sender: str = "ann@example.org") -> list[SpfResult]:

@@ -47,9 +47,7 @@ class SpfChecker:
         """RFC 7208 §2.3"""
         return self._check(address, ("postmaster", fqdn(helo)), SpfIdentity.HELO, helo, lookups, receiver)
 
-    def check_mail_from(
-        self, address: str, helo: str, mail_from: str, lookups: Lookups, receiver: str
-    ) -> SpfVerdict:
+    def check_mail_from(self, address: str, helo: str, mail_from: str, lookups: Lookups, receiver: str) -> SpfVerdict:
         """RFC 7208 §2.4: a null reverse-path stands for postmaster@HELO."""
         claimed = (sender(mail_from) or ("", "")) if mail_from else ("postmaster", fqdn(helo))
         return self._check(address, claimed, SpfIdentity.MAILFROM, helo, lookups, receiver)
