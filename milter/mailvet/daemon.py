@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from mailvet import __version__
 from mailvet.adapters import pymilter
+from mailvet.adapters.dkimpy import parse_tags
 from mailvet.adapters.resolver import Resolver
 from mailvet.adapters.logs import Log, complain
 from mailvet.adapters.openssl import load
@@ -29,6 +30,7 @@ from mailvet.adapters.pyspf import SpfChecker
 from mailvet.adapters.sdnotify import notify
 from mailvet.breach_client import BreachClient
 from mailvet.config_rules import split_server
+from mailvet.dkim import Tools
 from mailvet.engine import BreachFeed, Engine, parse_networks
 from mailvet.outcome import Outcome
 from mailvet.session import Session
@@ -52,7 +54,7 @@ def make_engine(
         settings=settings,
         begin=resolver.begin,
         spf=SpfChecker(),
-        load_key=load,
+        tools=Tools(parse_tags, load, settings.limits, settings.dkim),
         now=time.time,
         surprise=surprise,
         breach=breach,

@@ -23,19 +23,22 @@ class Hidden(NamedTuple):
     after_cr: bool  # behind a bare CR, which never belongs into a header; else on a continuation line
 
 
-def names_like(headers: Headers, wanted: bytes) -> list[bytes]:
-    """Keys of `headers.by_name` that read `wanted` (lower case) once what is no ftext is left out."""
+def names_like(headers: Headers, *wanted: bytes) -> list[bytes]:
+    """Keys of `headers.by_name` that read as one of `wanted` (lower case) once what is no ftext is left out."""
     if not _ODD.search(b"".join(headers.by_name)):
         return []
-    return [key for key in headers.by_name if key != wanted and _ODD.sub(b"", key) == wanted]
+    return [key for key in headers.by_name if key not in wanted and _ODD.sub(b"", key) in wanted]
 
 
-def hidden(headers: Headers, wanted: bytes) -> list[Hidden]:
-    """Lines inside other fields' values that begin with this lower-case name and a colon."""
-    line = _line(wanted)
+def hidden(headers: Headers, *wanted: bytes) -> list[Hidden]:
+    """Lines inside other fields' values that begin with one of these lower-case names and a colon."""
+    mentions, line = _patterns(wanted)
+    text = b"\0".join([field.value for field in headers.fields]).lower()
+    if not any([mention.search(text) for mention in mentions]):  # so for nearly every message
+        return []
     found = []
     for position, (name, value) in enumerate(headers.fields):
-        if (b"\n" in value or b"\r" in value) and wanted in value.lower():
+        if (b"\n" in value or b"\r" in value) and any([mention.search(value.lower()) for mention in mentions]):
             # the h= of these lists names, and may be folded before any of them
             folds = not name.lower().startswith(_TAG_LISTS)
             for match in line.finditer(value):
@@ -46,5 +49,9 @@ def hidden(headers: Headers, wanted: bytes) -> list[Hidden]:
 
 
 @lru_cache(maxsize=8)
-def _line(name: bytes) -> re.Pattern[bytes]:
-    return re.compile(rb"([\r\n])[ \t]*+" + re.escape(name) + rb"[ \t]*+:([^\r\n]*+)", re.IGNORECASE)
+def _patterns(names: tuple[bytes, ...]) -> tuple[tuple[re.Pattern[bytes], ...], re.Pattern[bytes]]:
+    """What is quickly searched for in lower case, and what is then really wanted."""
+    literals = [re.escape(name) for name in names]
+    line = rb"([\r\n])[ \t]*+(?:" + b"|".join(literals) + rb")[ \t]*+:([^\r\n]*+)"
+    mentions = tuple(re.compile(literal + rb"[ \t]*+:") for literal in literals)
+    return mentions, re.compile(line, re.IGNORECASE)

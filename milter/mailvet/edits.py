@@ -17,36 +17,28 @@ from mailvet.message import Headers
 from mailvet.outcome import Delete, Edit, Insert
 
 _RESULTS: Final = b"authentication-results"
+_READ: Final = 65_536  # octets of such fields that are read; the limits that hold for other fields spare these
 
 
 def scrub(
     headers: Headers, own: frozenset[str], trusted: frozenset[str], breach_header: str | None
 ) -> tuple[Delete, ...]:
     """Every field that claims to be ours or cannot be read. `trusted`: those of our ids that may stay."""
-    gone: set[int] = set()
     forbidden = own - trusted
+    names = (_RESULTS,) if breach_header is None else (_RESULTS, breach_header.lower().encode("ascii", "replace"))
+    gone: set[int] = set()
+    octets = 0
     for position in headers.by_name.get(_RESULTS, ()):
-        if claims(headers.fields[position].value, forbidden):
+        value = headers.fields[position].value
+        octets += len(value)
+        if octets > _READ or claims(value, forbidden):
             gone.add(position)
-    for key in disguise.names_like(headers, _RESULTS):
-        gone.update(headers.by_name[key])
-    gone.update(_smuggled(headers, _RESULTS, forbidden))
-    if breach_header is not None:
-        name = breach_header.lower().encode("ascii", "replace")
-        gone.update(headers.by_name.get(name, ()))
-        for key in disguise.names_like(headers, name):
-            gone.update(headers.by_name[key])
-        gone.update(_smuggled(headers, name, forbidden))
+    for key in (*names[1:], *disguise.names_like(headers, *names)):
+        gone.update(headers.by_name.get(key, ()))
+    for line in disguise.hidden(headers, *names):
+        if line.after_cr or any(ours.lower().encode() in line.rest.lower() for ours in forbidden):
+            gone.add(line.position)
     return _deletions(headers, gone) if gone else ()
-
-
-def _smuggled(headers: Headers, name: bytes, own: frozenset[str]) -> set[int]:
-    """Fields with a line inside that a lenient reader takes for a field of that name, in our name."""
-    return {
-        line.position
-        for line in disguise.hidden(headers, name)
-        if line.after_cr or any(ours.lower().encode() in line.rest.lower() for ours in own)
-    }
 
 
 def _deletions(headers: Headers, gone: set[int]) -> tuple[Delete, ...]:

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from mailvet.dkim import Tools
 from mailvet.notes import Replays
-from mailvet.ports import Lookups, PublicKey
+from mailvet.ports import Lookups
 from mailvet.settings import Settings
 from mailvet.verdict import BreachVerdict, SpfIdentity, SpfVerdict
 
@@ -42,7 +43,7 @@ class Engine:
     settings: Settings
     begin: Callable[[], Lookups]  # the DNS questions of a new message
     spf: SpfChecks
-    load_key: Callable[[str, bytes], PublicKey | str]  # (k=, p= decoded) → the key, or what is wrong with it
+    tools: Tools  # for signatures: tag lists, keys, limits
     now: Callable[[], float]  # seconds since 1970
     surprise: Callable[[str, BaseException], None]  # a bug was met: where, and what
     breach: BreachFeed | None = None

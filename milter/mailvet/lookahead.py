@@ -30,12 +30,12 @@ def sender(transaction: Transaction, engine: Engine) -> None:
         spf_terms.ahead(helo, address, transaction.lookups)
 
 
-def field(transaction: Transaction, key: bytes, value: bytes) -> None:
+def field(transaction: Transaction, key: bytes, value: bytes, engine: Engine) -> None:
     """A From: or a signature has arrived: the DMARC record, or the key."""
     if key == b"from":
         _author(value, transaction.lookups)
     elif not transaction.dropped:
-        name = dkim.key_name(value)
+        name = dkim.key_name(value, engine.tools.parse_tags)
         if name is not None:
             transaction.lookups.ahead(name, Kind.TXT)
 

@@ -74,7 +74,7 @@ class Session:
         if transaction is not None:
             key = transaction.add(name, value)
             if key in _WATCHED and not transaction.exempt:
-                lookahead.field(transaction, key, value)
+                lookahead.field(transaction, key, value, self._engine)
 
     def end_of_headers(self) -> None:
         transaction = self.transaction
@@ -84,7 +84,7 @@ class Session:
             transaction.look_behind(received.client(transaction.headers.values(b"received"), self._engine.relays))
             lookahead.connected(transaction.address, transaction.lookups)
             lookahead.sender(transaction, self._engine)
-        transaction.read_signatures(self._engine.settings.limits)
+        transaction.read_signatures(self._engine.tools)
         lookahead.signatures(transaction)
 
     def body(self, chunk: bytes) -> None:

@@ -60,12 +60,12 @@ class Transaction:
         if hop is None:
             self.anomalies.append("behind our relay, but no Received field tells the client")
 
-    def read_signatures(self, limits: LimitSettings) -> None:
+    def read_signatures(self, tools: dkim.Tools) -> None:
         """At the end of the headers: which signatures there are, and which body hashes they need."""
         if self.dropped:
             return
-        self.candidates = dkim.prepare(self.headers, limits)
-        self.chain = arc.prepare(self.headers, limits)
+        self.candidates = dkim.prepare(self.headers, tools.parse_tags, tools.limits)
+        self.chain = arc.prepare(self.headers, tools.parse_tags, tools.limits)
         digests = {candidate.digest for candidate in self.candidates if candidate.digest is not None}
         digests.update(self.chain.digests)
         self.hasher = BodyHasher(digests) if digests else None

@@ -104,31 +104,19 @@ def undecided(t: Transaction) -> Report:
 def _signatures(
     t: Transaction, engine: Engine, forms: HeaderForms, bodies: dict[BodyDigest, BodyHash]
 ) -> tuple[DkimVerdict, ...]:
-    settings = engine.settings
     if t.dropped:
-        problem = f"not looked at: the header has over {settings.limits.header_fields} fields or is too large (limit)"
+        limits = engine.settings.limits
+        problem = f"not looked at: the header has over {limits.header_fields} fields or is too large (limit)"
         return (DkimVerdict(result=DkimResult.NEUTRAL, problem=problem),)
-    verdicts = dkim.judge(
-        t.candidates,
-        forms,
-        bodies,
-        t.lookups.ask,
-        engine.load_key,
-        engine.now(),
-        settings.limits,
-        settings.dkim.partial_body,
-    )
+    verdicts = dkim.judge(t.candidates, forms, bodies, t.lookups.ask, engine.tools, engine.now())
     return notes.replayed(verdicts, engine.replays)
 
 
 def _chain(t: Transaction, engine: Engine, forms: HeaderForms, bodies: dict[BodyDigest, BodyHash]) -> ArcVerdict:
     if t.chain is None:
         return ArcVerdict(result=ArcResult.FAIL, problem="not looked at: too many or too large header fields (limit)")
-    settings = engine.settings
-    sealers = frozenset(settings.trust.sealers)
-    return arc.judge(
-        t.chain, forms, bodies, t.lookups.ask, engine.load_key, engine.now(), settings.limits, sealers
-    )
+    sealers = frozenset(engine.settings.trust.sealers)
+    return arc.judge(t.chain, forms, bodies, t.lookups.ask, engine.tools, engine.now(), sealers)
 
 
 def _author(t: Transaction, engine: Engine) -> Author | NoAuthor:

@@ -1,0 +1,69 @@
+"""openssl – public keys and their arithmetic; the only file that imports cryptography.
+
+Raises     nothing: a key that cannot be used is described, a signature that does not verify is False
+"""
+
+from functools import lru_cache
+from hashlib import sha256
+from typing import Final
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+from mailvet.ports import PublicKey
+
+_MOST_EXPONENT: Final = 1 << 33  # RFC 6376 §8.13: a large exponent makes verifying expensive
+_PADDING: Final = PKCS1v15()
+_HASH: Final = SHA256()
+
+
+class RsaKey:
+    __slots__ = ("_key", "bits")
+
+    def __init__(self, key: RSAPublicKey) -> None:
+        self._key = key
+        self.bits = key.key_size
+
+    def verify(self, signature: bytes, data: bytes) -> bool:
+        """RFC 8017 §8.2.2 with SHA-256."""
+        try:
+            self._key.verify(signature, data, _PADDING, _HASH)
+        except InvalidSignature:
+            return False
+        return True
+
+
+class Ed25519Key:
+    __slots__ = ("_key", "bits")
+
+    def __init__(self, key: Ed25519PublicKey) -> None:
+        self._key = key
+        self.bits = 256
+
+    def verify(self, signature: bytes, data: bytes) -> bool:
+        """RFC 8463 §3: PureEdDSA over the SHA-256 of the data."""
+        try:
+            self._key.verify(signature, sha256(data).digest())
+        except InvalidSignature:
+            return False
+        return True
+
+
+@lru_cache(maxsize=4096)
+def load(kind: str, data: bytes) -> PublicKey | str:
+    """The key in the decoded p= of a key record with k=`kind`; or what is wrong with it. Kept by its octets."""
+    try:
+        if kind == "ed25519":
+            return Ed25519Key(Ed25519PublicKey.from_public_bytes(data))
+        key = load_der_public_key(data)  # SubjectPublicKeyInfo, or the bare RSAPublicKey of RFC 6376 §3.6.1
+    except (ValueError, UnsupportedAlgorithm):
+        return "the key cannot be read"
+    if not isinstance(key, RSAPublicKey):
+        return "the key is not an RSA key"
+    if key.public_numbers().e > _MOST_EXPONENT:
+        return "the key's exponent is too large (limit)"
+    return RsaKey(key)

@@ -1,0 +1,209 @@
+"""bodyhash – the body's canonical forms, hashed while it streams; nothing of it is kept.
+
+`BodyHasher` is told which digests are wanted, is fed the body in chunks cut anywhere, and gives them all at
+the end. Work is linear in the octets whatever they are: `bytes` searches and replacements, no regular
+expressions, and no loop whose length the sender chooses beyond the chunk.
+
+Raises     nothing
+Not here   which digests a message needs (signature, arc)
+"""
+
+import hashlib
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Final, NamedTuple, Protocol
+
+
+class Canon(StrEnum):  # RFC 6376 §3.4
+    SIMPLE = "simple"
+    RELAXED = "relaxed"
+
+
+class BodyDigest(NamedTuple):
+    """One wanted hash; signatures that ask the same share it. The algorithm is always SHA-256 (RFC 8301 §3.1)."""
+
+    canon: Canon
+    length: int | None = None  # l=, octets of the canonical body; None: all of it
+
+
+class BodyHash(NamedTuple):
+    digest: bytes
+    hashed: int  # octets that went in
+    total: int  # octets of the whole canonical body
+
+
+_CRLF: Final = b"\r\n"
+_BLANK_LINES: Final = _CRLF * 16_384  # emitted at a time when held-back empty lines turn out to count
+_RUNS: Final = tuple((b" " * width, b" ") for width in (256, 16, 4, 2, 2))  # enough for a chunk of any run
+
+
+class _Sink:
+    """The hash of a canonical body, or of its first `length` octets."""
+
+    __slots__ = ("_hash", "_room", "hashed")
+
+    def __init__(self, length: int | None) -> None:
+        self._hash = hashlib.sha256()
+        self._room = length
+        self.hashed = 0
+
+    def take(self, data: bytes) -> None:
+        if self._room is not None:
+            data = data[: self._room]
+            self._room -= len(data)
+        self.hashed += len(data)
+        self._hash.update(data)
+
+    def digest(self) -> bytes:
+        return self._hash.digest()
+
+
+class _Stream:
+    """One canonicalisation's octets on their way to its sinks; empty lines at the end are held back."""
+
+    __slots__ = ("_blank_lines", "sinks", "total")
+
+    def __init__(self) -> None:
+        self.sinks: dict[int | None, _Sink] = {}
+        self.total = 0
+        self._blank_lines = 0  # CRLFs seen last: they count only if something follows (RFC 6376 §3.4.3)
+
+    def put(self, data: bytes) -> None:
+        """Canonical octets but for the end of the body; a CR and its LF come together."""
+        text = data.rstrip(_CRLF)
+        ends = _line_ends(data, len(text))
+        kept = len(data) - 2 * ends
+        if kept:
+            if self._blank_lines:
+                self._flush()
+            self._emit(data[:kept] if ends else data)
+        self._blank_lines += ends
+
+    def _flush(self) -> None:
+        left, self._blank_lines = self._blank_lines * 2, 0
+        while left > 0:
+            self._emit(_BLANK_LINES[:left])
+            left -= len(_BLANK_LINES)
+
+    def _emit(self, data: bytes) -> None:
+        self.total += len(data)
+        for sink in self.sinks.values():
+            sink.take(data)
+
+    def end(self, *, empty_is_empty: bool) -> None:
+        """The body is over: what was put ends in exactly one CRLF, if there is anything (RFC 6376 §3.4.3, §3.4.4)."""
+        if self.total or not empty_is_empty:
+            self._emit(_CRLF)
+
+
+def _line_ends(data: bytes, start: int) -> int:
+    """How many CRLF pairs end `data`, of which everything from `start` on is CR and LF."""
+    tail = data[start:]
+    pairs = len(tail) // 2
+    if tail == _CRLF * pairs:  # nearly always
+        return pairs
+    if not tail.endswith(b"\n"):
+        return 0
+    # the pairs behind the last place where two of a kind meet
+    last = max(tail.rfind(b"\n\n"), tail.rfind(b"\r\r"))
+    tail = tail[last + 1 :]
+    return (len(tail) - (tail[:1] == b"\n")) // 2
+
+
+class _Form(Protocol):
+    stream: _Stream
+
+    def feed(self, chunk: bytes) -> None: ...
+
+    def finish(self) -> None: ...
+
+
+class _Simple:
+    """RFC 6376 §3.4.3: only the empty lines at the end are touched."""
+
+    __slots__ = ("_held", "stream")
+
+    def __init__(self) -> None:
+        self.stream = _Stream()
+        self._held = b""  # a CR at the end of a chunk: its LF may be in the next
+
+    def feed(self, chunk: bytes) -> None:
+        if self._held:
+            chunk, self._held = self._held + chunk, b""
+        if chunk.endswith(b"\r"):
+            chunk, self._held = chunk[:-1], b"\r"
+        self.stream.put(chunk)
+
+    def finish(self) -> None:
+        self.stream.put(self._held)
+        self.stream.end(empty_is_empty=False)
+
+
+class _Relaxed:
+    """RFC 6376 §3.4.4: runs of white space become one space, none stays at the end of a line."""
+
+    __slots__ = ("_held", "stream")
+
+    def __init__(self) -> None:
+        self.stream = _Stream()
+        self._held = b""  # white space and CR at the end of a chunk: what follows decides about them
+
+    def feed(self, chunk: bytes) -> None:
+        if self._held:
+            chunk, self._held = self._held + chunk, b""
+        end = len(chunk)
+        if chunk.endswith(b"\r"):
+            end -= 1
+        text = chunk[:end].rstrip(b" \t")
+        if len(text) < end:
+            self._held = b" " + chunk[end:]
+            chunk = text
+        elif end < len(chunk):
+            self._held = b"\r"
+            chunk = text
+        self.stream.put(_collapse(chunk))
+
+    def finish(self) -> None:
+        # white space that ends the body ends its last line too; a lone CR is no line end
+        self.stream.put(b"" if self._held == b" " else self._held)
+        self.stream.end(empty_is_empty=True)
+
+
+def _collapse(text: bytes) -> bytes:
+    """Inside a chunk: tabs to spaces, runs to one, none before CRLF."""
+    if b"\t" in text:
+        text = text.replace(b"\t", b" ")
+    if b"  " in text:
+        for run, space in _RUNS:
+            text = text.replace(run, space)
+        while b"  " in text:
+            text = text.replace(b"  ", b" ")
+    if b" \r\n" in text:
+        text = text.replace(b" \r\n", _CRLF)
+    return text
+
+
+class BodyHasher:
+    """All wanted digests of one body. `feed` the chunks, then `finish` once."""
+
+    __slots__ = ("_forms",)
+
+    def __init__(self, wanted: Iterable[BodyDigest]) -> None:
+        self._forms: dict[Canon, _Form] = {}
+        for canon, length in wanted:
+            form = self._forms.get(canon)
+            if form is None:
+                form = self._forms[canon] = _Simple() if canon is Canon.SIMPLE else _Relaxed()
+            form.stream.sinks.setdefault(length, _Sink(length))
+
+    def feed(self, chunk: bytes) -> None:
+        for form in self._forms.values():
+            form.feed(chunk)
+
+    def finish(self) -> dict[BodyDigest, BodyHash]:
+        found = {}
+        for canon, form in self._forms.items():
+            form.finish()
+            for length, sink in form.stream.sinks.items():
+                found[BodyDigest(canon, length)] = BodyHash(sink.digest(), sink.hashed, form.stream.total)
+        return found

@@ -1,0 +1,227 @@
+"""dkim – every signature of a message and whether it holds (RFC 6376, 8301, 8463).
+
+`prepare` reads the signatures when the headers are complete, so that the body can be hashed as it streams;
+`judge` puts hashes, keys and arithmetic together. The order of the questions is the verifier's own
+(RFC 6376 §6.1.3 leaves it open): what the field says, then the key, then the body hash, then the
+signature. So a missing or revoked key is `permerror` even if the body was changed as well, and the
+expensive arithmetic comes last.
+
+Raises     Unavailable never: DNS trouble is `temperror`
+Not here   the field's and the record's syntax (signature, keyrecord)
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from mailvet import keyrecord
+from mailvet.bodyhash import BodyDigest, BodyHash
+from mailvet.canonical import HeaderForms, without_signature
+from mailvet.keyrecord import KeyRecord
+from mailvet.message import Headers
+from mailvet.ports import Answer, Kind, PublicKey, Status, Unavailable
+from mailvet.settings import DkimSettings, LimitSettings
+from mailvet.signature import ParseTags, Signature, Unusable, host_name, read
+from mailvet.verdict import DkimResult, DkimVerdict
+
+FIELD: Final = b"dkim-signature"
+Ask = Callable[[str, Kind], Answer]
+LoadKey = Callable[[str, bytes], PublicKey | str]
+_DAY: Final = 86_400
+# fields whose later addition or change deceives the reader (RFC 6376 §8.15)
+_SHOWN: Final = (b"subject", b"content-type", b"date", b"to")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One DKIM-Signature field: where it stands, and what it says."""
+
+    position: int
+    says: Signature | Unusable
+
+    @property
+    def digest(self) -> BodyDigest | None:
+        return self.says.digest if isinstance(self.says, Signature) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What judging signatures takes, besides the message."""
+
+    parse_tags: ParseTags
+    load_key: LoadKey
+    limits: LimitSettings
+    settings: DkimSettings
+
+
+def prepare(headers: Headers, parse_tags: ParseTags, limits: LimitSettings) -> tuple[Candidate, ...]:
+    """The signatures that will be looked at, topmost first."""
+    fields = headers.fields
+    positions = headers.by_name.get(FIELD, [])[: limits.signatures]
+    return tuple(Candidate(at, read(fields[at].value, parse_tags, limits)) for at in positions)
+
+
+def key_name(value: bytes, parse_tags: ParseTags) -> str | None:
+    """Where the key of a signature (or seal) will be asked for; None where it will not be."""
+    tags = parse_tags(value)
+    if isinstance(tags, str) or b"s" not in tags or b"d" not in tags:
+        return None
+    selector, domain = host_name(tags[b"s"]), host_name(tags[b"d"])
+    return f"{selector}._domainkey.{domain}" if selector and domain else None
+
+
+def judge(
+    candidates: Iterable[Candidate],
+    forms: HeaderForms,
+    bodies: dict[BodyDigest, BodyHash],
+    ask: Ask,
+    tools: Tools,
+    now: float,
+) -> tuple[DkimVerdict, ...]:
+    """A verdict for each signature, in order; one `none` where there is no signature."""
+    verdicts = [_judge(candidate, forms, bodies, ask, tools, now) for candidate in candidates]
+    more = len(forms.headers.by_name.get(FIELD, ())) - len(verdicts)
+    if more > 0:
+        problem = f"{more} more signatures not looked at (limit {tools.limits.signatures})"
+        verdicts.append(DkimVerdict(result=DkimResult.NEUTRAL, problem=problem))
+    return tuple(verdicts) or (DkimVerdict(result=DkimResult.NONE),)
+
+
+def _judge(
+    candidate: Candidate,
+    forms: HeaderForms,
+    bodies: dict[BodyDigest, BodyHash],
+    ask: Ask,
+    tools: Tools,
+    now: float,
+) -> DkimVerdict:
+    says = candidate.says
+    if isinstance(says, Unusable):
+        return DkimVerdict(
+            result=says.result,
+            domain=says.domain,
+            selector=says.selector,
+            algorithm=says.algorithm,
+            signature_prefix=says.prefix,
+            problem=says.problem,
+        )
+    found = fetch_key(says.key_name, says.key_type, ask, tools)
+    body = bodies[says.digest]
+    result, problem = _decide(candidate, says, found, body, forms, tools, now)
+    return DkimVerdict(
+        result=result,
+        domain=says.domain,
+        selector=says.selector,
+        identity=says.identity,
+        algorithm=says.algorithm,
+        signature_prefix=says.prefix,
+        key_bits=found.key.bits if found.key is not None else 0,
+        testing=found.record is not None and found.record.testing,
+        secure=found.secure,
+        problem=problem,
+        notes=tuple(_notes(says, found, body, forms.headers, now)) if result is DkimResult.PASS else (),
+    )
+
+
+def _decide(
+    candidate: Candidate,
+    says: Signature,
+    found: "FoundKey",
+    body: BodyHash,
+    forms: HeaderForms,
+    tools: Tools,
+    now: float,
+) -> tuple[DkimResult, str]:
+    if says.expires is not None and says.expires < now:
+        return DkimResult.PERMERROR, "the signature has expired"
+    if found.key is None or found.record is None:
+        return found.result, found.problem
+    if found.record.exact_identity and says.identity != "@" + says.domain:
+        return DkimResult.PERMERROR, "the key's t=s wants i= to be d= (RFC 6376 §3.6.1)"
+    if body.digest != says.body_hash:
+        return DkimResult.FAIL, "body hash did not verify"
+    fields = forms.headers.fields
+    data = forms.signed(says.header_canon, says.names, candidate.position)
+    own = without_signature(says.header_canon, fields[candidate.position])
+    if not found.key.verify(says.signature, data + own):
+        return DkimResult.FAIL, "signature did not verify"
+    authors = len(forms.headers.by_name.get(b"from", ()))
+    if authors > says.names.count(b"from"):
+        return DkimResult.POLICY, "a From field was added that is not signed (RFC 6376 §8.15)"
+    if body.hashed < body.total and tools.settings.partial_body == "policy":
+        return DkimResult.POLICY, f"l= covers only {_share(body)} of the body"
+    return DkimResult.PASS, ""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundKey:
+    """A key, or the result and the reason why there is none."""
+
+    key: PublicKey | None = None
+    record: KeyRecord | None = None
+    result: DkimResult = DkimResult.PERMERROR
+    problem: str = ""
+    secure: bool | None = None
+
+
+def fetch_key(name: str, key_type: str, ask: Ask, tools: Tools) -> FoundKey:
+    """The key at this name, fit for sha256 signatures of mail; total."""
+    try:
+        answer = ask(name, Kind.TXT)
+    except Unavailable as e:
+        return FoundKey(result=DkimResult.TEMPERROR, problem=f"key not available: {e}")
+    if answer.status is not Status.FOUND:
+        return FoundKey(problem="no key", secure=answer.secure)
+    records = [record for record in answer.records if isinstance(record, bytes)]
+    if len(records) != 1:  # RFC 6376 §3.6.2.2: undefined; refuse to pick
+        return FoundKey(problem="several key records", secure=answer.secure)
+    if len(records[0]) > tools.limits.key_record:
+        return FoundKey(problem=f"key record over {tools.limits.key_record} octets (limit)", secure=answer.secure)
+    record = keyrecord.parse(records[0], tools.parse_tags)
+    if isinstance(record, str):
+        return FoundKey(problem=f"bad key record: {record}", secure=answer.secure)
+    key = _usable(record, key_type, tools)
+    if isinstance(key, str):
+        return FoundKey(problem=key, secure=answer.secure)
+    return FoundKey(key, record, secure=answer.secure)
+
+
+def _usable(record: KeyRecord, key_type: str, tools: Tools) -> PublicKey | str:
+    if not record.data:
+        return "key revoked"
+    if record.key_type != key_type:
+        return "the key is of another type than the signature"
+    if record.hashes is not None and b"sha256" not in record.hashes:
+        return "the key's h= does not allow sha256"
+    if not record.services & {b"*", b"email"}:
+        return "the key's s= is not for mail"
+    key = tools.load_key(key_type, record.data)
+    if isinstance(key, str) or key_type != "rsa":
+        return key
+    if key.bits < tools.limits.rsa_min_bits:  # RFC 8301 §3.2
+        return f"{key.bits}-bit key is too small"
+    if key.bits > tools.limits.rsa_max_bits:
+        return f"{key.bits}-bit key is too large (limit)"
+    return key
+
+
+def _notes(says: Signature, found: FoundKey, body: BodyHash, headers: Headers, now: float) -> list[str]:
+    """What is weak about a signature that passed."""
+    notes = []
+    if body.hashed < body.total:
+        notes.append(f"l= covers only {_share(body)} of the body")
+    for name in _SHOWN:
+        present = len(headers.by_name.get(name, ()))
+        if present > says.names.count(name):
+            notes.append(f"{name.decode().title()} {'not signed' if name not in says.names else 'added after signing'}")
+    if found.key is not None and says.key_type == "rsa" and found.key.bits < 2048:
+        notes.append(f"{found.key.bits}-bit key")
+    if found.record is not None and found.record.testing:
+        notes.append("the signer is testing (t=y)")
+    if says.signed_at is not None and says.signed_at > now + _DAY:
+        notes.append("signed in the future")
+    return notes
+
+
+def _share(body: BodyHash) -> str:
+    return f"{body.hashed * 100 // body.total} %"
