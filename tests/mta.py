@@ -27,13 +27,14 @@ class PostfixHeaders:
         return headers
 
     def delete(self, name: str, index: int) -> None:
+        wanted = name.encode().lower()
         same = [
-            field
-            for field in self.all
-            if field is not self._hidden and field[0].rstrip(b" \t").lower() == name.encode().lower()
+            at
+            for at, field in enumerate(self.all)
+            if field is not self._hidden and field[0].rstrip(b" \t").lower() == wanted
         ]
-        wanted = same[max(index, 1) - 1 : max(index, 1)]
-        self.all = [field for field in self.all if not wanted or field is not wanted[0]]
+        for at in same[max(index, 1) - 1 : max(index, 1)]:
+            del self.all[at]
 
     def insert(self, position: int, name: str, value: str) -> None:
         self.all.insert(position, (name.encode(), value.encode()))

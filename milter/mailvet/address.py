@@ -179,7 +179,7 @@ def _to_alabel(domain: str) -> str | None:
 
 
 def _a_label(label: str) -> str:
-    """"" stands for a label that cannot be one."""
+    """ "" stands for a label that cannot be one."""
     if label.isascii():
         return label
     lower = unicodedata.normalize("NFC", label.lower())

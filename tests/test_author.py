@@ -1,0 +1,174 @@
+"""author: one domain, or the reason why there is none; never a choice."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from espoofer import ATTACKS, SAME_DOMAIN, Attack
+from mailvet.author import Author, NoAuthor, find
+from mailvet.mailfile import parse as parse_mail
+from mailvet.message import Headers
+
+
+def headers(*fields: tuple[bytes, bytes]) -> Headers:
+    found = Headers()
+    for field in fields:
+        found.add(*field)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("value", "domain"),
+    [
+        (b" bob@example.org", "example.org"),
+        (b" Bob <bob@Example.ORG>", "example.org"),
+        (b' "bob@bank.example" <x@list.example>', "list.example"),
+        (b' "bob@bank.example via List" <x@list.example>', "list.example"),
+        (b" info@shop.example <info@shop.example>", "shop.example"),
+        (b" Bob @ Work <bob@example.org>", "example.org"),
+        (b" bob@example.org (Bob Smith)", "example.org"),
+        (b" bob@example.org (bob@example.org)", "example.org"),
+        (b" a@example.org, b@example.org", "example.org"),
+        ("Jürgen <j@bücher.example>".encode(), "xn--bcher-kva.example"),
+        (b" =?utf-8?q?J=C3=BCrgen?= <j@example.org>", "example.org"),
+        (b" =?utf-8?b?SsO8cmdlbg?= <j@example.org>", "example.org"),  # padding missing
+        (b" J\xfcrgen <j@example.org>", "example.org"),
+        (b' "Bob <bob@example.org>" <bob@example.org>', "example.org"),
+    ],
+)
+def test_one_author_domain(value: bytes, domain: str) -> None:
+    found = find((value,))
+    assert isinstance(found, Author)
+    assert found.domain == domain
+
+
+def test_several_mailboxes_of_one_domain() -> None:  # RFC 9989 §5.3.1
+    assert find((b"Ann <a@example.org>, Bob <b@EXAMPLE.org>",)) == Author(
+        domain="example.org", address="a@example.org", mailboxes=2
+    )
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b" x@evil.example <bob@bank.example>",
+        b" bob@bank.example via List <x@evil.example>",
+        b" <a@b>:<c@d>",
+        b" a@evil.example(<b@bank.example>)",
+        b" a@evil.example (b@bank.example)",
+        b" <a@evil.example> <b@bank.example>",
+        b" <a@evil.example>, <b@bank.example>",
+        b" a@evil.example, <b@bank.example>",
+        b" a, <b@bank.example>",
+        b' "bob@bank.example\0<x@evil.example>',
+        b' "bob@bank.example\0" <x@evil.example>',
+        b' "<bob@bank.example>" <x@evil.example>',
+        b" =?utf-8?b?PGJvYkBiYW5rLmV4YW1wbGU+?= <x@evil.example>",
+        b" =?utf-8?q?=3Cbob=40bank=2Eexample=3E?= <x@evil.example>",
+        b' (") x@bank.example (") <b@evil.example>',
+        b' x@"bank.example" <b@evil.example>',
+        b" Friends: bob@bank.example;",
+        b" Undisclosed recipients:;",
+        b" <@evil.example:bob@bank.example>",
+        b" bob@[192.0.2.1]",
+        b" Bob",
+        b' "Bob <bob@bank.example>',
+        b" <bob@bank.example",
+        b" bob@bank.example>",
+        b" =?utf-8?q?bob=40bank.example?=",
+        b" =?utf-8?q?bob?=@bank.example",
+        b" bob@bank.example\r <x@evil.example>",
+        b' "bob@bank.example"@evil.example',
+        b" bob@bank.example\n\n <x@evil.example>",
+        "bob@bank.example\u2028<x@evil.example>".encode(),
+    ],
+)
+def test_what_readers_may_take_differently_has_no_author(value: bytes) -> None:
+    found = find((value,))
+    assert isinstance(found, NoAuthor)
+    assert found.ambiguous
+    assert "bank" not in found.problem  # it goes into our header: nothing of the text
+
+
+@pytest.mark.parametrize("values", [[], [b""], [b"  "], [b"\n "]], ids=["no field", "empty", "blank", "folded blank"])
+def test_missing(values: list[bytes]) -> None:
+    assert isinstance(find(values), NoAuthor)
+
+
+def test_two_fields_even_if_they_agree() -> None:  # RFC 5322 §3.6
+    found = find((b"a@example.org", b"a@example.org"))
+    assert found == NoAuthor(ambiguous=True, problem="2 From fields")
+
+
+def test_over_the_limit() -> None:
+    found = find((b"a@example.org" + b" " * 8192,))
+    assert isinstance(found, NoAuthor)
+    assert "limit" in found.problem
+    assert isinstance(find((b"a@example.org",), limit=12), NoAuthor)
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        (b"From\xa0", b" x@evil.example"),
+        (b"From\0", b" x@evil.example"),
+        (b"\xef\xbb\xbfFrom", b" x@evil.example"),
+        ("From\u200b".encode(), b" x@evil.example"),
+        (b"F rom", b" x@evil.example"),
+        (b" From", b" x@evil.example"),
+        (b"X-Note", b" hello\rFrom: x@evil.example"),
+        (b"X-Note", b" hello\r from : x@evil.example"),
+        (b"Subject", b" hello\n From: <x@evil.example>"),
+        (b"Received", b" from a by b\n\tFROM\t: x@evil.example"),
+        (b"DKIM-Signature", b" v=1\rFrom: x@evil.example"),
+    ],
+)
+def test_a_second_from_in_disguise(extra: tuple[bytes, bytes]) -> None:
+    ours = (b"From", b" a@example.org")
+    for order in ((ours, extra), (extra, ours)):
+        message = headers(*order)
+        assert isinstance(find(message.values(b"from"), message), NoAuthor)
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        (b"Sender", b" x@evil.example"),
+        (b"Resent-From", b" x@evil.example"),
+        (b"X-From", b" x@evil.example"),
+        (b"Reply-To", b" x@evil.example"),
+        (b"From-Note", b" x@evil.example"),
+        (b"Received", b" from mail.example.net\n\tby mx.example.org"),
+        (b"DKIM-Signature", b" v=1; h=To:\n From:Subject; i=a@example.org"),
+        (b"ARC-Message-Signature", b" i=1; h=\n\tFrom : To; d=example.org; i=x@example.org"),
+        (b"Subject", b" news\n from: the front"),
+        (b"X-Note\xa0", b" From: x@evil.example"),
+    ],
+)
+def test_what_is_no_second_from(extra: tuple[bytes, bytes]) -> None:
+    message = headers((b"From", b" a@example.org"), extra)
+    assert find(message.values(b"from"), message) == Author(domain="example.org", address="a@example.org")
+
+
+@given(
+    st.lists(st.binary(max_size=100), max_size=3),
+    st.lists(st.tuples(st.binary(max_size=20), st.binary(max_size=60)), max_size=5),
+)
+def test_total(values: list[bytes], fields: list[tuple[bytes, bytes]]) -> None:
+    found = find(values, headers(*fields))
+    if isinstance(found, Author):
+        assert len(values) == 1
+        assert found.address.endswith("@" + found.domain)
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=[attack.name for attack in ATTACKS])
+def test_espoofer_never_shows_us_the_wrong_author(attack: Attack) -> None:
+    """The author is the spoofed domain, whom SPF and DKIM then do not speak for; or there is none."""
+    message = headers(*parse_mail(attack.raw).fields)
+    found = find(message.values(b"from"), message)
+    expected = {f"server_a{number}" for number in range(1, 8)} | SAME_DOMAIN
+    if attack.name in expected:
+        assert isinstance(found, Author)
+        assert found.domain == attack.spoofed
+    else:
+        assert isinstance(found, NoAuthor)

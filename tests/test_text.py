@@ -1,0 +1,90 @@
+"""text: what comes out is one line of printable ASCII that means what went in, or less."""
+
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailvet import authresults_parse
+from mailvet.text import comment, loggable, pvalue
+
+EVERYTHING = st.text(st.characters(codec=None), max_size=400)  # surrogates too
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        ("example.org", "example.org"),
+        ("rsa-sha256", "rsa-sha256"),
+        ("@news.example.org", "@news.example.org"),
+        ("a.b+c@example.org", "a.b+c@example.org"),
+        ("", '""'),
+        ("2001:db8::1", '"2001:db8::1"'),
+        ("aB/c+dE=", '"aB/c+dE="'),
+        ("[192.0.2.1]", '"[192.0.2.1]"'),
+        ('a"b\\c', '"a\\"b\\\\c"'),
+        ("legitimate.example'a.attack.example", '"legitimate.example\'a.attack.example"'),
+        ("legitimate.example(.attack.example", '"legitimate.example(.attack.example"'),
+        ("a\r\nX: y", '"a??X: y"'),
+        ("a\0b", '"a?b"'),
+        ("bücher.example", '"b?cher.example"'),
+        ("a@b@c", '"a@b@c"'),
+    ],
+)
+def test_pvalue(value: str, written: str) -> None:
+    assert pvalue(value) == written
+
+
+def test_every_code_point() -> None:
+    for start in range(0, sys.maxunicode + 1, 128):
+        block = "".join(map(chr, range(start, min(start + 128, sys.maxunicode + 1))))
+        for written in (pvalue(block), comment(block)):
+            assert all(" " <= c <= "~" for c in written)
+        assert loggable(block, 10_000).isprintable()
+
+
+@given(EVERYTHING)
+def test_a_pvalue_reads_back(value: str) -> None:
+    parsed = authresults_parse.parse(f"id.example; dkim=pass header.d={pvalue(value)} header.s=s".encode())
+    assert parsed is not None
+    written = "".join(c if " " <= c <= "~" else "?" for c in value[:255])
+    assert parsed.results[0].properties == (("header.d", written), ("header.s", "s"))
+
+
+@given(EVERYTHING)
+def test_a_comment_stays_a_comment(value: str) -> None:
+    said = comment(value)
+    assert not set(said) & set('()\\;="')
+    parsed = authresults_parse.parse(f"id.example; dkim=fail ({said}) header.s=s".encode())
+    assert parsed is not None
+    assert parsed.results[0].properties == (("header.s", "s"),)
+
+
+@given(st.one_of(EVERYTHING, st.binary(max_size=400)), st.integers(2, 300))
+def test_loggable_is_one_short_line(value: str | bytes, limit: int) -> None:
+    said = loggable(value, limit)
+    assert said.isprintable()
+    assert len(said) <= limit
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("plain", "plain"),
+        ("Jürgen", "Jürgen"),
+        ("a\r\nb\0", "a\\r\\nb\\x00"),
+        (b"\xff\xfe", "\\xff\\xfe"),
+        ("\u202eevil", "\\u202eevil"),
+        ("\udcff", "\\udcff"),
+        ("x" * 300, "x" * 199 + "…"),
+    ],
+)
+def test_loggable(value: str | bytes, said: str) -> None:
+    assert loggable(value) == said
+
+
+def test_huge_values_are_cut_before_anything_else() -> None:
+    assert len(pvalue('"' * 10_000_000)) <= 2 * 255 + 2
+    assert len(comment("(" * 10_000_000)) <= 255
+    assert len(loggable(b"\0" * 10_000_000)) <= 200
