@@ -1,6 +1,7 @@
 """RFC 7208 by the openspf suite, through our entrance and our DNS."""
 
 import pytest
+
 from mailvet.adapters.pyspf import SpfChecker
 from mailvet.spf_terms import ahead
 from openspf import Case, cases

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from mailvet import spf_terms
 from mailvet.adapters.pyspf import SpfChecker
 from mailvet.ports import Kind, Trouble
@@ -47,7 +48,7 @@ def test_targets(record: str, ip: str, questions: list[tuple[str, Kind]]) -> Non
 
 
 def test_at_most_ten_targets() -> None:
-    record = "v=spf1 " + " ".join(f"include:i{i}.example" for i in range(30)) + " redirect=r.example"
+    record = "v=spf1 redirect=r.example " + " ".join(f"include:i{i}.example" for i in range(30))
     assert len(spf_terms.targets(record.encode(), D, IP)) == 10
 
 
@@ -186,3 +187,17 @@ def test_covers(network: str, prefix: int, ip: str, inside: bool) -> None:
     who = client(ip)
     assert who is not None
     assert covers(network, prefix, who) is inside
+
+
+@pytest.mark.parametrize(
+    ("address", "text", "kind"),
+    [
+        ("fe80::1%eth0", "fe80::1", Kind.AAAA),
+        ("::FFFF:192.0.2.1", "192.0.2.1", Kind.A),
+        ("2001:DB8::0:1", "2001:db8::1", Kind.AAAA),
+    ],
+)
+def test_a_client_has_one_spelling(address: str, text: str, kind: Kind) -> None:
+    who = client(address)
+    assert who is not None
+    assert (who.text, who.kind) == (text, kind)
