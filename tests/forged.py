@@ -35,6 +35,7 @@ FORGED_BY_NAME: dict[str, bytes] = {
     "comment that names another": b"Authentication-Results: (mail.example.net;) mx.example.org; dmarc=pass",
     "id in a comment before another": b"Authentication-Results: (mx.example.org) mail.example.net; dmarc=pass",
     "id in a comment after another": b"Authentication-Results: mail.example.net (mx.example.org); dmarc=pass",
+    "id quoted in a comment": b"Authentication-Results: mail.example.net (MX\\.example.org); dmarc=pass",
     # folding
     "folded before the id": b"Authentication-Results:\r\n mx.example.org; dmarc=pass header.from=bank.example",
     "folded with a tab": b"Authentication-Results:\r\n\tmx.example.org;\r\n\tdmarc=pass header.from=bank.example",
@@ -125,7 +126,8 @@ HARMLESS: list[bytes] = [
     b"Authentication-Results: mx-example-org; spf=fail smtp.mailfrom=example.org",
     b"Authentication-Results: mx.example.com;\r\n\tspf=pass (sender is mx.example.org) smtp.mailfrom=example.org;\r\n"
     b'\tdkim=pass reason="ok; good" header.d=example.org header.b="aB/c+dE="',
-    b"Authentication-Results: mx.google.com;\r\n       dkim=pass header.i=@example.org header.s=s1 header.b=nK0uEU5n;\r\n"
+    b"Authentication-Results: mx.google.com;\r\n"
+    b"       dkim=pass header.i=@example.org header.s=s1 header.b=nK0uEU5n;\r\n"
     b"       spf=pass (google.com: domain of bounce@example.org designates 192.0.2.1 as permitted sender)"
     b" smtp.mailfrom=bounce@example.org;\r\n       dmarc=pass (p=REJECT sp=REJECT dis=NONE) header.from=example.org",
     b"authentication-results: smtp.example.net; auth=pass smtp.auth=someone smtp.mailfrom=someone@example.net",

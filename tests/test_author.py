@@ -8,6 +8,7 @@ from espoofer import ATTACKS, SAME_DOMAIN, Attack
 from mailvet.author import Author, NoAuthor, find
 from mailvet.mailfile import parse as parse_mail
 from mailvet.message import Headers
+from mailvet.spf_identity import sender
 
 
 def headers(*fields: tuple[bytes, bytes]) -> Headers:
@@ -80,6 +81,13 @@ def test_several_mailboxes_of_one_domain() -> None:  # RFC 9989 §5.3.1
         b" bob@bank.example\r <x@evil.example>",
         b' "bob@bank.example"@evil.example',
         b" bob@bank.example\n\n <x@evil.example>",
+        b" bob, <>",  # CVE-2021-34555: several values without a domain
+        b" bob@bank.example)x@evil.example",  # CVE-2023-27043
+        b" bob@bank.example(.evil.example",  # CVE-2020-12272
+        b' "bob@bank.example" x@evil.example',
+        b' "a" "<bob@bank.example>" <x@evil.example>',
+        b" bob@bank.example;",
+        b" bob@bank.example, x",
         "bob@bank.example\u2028<x@evil.example>".encode(),
     ],
 )
@@ -172,3 +180,10 @@ def test_espoofer_never_shows_us_the_wrong_author(attack: Attack) -> None:
         assert found.domain == attack.spoofed
     else:
         assert isinstance(found, NoAuthor)
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=[attack.name for attack in ATTACKS])
+def test_espoofer_mail_from_never_is_the_spoofed_domain(attack: Attack) -> None:
+    found = sender(attack.mail_from)
+    own_mail = attack.name.startswith("client_")  # sent through the provider it names, which SPF rightly confirms
+    assert own_mail or found is None or found[1] != attack.spoofed

@@ -238,7 +238,8 @@ def test_lines_are_short_where_they_can_be() -> None:
             ),
         ),
         (
-            b" (x(y)) a.example (z) ; (p) SPF (q) / (r) 1 = (s) Pass (t) smtp (u) . (w) MailFrom (x) = (y) b@c.example (z)",
+            b" (x(y)) a.example (z) ; (p) SPF (q) / (r) 1 = (s) Pass (t)"
+            b" smtp (u) . (w) MailFrom (x) = (y) b@c.example (z)",
             Parsed("a.example", 1, (Result("spf", "pass", "", (("smtp.mailfrom", "b@c.example"),)),), "(x(y)) (z)"),
         ),
         (

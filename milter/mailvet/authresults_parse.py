@@ -33,7 +33,7 @@ class Parsed(NamedTuple):
     authserv_id: str  # unquoted, as written
     version: int
     results: tuple[Result, ...]  # empty: "none"
-    remarks: str  # the comments before the first ";"
+    remarks: str  # the comments before the first ";", in lower case and without quoting
 
 
 def parse(value: bytes) -> Parsed | None:
@@ -51,7 +51,7 @@ def claims(value: bytes, own: frozenset[str]) -> bool:
         return True
     ours = _canonical_ids(own)
     named = _canonical(parsed.authserv_id)
-    if named in ours or any(name in parsed.remarks.lower() for name in ours):
+    if named in ours or any(name in parsed.remarks for name in ours):
         return True
     if to_alabel(named) == named:
         return False
@@ -91,7 +91,7 @@ class _Reader:
                 refuse("a version that is no number")
             version = int(digits)
             self.blank()
-        remarks = " ".join(self.remarks)
+        remarks = " ".join(self.remarks).replace("\\", "").lower()
         results = self.results()
         return Parsed(name, version, results, remarks)
 

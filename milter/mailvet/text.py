@@ -36,7 +36,7 @@ def pvalue(value: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _short_comment(value: str) -> str:
-    return _OUTSIDE.sub("?", value.translate(_HARMLESS))
+    return " ".join(_OUTSIDE.sub("?", value.translate(_HARMLESS)).split())
 
 
 def comment(value: str) -> str:
