@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 _DRAIN = signal.SIGUSR1
 _FINISH = 30.0  # seconds a worker gets for messages in progress
+_NO_VALIDATION = "the name servers do not validate DNSSEC (no AD bit on the root's SOA)"
 _HOUSEKEEPING = 5.0  # seconds between two looks at the counters kept elsewhere
 
 
@@ -68,9 +69,8 @@ def make_engine(
 def serve(settings: Settings) -> int:
     """Run until SIGTERM. Exit status 0, or 2 if it could not start."""
     log = Log(settings.log)
-    refusal = _check_resolver(settings, log)
-    if refusal:
-        complain(refusal)
+    if not _may_start(settings.dns):
+        complain(f"dns.require_validation: {_NO_VALIDATION}")
         return 2
     try:
         pymilter.open_socket(settings.milter.listen)
@@ -87,38 +87,16 @@ def serve(settings: Settings) -> int:
     return 0
 
 
-def _check_resolver(settings: Settings, log: Log) -> str:
-    """Ask the name servers once: a warning where they do not answer; why not to start, where they must validate."""
-    warning, validates = _in_child(functools.partial(_probe, settings.dns))
-    if warning:
-        log.say("warning", "resolver", problem=warning)
-    wish = settings.dns.require_validation
-    if wish != "off" and not validates:
-        text = "dns.require_validation: the name servers do not validate DNSSEC (no AD bit for the root)"
-        if wish == "refuse":
-            return text
-        log.say("warning", "resolver", problem=text)
-    return ""
-
-
-def _probe(settings: DnsSettings) -> tuple[str, str]:
-    resolver = Resolver(settings)
-    resolver.start()
-    return resolver.probe() or "", "yes" if resolver.validates() else ""
-
-
-def _in_child(question: Callable[[], tuple[str, str]]) -> tuple[str, str]:
-    """Ask in a process of its own: the resolver has a thread, and the supervisor may have none."""
-    reader, writer = os.pipe()
+def _may_start(settings: DnsSettings) -> bool:
+    """With `dns.require_validation = "refuse"`: do the name servers validate? Asked in a process of its own,
+    since the resolver has a thread and the process that forks may have none."""
+    if settings.require_validation != "refuse":
+        return True
     pid = os.fork()
     if pid == 0:
-        os.write(writer, "\n".join(question()).encode())
-        os._exit(0)
-    os.close(writer)
-    with os.fdopen(reader) as answer:
-        first, _, second = answer.read().partition("\n")
-    os.waitpid(pid, 0)
-    return first, second
+        resolver = Resolver(settings)
+        os._exit(0 if resolver.validates() else 1)
+    return os.waitpid(pid, 0)[1] == 0
 
 
 class _Daemon:
@@ -138,7 +116,10 @@ class _Daemon:
 
     def run(self) -> None:
         count = self._settings.milter.workers or os.cpu_count() or 1
-        children = [Child(name=f"worker-{n}", run=self._work, grace=_FINISH, stop_signal=_DRAIN) for n in range(count)]
+        children = [
+            Child(name=f"worker-{n}", run=functools.partial(self._work, n), grace=_FINISH, stop_signal=_DRAIN)
+            for n in range(count)
+        ]
         if self._settings.breach.enabled:
             children.append(Child(name="breach", run=self._serve_breach, grace=5.0))
         if self._settings.metrics.listen:
@@ -179,14 +160,14 @@ class _Daemon:
 
         breach_service.run(self._settings, self._breach_socket, self._log)
 
-    def _work(self) -> None:
-        _Worker(self._settings, self._log, self._metrics.Meter(), self._breach_socket).run()
+    def _work(self, number: int) -> None:
+        _Worker(self._settings, self._log, self._metrics.Meter(), self._breach_socket).run(first=number == 0)
 
 
 class _Worker:
     """One process that answers Postfix."""
 
-    def __init__(self, settings: Settings, log: Log, meter: Meter, breach_socket: Path) -> None:
+    def __init__(self, settings: Settings, log: Log, meter: "Meter", breach_socket: Path) -> None:
         self._settings = settings
         self._log = log
         self._meter = meter
@@ -194,11 +175,21 @@ class _Worker:
         self._breach = BreachClient(breach_socket, settings.breach) if settings.breach.enabled else None
         self._engine = make_engine(settings, self._resolver, self._surprise, self._breach)
 
-    def run(self) -> None:
+    def run(self, *, first: bool) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, {_DRAIN})  # in all threads: `_keep_house` waits for it
         self._resolver.start()
+        if first:
+            threading.Thread(target=self._look_at_resolver, daemon=True).start()
         threading.Thread(target=self._keep_house, daemon=True).start()
         pymilter.run(lambda: Session(self._engine), self._finished)
+
+    def _look_at_resolver(self) -> None:
+        """Say once, for all workers, what is wrong with the name servers; mail goes on."""
+        problem = self._resolver.probe()
+        if problem is None and self._settings.dns.require_validation == "warn" and not self._resolver.validates():
+            problem = _NO_VALIDATION
+        if problem:
+            self._log.say("warning", "resolver", problem=problem)
 
     def _finished(self, session: Session, outcome: Outcome) -> None:
         self._meter.message(outcome, session.milliseconds / 1000)

@@ -9,10 +9,11 @@ Raises     nothing of its own: what goes wrong is a verdict, and forged fields s
 Not here   the order of the questions (verify), libmilter (adapters.pymilter)
 """
 
+import dataclasses
 import time
 from typing import Final
 
-from mailvet import authresults, breach, disposition, edits, lookahead, received
+from mailvet import authresults, breach, disposition, edits, journal, lookahead, received
 from mailvet.engine import Engine, within
 from mailvet.message import Envelope
 from mailvet.outcome import Delete, Insert, Outcome
@@ -148,3 +149,16 @@ class Session:
         if self.transaction is not None:
             self.transaction.lookups.end()
             self.transaction = None
+
+    def line(self, outcome: Outcome) -> journal.Line:
+        """The log line of the message just judged."""
+        transaction = self.transaction
+        assert transaction is not None
+        return journal.record(
+            outcome,
+            dataclasses.replace(transaction.envelope, queue_id=transaction.queue_id),
+            self.milliseconds,
+            self.questions,
+            local_parts=self._engine.settings.log.local_parts,
+            size=transaction.headers.size + transaction.body_octets,
+        )

@@ -62,10 +62,11 @@ def verify(transaction: Transaction, engine: Engine) -> Report:
     bodies = t.hasher.finish() if t.hasher is not None else {}
     signatures = guarded("dkim", lambda: _signatures(t, engine, forms, bodies), no.dkim)
     chain = guarded("arc", lambda: _chain(t, engine, forms, bodies), no.arc)
-    nobody: Author | NoAuthor = NoAuthor(ambiguous=True, problem=_BUG)
-    who = guarded("author", lambda: _author(t, engine), nobody)
-    verdict = guarded("dmarc", lambda: dmarc.check(who, spf, signatures, lookups.ask), no.dmarc)
-    flag = guarded("breach", lambda: _breach(t, engine, who, verdict), None)
+    who = guarded("author", lambda: _author(t, engine), None)
+    verdict, flag = no.dmarc, None
+    if who is not None:
+        verdict = guarded("dmarc", lambda: dmarc.check(who, spf, signatures, lookups.ask), no.dmarc)
+        flag = guarded("breach", lambda: _breach(t, engine, who, verdict), None)
     return Report(
         iprev=came_from,
         spf_helo=helo,
@@ -119,7 +120,7 @@ def _chain(t: Transaction, engine: Engine, forms: HeaderForms, bodies: dict[Body
     return arc.judge(t.chain, forms, bodies, t.lookups.ask, engine.tools, engine.now(), sealers)
 
 
-def _author(t: Transaction, engine: Engine) -> Author | NoAuthor:
+def _author(t: Transaction, engine: Engine) -> Author | NoAuthor | None:
     return author.find(t.headers.values(b"from"), t.headers, engine.settings.limits.from_bytes)
 
 

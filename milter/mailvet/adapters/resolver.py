@@ -23,6 +23,9 @@ from mailvet.settings import DnsSettings
 
 _NO_SUCH_NAME: Final = Answer(Status.NXDOMAIN)
 _FAILURE_KEPT: Final = 1.0  # seconds
+_SLOW_KEPT: Final = 60.0  # seconds for which a zone that timed out is not waited for at length
+_SLOW_WAIT: Final = 0.1  # seconds that its answers get all the same
+_MOST_SLOW: Final = 10_000
 _RESOLV_CONF: Final = Path("/etc/resolv.conf")
 Key = tuple[str, Kind]
 Then = Callable[[Answer], None]
@@ -53,6 +56,7 @@ class Resolver:
         self._lock = threading.Lock()
         self._cache: dict[Key, tuple[float, Answer | Trouble]] = {}  # with the time it ends
         self._pending: dict[Key, _Pending] = {}
+        self._slow: dict[str, float] = {}  # zones that timed out lately, and until when they count as slow
         self._counts = dict.fromkeys(
             ("questions", "hits", "coalesced", "tcp", "ahead", "unused", *(trouble.value for trouble in Trouble)), 0
         )
@@ -110,6 +114,7 @@ class Resolver:
         result = dnspython.read(data, key[1], trusted=self._is_trusted(server)) if isinstance(data, bytes) else data
         if isinstance(result, Trouble):
             self._counts[result.value] += 1
+        self._note_speed(key[0], slow=result is Trouble.TIMEOUT)
         kept = _FAILURE_KEPT if isinstance(result, Trouble) else result.ttl
         with self._lock:
             if kept > 0 and self._settings.cache:
@@ -123,6 +128,20 @@ class Resolver:
         if isinstance(result, Answer):
             for then in listeners:
                 tell(then, result)
+
+    def _note_speed(self, name: str, *, slow: bool) -> None:
+        if slow:
+            if len(self._slow) >= _MOST_SLOW:
+                self._slow.clear()
+            self._slow[_zone(name)] = self._clock() + _SLOW_KEPT
+        elif self._slow:
+            self._slow.pop(_zone(name), None)
+
+    def patience(self, name: str) -> float:
+        """Seconds to wait for this name at most: a sender whose name servers are slow must not hold up
+        one message after the other."""
+        slow = bool(self._slow) and self._slow.get(_zone(name), 0.0) > self._clock()
+        return _SLOW_WAIT if slow else self._settings.timeout * 2
 
     def _keep(self, key: Key, until: float, result: Answer | Trouble) -> None:
         cache = self._cache
@@ -176,7 +195,7 @@ def tell(then: Then, answer: Answer) -> None:
 class MessageLookups:
     """`ports.Lookups` for one message."""
 
-    __slots__ = ("_left", "_limit", "_memo", "_resolver", "_sent", "_wanted", "asked")
+    __slots__ = ("_ended", "_left", "_limit", "_memo", "_resolver", "_sent", "_wanted", "asked")
 
     def __init__(self, resolver: Resolver, settings: DnsSettings) -> None:
         self._resolver = resolver
@@ -186,6 +205,7 @@ class MessageLookups:
         self._wanted: set[Key] = set()
         self._sent: dict[Key, _Pending] = {}  # those that were not in the cache
         self.asked = 0  # how many of those
+        self._ended = False
 
     def ask(self, name: str, kind: Kind) -> Answer:
         """See ports.Lookups. Raises Unavailable."""
@@ -232,9 +252,12 @@ class MessageLookups:
     def _wait(self, key: Key, pending: _Pending) -> Answer | Trouble:
         if not pending.done.is_set():
             started = time.monotonic()
-            pending.done.wait(max(0.0, self._left))
+            patience = self._resolver.patience(key[0])
+            pending.done.wait(max(0.0, min(self._left, patience)))
             self._left -= time.monotonic() - started
-        result = pending.result if pending.done.is_set() else Trouble.BUDGET
+        result = pending.result
+        if not pending.done.is_set():
+            result = Trouble.BUDGET if self._left <= 0 else Trouble.TIMEOUT
         self._memo[key] = result
         return result
 
@@ -250,9 +273,15 @@ class MessageLookups:
 
     def end(self) -> None:
         """The message is over: count what was asked ahead for nothing."""
-        if self._sent:
+        if self._sent and not self._ended:
+            self._ended = True
             self._resolver.count("unused", sum(key not in self._wanted for key in self._sent))
-            self._sent = {}
+
+
+def _zone(name: str) -> str:
+    """What probably shares name servers: the last two labels, or a reverse name's /16 (IPv6: /32)."""
+    count = 10 if name.endswith(".ip6.arpa") else 4 if name.endswith(".in-addr.arpa") else 2
+    return ".".join(name.split(".")[-count:])
 
 
 def _system_servers() -> list[Server]:

@@ -2,7 +2,8 @@
 
 A `Flight` is sent from whatever thread asks and lands on the receiver's thread. Each try has a socket of
 its own, which the kernel binds to a random port and connects to the server, and a random id: an answer has
-to know all of it to be believed (RFC 5452 §9). A silent server is asked again, or the next one, half-way.
+to know all of it to be believed (RFC 5452 §9). A silent server is asked again, or the next one, half-way;
+one that cannot answer makes way for the next at once. Flights beyond what descriptors allow wait their turn.
 
 Raises     nothing: a flight lands with an answer or with a `Trouble`
 Not here   what is in an answer (dnspython), caching (resolver)
@@ -10,10 +11,12 @@ Not here   what is in an answer (dnspython), caching (resolver)
 
 import contextlib
 import os
+import resource
 import select
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -22,30 +25,41 @@ from mailvet.ports import Trouble
 Server = tuple[str, int]
 Landed = Callable[[bytes | Trouble, Server], None]
 _MOST_BYTES: Final = 65535
-_MOST_FLIGHTS: Final = 4000  # questions on their way at once; file descriptors are bounded too
+_MOST_TRIES: Final = 4000  # on their way at once
+_MOST_WAITING: Final = 10_000  # flights that wait for others to land
+_STAY: Final = 30.0  # seconds with the server that answered in place of a silent one
+_ANSWERS: Final = (0, 3)  # NOERROR, NXDOMAIN; with any other code the server says that it cannot tell
 
 
 class Flight:
     """One question on its way."""
 
-    __slots__ = ("deadline", "landed", "query", "resend", "tries")
+    __slots__ = ("deadline", "fallback", "landed", "query", "resend", "tries", "turn")
 
-    def __init__(self, query: bytes, landed: Landed, timeout: float, now: float) -> None:
+    def __init__(self, query: bytes, landed: Landed, timeout: float, turn: int) -> None:
+        now = time.monotonic()
         self.query = query  # everything behind the id
-        self.landed = landed  # called once, on the receiver's thread
+        self.landed = landed  # called once
         self.resend = now + timeout / 2
         self.deadline = now + timeout
-        self.tries: list[tuple[socket.socket, bytes, Server]] = []  # with the id of each
+        self.turn = turn  # of the next server; rises with every try
+        self.tries: dict[int, tuple[socket.socket, bytes, Server]] = {}  # by descriptor, with the id of each
+        self.fallback: tuple[bytes | Trouble, Server] | None = None  # should no server do better
 
 
 class Transport:
     """Sends questions to the first server, then to the next; `start` makes the receiving thread."""
 
     def __init__(self, servers: Sequence[Server], timeout: float) -> None:
+        self.bugs = 0  # exceptions of listeners
         self._servers = servers
         self._timeout = timeout
+        self._tick = min(0.05, timeout / 10)  # how exact times are kept
+        self._most = _most_tries()
         self._lock = threading.Lock()
-        self._flights: dict[int, Flight] = {}  # by the file descriptor of each try
+        self._flights: dict[int, Flight] = {}  # by the descriptor of each try
+        self._waiting: deque[Flight] = deque()
+        self._first = (0, 0.0)  # a server to begin with, and until when
         self._epoll: select.epoll | None = None
         self._wake = -1
         self._idle = False  # the receiver sleeps without a limit
@@ -68,101 +82,147 @@ class Transport:
             os.close(self._wake)
 
     def send(self, query: bytes, landed: Landed) -> None:
-        """Ask; never waits. Without a place or a route it lands at once, on this thread."""
-        flight = Flight(query, landed, self._timeout, time.monotonic())
-        if len(self._flights) >= _MOST_FLIGHTS or not self._try(flight):
-            landed(Trouble.UNREACHABLE, self._servers[0])
+        """Ask; never waits. Without a route it lands at once, on this thread."""
+        first, until = self._first
+        flight = Flight(query, landed, self._timeout, first if until > time.monotonic() else 0)
+        with self._lock:
+            full = len(self._flights) >= self._most
+            if full and len(self._waiting) < _MOST_WAITING:
+                self._waiting.append(flight)
+                return
+        if full or not self._try(flight):
+            self._tell(flight, Trouble.UNREACHABLE, self._servers[0])
 
     def _try(self, flight: Flight) -> bool:
         """Send it to the next server that a packet can be sent to."""
-        epoll = self._epoll
         for _ in self._servers:
-            server = self._servers[len(flight.tries) % len(self._servers)]
-            sock = None
-            try:
-                sock = socket.socket(socket.AF_INET6 if ":" in server[0] else socket.AF_INET, socket.SOCK_DGRAM)
-                sock.setblocking(False)
-                sock.connect(server)
-                identifier = os.urandom(2)
-                with self._lock:
-                    flight.tries.append((sock, identifier, server))
-                    self._flights[sock.fileno()] = flight
-                if epoll is None:
-                    raise OSError("closed")
-                epoll.register(sock.fileno(), select.EPOLLIN)
-                sock.send(identifier + flight.query)
-            except OSError:
-                if sock is not None:
-                    self._flights.pop(sock.fileno(), None)
-                    sock.close()
-                continue
-            if self._idle:
-                os.eventfd_write(self._wake, 1)
-            return True
+            server = self._servers[flight.turn % len(self._servers)]
+            flight.turn += 1
+            if self._send_to(server, flight):
+                if self._idle:
+                    with contextlib.suppress(OSError):  # closing
+                        os.eventfd_write(self._wake, 1)
+                return True
         return False
 
+    def _send_to(self, server: Server, flight: Flight) -> bool:
+        epoll, descriptor, sock = self._epoll, -1, None
+        if epoll is None:
+            return False
+        try:
+            sock = socket.socket(socket.AF_INET6 if ":" in server[0] else socket.AF_INET, socket.SOCK_DGRAM)
+            sock.setblocking(False)
+            sock.connect(server)
+            identifier = os.urandom(2)
+            descriptor = sock.fileno()
+            with self._lock:
+                flight.tries[descriptor] = (sock, identifier, server)
+                self._flights[descriptor] = flight
+            epoll.register(descriptor, select.EPOLLIN)
+            sock.send(identifier + flight.query)
+        except (OSError, ValueError):  # no route, no descriptor left; closed meanwhile
+            self._drop(flight, descriptor)
+            if sock is not None:
+                sock.close()
+            return False
+        return True
+
+    def _drop(self, flight: Flight, descriptor: int) -> None:
+        """Forget a try. Closing the socket takes it out of epoll too."""
+        with self._lock:
+            self._flights.pop(descriptor, None)
+            entry = flight.tries.pop(descriptor, None)
+        if entry is not None:
+            entry[0].close()
+
     def _receive(self) -> None:
+        look = 0.0
         while (epoll := self._epoll) is not None:
-            wait = self._until_next()
-            self._idle = wait is None
-            if self._idle and self._flights:  # one was sent between the two lines above
-                wait = 0.05
+            # In this order: a sender who does not see us idle has been seen by us
+            self._idle = not self._flights
+            wait = None if self._idle and not self._flights else self._tick
             for descriptor, _ in epoll.poll(wait):
                 if descriptor == self._wake:
                     with contextlib.suppress(BlockingIOError):
                         os.eventfd_read(self._wake)
                 else:
                     self._heard(descriptor)
-            self._expire()
-        for flight in set(self._flights.values()):
+            if time.monotonic() >= look:
+                self._expire()
+                look = time.monotonic() + self._tick
+        for flight in {*self._flights.values(), *self._waiting}:
             self._land(flight, Trouble.TIMEOUT, self._servers[0])
-
-    def _until_next(self) -> float | None:
-        """Seconds until a flight has to be looked after; None: none is on its way."""
-        with self._lock:
-            flights = set(self._flights.values())
-        if not flights:
-            return None
-        return max(0.001, min(min(flight.resend, flight.deadline) for flight in flights) - time.monotonic())
 
     def _heard(self, descriptor: int) -> None:
         flight = self._flights.get(descriptor)
         if flight is None:
             return
-        sock, identifier, server = next(entry for entry in flight.tries if entry[0].fileno() == descriptor)
+        sock, identifier, server = flight.tries[descriptor]
+        result: bytes | Trouble = Trouble.UNREACHABLE
         try:
             data = sock.recv(_MOST_BYTES)
-        except BlockingIOError:
+        except BlockingIOError:  # the descriptor's number was another's a moment ago
             return
-        except OSError:  # nobody listens there (ICMP): ask the next one, unless that was the last try
-            self._flights.pop(descriptor, None)
-            if len(flight.tries) > len(self._servers) or not self._try(flight):
-                self._land(flight, Trouble.UNREACHABLE, server)
-            return
-        # an answer to another question, or a guess: keep listening (RFC 5452 §9.1)
-        if data[:2] == identifier and self._same_question(flight.query, data):
-            self._land(flight, data, server)
-
-    @staticmethod
-    def _same_question(query: bytes, data: bytes) -> bool:
-        end = query.index(b"\0", 10) + 5  # the name's root label, type and class
-        question = query[10:end]
-        return data[2:3] >= b"\x80" and data[12 : 12 + len(question)].lower() == question.lower()
+        except OSError:  # nobody listens there (ICMP)
+            pass
+        else:
+            # an answer to another question, or a guess: keep listening (RFC 5452 §9.1)
+            if data[:2] != identifier or not _answers(flight.query, data):
+                return
+            result = data
+            if data[3] & 0x0F in _ANSWERS:
+                self._land(flight, data, server)
+                return
+        self._drop(flight, descriptor)
+        if flight.fallback is None or isinstance(flight.fallback[0], Trouble):
+            flight.fallback = (result, server)
+        if not (flight.turn < len(self._servers) and self._try(flight)) and not flight.tries:
+            self._land(flight, *flight.fallback)
 
     def _expire(self) -> None:
         now = time.monotonic()
         with self._lock:
-            due = {flight for flight in self._flights.values() if min(flight.resend, flight.deadline) <= now}
-        for flight in due:
+            flights = {*self._flights.values(), *self._waiting}
+        for flight in flights:
             if flight.deadline <= now:
-                self._land(flight, Trouble.TIMEOUT, flight.tries[0][2])
-            else:
+                with contextlib.suppress(ValueError):
+                    self._waiting.remove(flight)
+                self._land(flight, *(flight.fallback or (Trouble.TIMEOUT, self._servers[0])))
+            elif flight.resend <= now and flight.tries:
                 flight.resend = flight.deadline
                 self._try(flight)
 
     def _land(self, flight: Flight, result: bytes | Trouble, server: Server) -> None:
-        for sock, _, _ in flight.tries:
-            with self._lock:
-                self._flights.pop(sock.fileno(), None)
-            sock.close()  # takes it out of epoll too
-        flight.landed(result, server)
+        if isinstance(result, bytes) and len(self._servers) > 1 and flight.turn > 1 and server != self._servers[0]:
+            self._first = (self._servers.index(server), time.monotonic() + _STAY)
+        for descriptor in list(flight.tries):
+            self._drop(flight, descriptor)
+        self._tell(flight, result, server)
+        while self._waiting and len(self._flights) < self._most:
+            with contextlib.suppress(IndexError):
+                waiting = self._waiting.popleft()
+                if not self._try(waiting):
+                    self._tell(waiting, Trouble.UNREACHABLE, self._servers[0])
+
+    def _tell(self, flight: Flight, result: bytes | Trouble, server: Server) -> None:
+        try:
+            flight.landed(result, server)
+        except Exception:  # the receiver has other flights to look after
+            self.bugs += 1
+
+
+def _answers(query: bytes, data: bytes) -> bool:
+    """Is this a response to that question? Case is the server's to keep or not; nothing else is."""
+    end = query.index(b"\0", 10) + 5  # the name's root label, type and class
+    question = query[10:end]
+    if data[2:3] < b"\x80":
+        return False
+    if len(data) == 12:  # a server that did not understand us need not repeat the question
+        return data[3] & 0x0F not in _ANSWERS
+    return data[12 : 12 + len(question)].lower() == question.lower()
+
+
+def _most_tries() -> int:
+    """A quarter of the descriptors we may have: connections and second tries need some as well."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return _MOST_TRIES if limit == resource.RLIM_INFINITY else max(16, min(_MOST_TRIES, limit // 4))
