@@ -413,6 +413,16 @@ def test_a_repeat_asks_nothing_until_the_shortest_ttl_is_over() -> None:
     assert both(checker, empty) == [SpfResult.NONE, SpfResult.NONE]
 
 
+def test_nothing_is_remembered_for_longer_than_five_minutes() -> None:
+    clock = Clock()
+    checker = SpfChecker(clock)
+    both(checker, Zone(NAMES, ttl=86_400))
+    clock.now += 299
+    assert checker.known(IP, "example.org", SpfIdentity.MAILFROM)
+    clock.now += 1
+    assert not checker.known(IP, "example.org", SpfIdentity.MAILFROM)
+
+
 def test_the_memory_is_of_one_client_and_one_domain() -> None:
     checker = SpfChecker()
     zone = Zone(NAMES)

@@ -10,9 +10,12 @@ Not here   which verdicts may be kept (adapters.pyspf)
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from mailvet.verdict import SpfIdentity, SpfVerdict
+
+
+_LONGEST: Final = 300.0  # seconds: an answer may have aged in caches before us, and a change has to get through
 
 
 class _Kept(NamedTuple):
@@ -34,7 +37,8 @@ class Memo:
         # The sender was not looked at: what holds for one identity holds for the other.
         return kept.verdict if kept.verdict.identity is identity else replace(kept.verdict, identity=identity)
 
-    def keep(self, address: str, domain: str, verdict: SpfVerdict, until: float) -> None:
+    def keep(self, address: str, domain: str, verdict: SpfVerdict, since: float, ttl: float) -> None:
+        until = since + min(ttl, _LONGEST)
         with self._writing:
             self._kept.pop((address, domain), None)
             while len(self._kept) >= self._size:

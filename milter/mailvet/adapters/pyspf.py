@@ -69,7 +69,7 @@ class SpfChecker:
         query = _Query(who, local, domain, helo, receiver, lookups)
         verdict = query.verdict(identity)
         if query.repeatable and verdict.result is not SpfResult.TEMPERROR:
-            self._memo.keep(address, domain, verdict, started + query.ttl)
+            self._memo.keep(address, domain, verdict, started, query.ttl)
         return verdict
 
 
