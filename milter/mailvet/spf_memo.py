@@ -14,7 +14,6 @@ from typing import Final, NamedTuple
 
 from mailvet.verdict import SpfIdentity, SpfVerdict
 
-
 _LONGEST: Final = 300.0  # seconds: an answer may have aged in caches before us, and a change has to get through
 
 
