@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forged import FORGED, FORGED_BY_NAME, HARMLESS, OWN_ID
+from forged import BEHIND_CR, FORGED, FORGED_BY_NAME, HARMLESS, OWN_ID
 from mailvet.edits import plan, scrub
 from mailvet.outcome import Delete, Insert
 from mta import RECEIVED, Field, PostfixHeaders, fields
@@ -28,6 +28,11 @@ def after(message: list[Field], trusted: frozenset[str] = frozenset()) -> list[F
 @pytest.mark.parametrize("raw", FORGED, ids=list(FORGED_BY_NAME))
 def test_a_forged_field_goes(raw: bytes) -> None:
     assert after([PLAIN[0], fields(raw), PLAIN[1]]) == [*WRITTEN, RECEIVED, PLAIN[0], PLAIN[1]]
+
+
+@pytest.mark.parametrize("raw", BEHIND_CR)
+def test_a_field_behind_a_bare_cr_goes(raw: bytes) -> None:
+    assert after([PLAIN[0], fields(raw)]) == [*WRITTEN, RECEIVED, PLAIN[0]]
 
 
 @pytest.mark.parametrize("raw", HARMLESS)
