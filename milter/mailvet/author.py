@@ -45,18 +45,17 @@ class NoAuthor:
 
 def find(values: Sequence[bytes], headers: Headers | None = None, limit: int = _LIMIT) -> Author | NoAuthor:
     """The author by the values of all From: fields. With `headers`, disguised From: fields count too."""
-    candidates = list(values)
     if headers is not None:
         disguised = _disguised(headers)
         if disguised:
             return NoAuthor(ambiguous=True, problem=disguised)
-    if not candidates:
+    if not values:
         return NoAuthor(ambiguous=False, problem="no From field")
-    if len(candidates) > 1:
-        return NoAuthor(ambiguous=True, problem=f"{len(candidates)} From fields")  # RFC 5322 §3.6
-    if len(candidates[0]) > limit:
+    if len(values) > 1:
+        return NoAuthor(ambiguous=True, problem=f"{len(values)} From fields")  # RFC 5322 §3.6
+    if len(values[0]) > limit:
         return NoAuthor(ambiguous=True, problem=f"From field over {limit} octets (limit)")
-    return _read(bytes(candidates[0]))
+    return _read(values[0])
 
 
 def _disguised(headers: Headers) -> str:
