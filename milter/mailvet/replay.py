@@ -28,7 +28,8 @@ def _question(question: Question) -> dict[str, Any]:
         entry |= {"secure": answer.secure, "ttl": round(answer.ttl)}
     else:
         entry["trouble"] = answer.value
-    return entry | {"milliseconds": round(question.milliseconds, 2), "cached": question.cached, "wanted": question.wanted}
+    entry["milliseconds"] = round(question.milliseconds, 2)
+    return entry | {"cached": question.cached, "wanted": question.wanted}
 
 
 def _write(record: Record) -> Any:

@@ -7,6 +7,7 @@ Raises     nothing: what cannot be read is `Trouble.BROKEN`
 Not here   sockets (udp), caching and budgets (resolver)
 """
 
+import ipaddress
 import struct
 from typing import Any, Final
 
@@ -59,7 +60,8 @@ def is_validated(data: bytes) -> bool:
 def over_tcp(name: str, kind: Kind, server: tuple[str, int], timeout: float) -> bytes | Trouble:
     """Ask again where the answer did not fit (RFC 7766 §5). Waits; for threads that may."""
     try:
-        message = dns.message.make_query(dns.name.from_text(name + "."), dns.rdatatype.RdataType(_TYPES[kind]), use_edns=0)
+        labels = [*name.encode("ascii").split(b"."), b""]  # as `query` does: in a name a backslash is a backslash
+        message = dns.message.make_query(dns.name.Name(labels), dns.rdatatype.RdataType(_TYPES[kind]), use_edns=0)
         message.flags |= dns.flags.AD
         return dns.query.tcp(message, server[0], timeout, server[1]).to_wire()
     except dns.exception.Timeout:
@@ -93,18 +95,26 @@ def _answer(message: Any, kind: Kind, secure: bool | None, *, nothing: bool) -> 
             return Answer(Status.FOUND, records, secure, float(min(ttl, found.ttl)))
         alias = message.get_rrset(message.answer, name, dns.rdataclass.IN, dns.rdatatype.CNAME)
         if alias is None:
-            status = Status.NXDOMAIN if nothing else Status.NODATA
-            return Answer(status, (), secure, float(min(ttl, _negative_ttl(message))))
+            absence = _negative_ttl(message)
+            if absence is None and not nothing and _is_unfinished(message):
+                return Trouble.BROKEN
+            return Answer(Status.NXDOMAIN if nothing else Status.NODATA, (), secure, float(min(ttl, absence or 0)))
         name, ttl = alias[0].target, min(ttl, alias.ttl)
     return Trouble.BROKEN  # aliases in a circle
 
 
-def _negative_ttl(message: Any) -> int:
-    """RFC 2308 §5: how long the absence may be believed; without a SOA not beyond this message."""
+def _negative_ttl(message: Any) -> int | None:
+    """RFC 2308 §5: how long the absence may be believed; None without a SOA: not beyond this message."""
     for records in message.authority:
         if records.rdtype == dns.rdatatype.SOA:
             return int(min(records.ttl, records[0].minimum))
-    return 0
+    return None
+
+
+def _is_unfinished(message: Any) -> bool:
+    """A referral (RFC 2308 §2.2) or half a chain of aliases: this server does not ask others for us."""
+    referral = any(records.rdtype == dns.rdatatype.NS for records in message.authority)
+    return referral or bool(message.answer and not message.flags & dns.flags.RA)
 
 
 def _record(kind: Kind, rdata: Any) -> Record:
@@ -114,7 +124,7 @@ def _record(kind: Kind, rdata: Any) -> Record:
         return int(rdata.preference), _name(rdata.exchange)
     if kind is Kind.PTR:
         return _name(rdata.target)
-    return str(rdata.address)
+    return str(ipaddress.ip_address(rdata.address))
 
 
 def _name(name: Any) -> str:

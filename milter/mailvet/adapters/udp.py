@@ -1,12 +1,12 @@
 """udp – DNS questions over UDP without waiting: a socket for each try, one thread that hears the answers.
 
-A `Flight` is sent from whatever thread asks and lands on the receiver's thread. Each try has a socket of
+A flight is sent from whatever thread asks and lands on the receiver's thread. Each try has a socket of
 its own, which the kernel binds to a random port and connects to the server, and a random id: an answer has
 to know all of it to be believed (RFC 5452 §9). A silent server is asked again, or the next one, half-way;
 one that cannot answer makes way for the next at once. Flights beyond what descriptors allow wait their turn.
 
 Raises     nothing: a flight lands with an answer or with a `Trouble`
-Not here   what is in an answer (dnspython), caching (resolver)
+Not here   which octets answer a question (flight), what is in them (dnspython), caching (resolver)
 """
 
 import contextlib
@@ -17,34 +17,16 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
+from mailvet.adapters.flight import Flight, Landed, Server, is_answer, tells
 from mailvet.ports import Trouble
 
-Server = tuple[str, int]
-Landed = Callable[[bytes | Trouble, Server], None]
 _MOST_BYTES: Final = 65535
 _MOST_TRIES: Final = 4000  # on their way at once
 _MOST_WAITING: Final = 10_000  # flights that wait for others to land
 _STAY: Final = 30.0  # seconds with the server that answered in place of a silent one
-_ANSWERS: Final = (0, 3)  # NOERROR, NXDOMAIN; with any other code the server says that it cannot tell
-
-
-class Flight:
-    """One question on its way."""
-
-    __slots__ = ("deadline", "fallback", "landed", "query", "resend", "tries", "turn")
-
-    def __init__(self, query: bytes, landed: Landed, timeout: float, turn: int) -> None:
-        now = time.monotonic()
-        self.query = query  # everything behind the id
-        self.landed = landed  # called once
-        self.resend = now + timeout / 2
-        self.deadline = now + timeout
-        self.turn = turn  # of the next server; rises with every try
-        self.tries: dict[int, tuple[socket.socket, bytes, Server]] = {}  # by descriptor, with the id of each
-        self.fallback: tuple[bytes | Trouble, Server] | None = None  # should no server do better
 
 
 class Transport:
@@ -139,7 +121,7 @@ class Transport:
         look = 0.0
         while (epoll := self._epoll) is not None:
             # In this order: a sender who does not see us idle has been seen by us
-            self._idle = not self._flights
+            self._idle = not (self._flights or self._waiting)
             wait = None if self._idle and not self._flights else self._tick
             for descriptor, _ in epoll.poll(wait):
                 if descriptor == self._wake:
@@ -155,9 +137,10 @@ class Transport:
 
     def _heard(self, descriptor: int) -> None:
         flight = self._flights.get(descriptor)
-        if flight is None:
+        entry = flight.tries.get(descriptor) if flight is not None else None
+        if flight is None or entry is None:
             return
-        sock, identifier, server = flight.tries[descriptor]
+        sock, identifier, server = entry
         result: bytes | Trouble = Trouble.UNREACHABLE
         try:
             data = sock.recv(_MOST_BYTES)
@@ -167,59 +150,49 @@ class Transport:
             pass
         else:
             # an answer to another question, or a guess: keep listening (RFC 5452 §9.1)
-            if data[:2] != identifier or not _answers(flight.query, data):
+            if data[:2] != identifier or not is_answer(flight.query, data):
                 return
             result = data
-            if data[3] & 0x0F in _ANSWERS:
+            if tells(data):
                 self._land(flight, data, server)
                 return
         self._drop(flight, descriptor)
         if flight.fallback is None or isinstance(flight.fallback[0], Trouble):
             flight.fallback = (result, server)
-        if not (flight.turn < len(self._servers) and self._try(flight)) and not flight.tries:
+        others = flight.turn - flight.start < len(self._servers)
+        if not (others and self._try(flight)) and not flight.tries:
             self._land(flight, *flight.fallback)
 
     def _expire(self) -> None:
         now = time.monotonic()
         with self._lock:
-            flights = {*self._flights.values(), *self._waiting}
+            flights = set(self._flights.values())
         for flight in flights:
             if flight.deadline <= now:
-                with contextlib.suppress(ValueError):
-                    self._waiting.remove(flight)
                 self._land(flight, *(flight.fallback or (Trouble.TIMEOUT, self._servers[0])))
-            elif flight.resend <= now and flight.tries:
+            elif flight.resend <= now:
                 flight.resend = flight.deadline
                 self._try(flight)
+        while self._waiting and self._waiting[0].deadline <= now:
+            self._tell(self._waiting.popleft(), Trouble.TIMEOUT, self._servers[0])
 
     def _land(self, flight: Flight, result: bytes | Trouble, server: Server) -> None:
-        if isinstance(result, bytes) and len(self._servers) > 1 and flight.turn > 1 and server != self._servers[0]:
+        late = isinstance(result, bytes) and server != self._servers[0]
+        if late and flight.start == 0 and flight.fallback is None:  # the first one was silent
             self._first = (self._servers.index(server), time.monotonic() + _STAY)
         for descriptor in list(flight.tries):
             self._drop(flight, descriptor)
         self._tell(flight, result, server)
         while self._waiting and len(self._flights) < self._most:
-            with contextlib.suppress(IndexError):
-                waiting = self._waiting.popleft()
-                if not self._try(waiting):
-                    self._tell(waiting, Trouble.UNREACHABLE, self._servers[0])
+            waiting = self._waiting.popleft()  # only the receiver takes from it
+            if not self._try(waiting):
+                self._tell(waiting, Trouble.UNREACHABLE, self._servers[0])
 
     def _tell(self, flight: Flight, result: bytes | Trouble, server: Server) -> None:
         try:
             flight.landed(result, server)
         except Exception:  # the receiver has other flights to look after
             self.bugs += 1
-
-
-def _answers(query: bytes, data: bytes) -> bool:
-    """Is this a response to that question? Case is the server's to keep or not; nothing else is."""
-    end = query.index(b"\0", 10) + 5  # the name's root label, type and class
-    question = query[10:end]
-    if data[2:3] < b"\x80":
-        return False
-    if len(data) == 12:  # a server that did not understand us need not repeat the question
-        return data[3] & 0x0F not in _ANSWERS
-    return data[12 : 12 + len(question)].lower() == question.lower()
 
 
 def _most_tries() -> int:
