@@ -27,7 +27,7 @@ def check(address: str, lookups: Lookups) -> IprevVerdict:
         return IprevVerdict(
             result=IprevResult.PERMERROR, address=canonical, secure=pointers.secure, problem="no PTR record"
         )
-    trouble = ""
+    trouble, secure = "", pointers.secure
     for name in pointers.records[:_MOST_NAMES]:
         try:
             forward = lookups.ask(str(name), kind)
@@ -35,13 +35,14 @@ def check(address: str, lookups: Lookups) -> IprevVerdict:
             trouble = str(e)
             continue
         if canonical in forward.records:
-            secure = _both(pointers, forward)
-            return IprevVerdict(result=IprevResult.PASS, address=canonical, name=str(name), secure=secure)
+            way_back = _both(pointers.secure, forward.secure)
+            return IprevVerdict(result=IprevResult.PASS, address=canonical, name=str(name), secure=way_back)
+        secure = _both(secure, forward.secure)
     if trouble:  # the name that could not be looked up might have been the one
         return IprevVerdict(result=IprevResult.TEMPERROR, address=canonical, problem=trouble)
     names = ", ".join(map(str, pointers.records[:3]))
     return IprevVerdict(
-        result=IprevResult.FAIL, address=canonical, secure=pointers.secure, problem=f"{names} does not lead back"
+        result=IprevResult.FAIL, address=canonical, secure=secure, problem=f"{names} does not lead back"
     )
 
 
@@ -70,5 +71,5 @@ def _question(address: str) -> tuple[str, Kind, str] | None:
     return parsed.reverse_pointer, Kind.A if parsed.version == 4 else Kind.AAAA, str(parsed)
 
 
-def _both(first: Answer, second: Answer) -> bool | None:
-    return None if first.secure is None or second.secure is None else first.secure and second.secure
+def _both(first: bool | None, second: bool | None) -> bool | None:
+    return None if first is None or second is None else first and second

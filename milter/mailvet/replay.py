@@ -48,7 +48,7 @@ def from_json(recording: dict[str, Any]) -> "ReplayLookups":
         return ReplayLookups(
             {(str(entry["name"]).lower(), Kind(entry["type"])): _read(entry) for entry in recording["questions"]}
         )
-    except (KeyError, TypeError, AttributeError, ValueError) as e:
+    except (LookupError, TypeError, AttributeError, ValueError, OverflowError) as e:
         raise ValueError(f"this is not a recording of DNS answers: {e!r}") from e
 
 
@@ -56,14 +56,17 @@ def _read(entry: dict[str, Any]) -> Answer | Trouble:
     if "trouble" in entry:
         return Trouble(entry["trouble"])
     records = tuple(_record(record, Kind(entry["type"])) for record in entry["records"])
+    if entry["secure"] not in (None, True, False):
+        raise ValueError(f"secure is {entry['secure']!r}")
     return Answer(Status(entry["status"]), records, entry["secure"], float(entry["ttl"]))
 
 
 def _record(value: Any, kind: Kind) -> Record:
-    if isinstance(value, dict):
-        return base64.b64decode(value["base64"], validate=True)
     if kind is Kind.TXT:
-        return str(value).encode("ascii")
+        encoded = isinstance(value, dict)
+        return base64.b64decode(value["base64"], validate=True) if encoded else str(value).encode("ascii")
+    if isinstance(value, dict):
+        raise ValueError(f"a {kind} record is no object")
     return (int(value[0]), str(value[1])) if kind is Kind.MX else str(value)
 
 

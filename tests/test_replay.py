@@ -1,0 +1,133 @@
+"""Recordings of DNS answers."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailvet import replay
+from mailvet.ports import Answer, Kind, Question, Record, Status, Trouble, Unavailable
+from zone import Zone
+
+NAMES = st.text("abcdefghijklmnopqrstuvwxyz0123456789-_.\\", max_size=30)
+
+
+@st.composite
+def questions(draw: st.DrawFn) -> Question:
+    kind = draw(st.sampled_from(Kind))
+    record: st.SearchStrategy[Record] = NAMES
+    if kind is Kind.TXT:
+        record = st.binary(max_size=40) | st.text("\0\n\"\\ az~\x7f", max_size=20).map(str.encode)
+    elif kind is Kind.MX:
+        record = st.tuples(st.integers(0, 65535), NAMES)
+    status = draw(st.sampled_from(Status))
+    records = tuple(draw(st.lists(record, min_size=1, max_size=4))) if status is Status.FOUND else ()
+    ttl = float(draw(st.integers(0, 86_400)))
+    answer = draw(st.sampled_from(Trouble) | st.just(Answer(status, records, draw(st.none() | st.booleans()), ttl)))
+    flags = draw(st.booleans()), draw(st.booleans())
+    return Question(draw(NAMES), kind, answer, draw(st.integers(0, 9999)) / 4, *flags)
+
+
+def through_json(trail: list[Question] | tuple[Question, ...]) -> replay.ReplayLookups:
+    return replay.from_json(json.loads(json.dumps(replay.to_json(trail))))
+
+
+@given(st.lists(questions(), unique_by=lambda q: (q.name, q.kind)))
+def test_what_was_recorded_is_answered(trail: list[Question]) -> None:
+    lookups = through_json(trail)
+    for question in trail:
+        heard: list[Answer] = []
+        lookups.ahead(question.name.upper(), question.kind, heard.append)
+        if isinstance(question.answer, Answer):
+            assert lookups.ask(question.name.upper(), question.kind) == question.answer
+            assert heard == [question.answer]
+        else:
+            with pytest.raises(Unavailable) as e:
+                lookups.ask(question.name, question.kind)
+            assert e.value.trouble is question.answer
+            assert heard == []
+    assert [(q.name, q.kind, q.answer) for q in lookups.trail()] == [(q.name, q.kind, q.answer) for q in trail]
+
+
+def test_what_was_not_recorded_could_not_be_found_out() -> None:
+    lookups = through_json(())
+    lookups.ahead("example.org", Kind.TXT, lambda _: pytest.fail("there is no answer"))
+    with pytest.raises(Unavailable) as e:
+        lookups.ask("example.net", Kind.TXT)
+    assert e.value.trouble is Trouble.UNRECORDED
+    assert [(q.name, q.answer, q.wanted) for q in lookups.trail()] == [
+        ("example.org", Trouble.UNRECORDED, False),
+        ("example.net", Trouble.UNRECORDED, True),
+    ]
+    assert lookups.asked == 0
+
+
+def test_a_person_can_read_it() -> None:
+    zone = Zone({"example.org": {"TXT": [b"v=spf1 -all", b"\xff\n"], "MX": [(10, "mx.example.org")]}}, secure=True)
+    zone.ask("example.org", Kind.TXT)
+    zone.ahead("example.org", Kind.MX)
+    text = {"milliseconds": 0.0, "cached": False}
+    assert replay.to_json(zone.trail()) == {
+        "format": "mailvet-dns-1",
+        "questions": [
+            {"name": "example.org", "type": "TXT", "status": "found", "secure": True, "ttl": 300, "wanted": True}
+            | {"records": ["v=spf1 -all", {"base64": "/wo="}], **text},
+            {"name": "example.org", "type": "MX", "status": "found", "secure": True, "ttl": 300, "wanted": False}
+            | {"records": [(10, "mx.example.org")], **text},
+        ],
+    }
+
+
+ENTRY = {"name": "example.org", "type": "TXT", "status": "found", "records": ["x"], "secure": None, "ttl": 1}
+
+
+@pytest.mark.parametrize(
+    "recording",
+    [
+        pytest.param(None, id="nothing"),
+        pytest.param([], id="a list"),
+        pytest.param({}, id="no format"),
+        pytest.param({"format": "mailvet-dns-2", "questions": []}, id="another format"),
+        pytest.param({"format": replay.FORMAT}, id="no questions"),
+        *(
+            pytest.param({"format": replay.FORMAT, "questions": [entry]}, id=name)
+            for name, entry in {
+                "a number": 1,
+                "no name": {key: value for key, value in ENTRY.items() if key != "name"},
+                "no such type": ENTRY | {"type": "SRV"},
+                "no such status": ENTRY | {"status": "lost"},
+                "no such trouble": ENTRY | {"trouble": "lost"},
+                "records are a number": ENTRY | {"records": 1},
+                "TXT is not ASCII": ENTRY | {"records": ["ä"]},
+                "not base64": ENTRY | {"records": [{"base64": "?"}]},
+                "another object": ENTRY | {"records": [{"hex": "00"}]},
+                "half an MX": ENTRY | {"type": "MX", "records": [[10]]},
+                "secure is a word": ENTRY | {"secure": "yes"},
+                "ttl is a word": ENTRY | {"ttl": "long"},
+                "ttl has 400 digits": ENTRY | {"ttl": 10**400},
+                "an address in base64": ENTRY | {"type": "A", "records": [{"base64": ""}]},
+            }.items()
+        ),
+    ],
+)
+def test_what_is_no_recording(recording: Any) -> None:
+    with pytest.raises(ValueError, match="not a recording"):
+        replay.from_json(recording)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*ENTRY, "base64"]), inner, max_size=4),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(st.sampled_from([*ENTRY, "trouble"]), json_values))
+def test_any_entry_is_read_or_refused(changes: dict[str, Any]) -> None:
+    try:
+        lookups = replay.from_json({"format": replay.FORMAT, "questions": [{**ENTRY, **changes}]})
+    except ValueError:
+        return
+    assert isinstance(lookups, replay.ReplayLookups)

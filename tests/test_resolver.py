@@ -1,0 +1,703 @@
+"""The resolver against a real name server on loopback, well-behaved and not."""
+
+import functools
+import resource
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import dns.flags
+import dns.message
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dnsserver import DnsServer, Manner
+from mailvet.adapters import dnspython, nameservers
+from mailvet.adapters.flight import is_answer
+from mailvet.adapters.patience import Patience
+from mailvet.adapters.resolver import Resolver
+from mailvet.ports import Answer, Kind, Status, Trouble, Unavailable
+from mailvet.settings import DnsSettings
+
+ZONE: dict[str, dict[str, Any]] = {
+    "example.org": {
+        "TXT": ["v=spf1 -all"],
+        "MX": [[10, "MX.Example.org"], [0, "."]],
+        "A": ["192.0.2.1"],
+        "AAAA": ["2001:db8::1", "::102:304"],
+    },
+    "long.example.org": {"TXT": ["x" * 600]},
+    "octets.example.org": {"TXT": [bytes(range(256))]},
+    "1.2.0.192.in-addr.arpa": {"PTR": ["Host.Example.org"]},
+    "_dmarc.example.org": {"TXT": ["v=DMARC1; p=none"]},
+    "alias.example.org": {"CNAME": "example.org"},
+    "alias2.example.org": {"CNAME": "alias.example.org"},
+    "dangling.example.org": {"CNAME": "nobody.example.net"},
+    "circle.example.org": {"CNAME": "circle2.example.org"},
+    "circle2.example.org": {"CNAME": "circle.example.org"},
+    "huge.example.org": {"TXT": ["y" * 20_000]},
+    "many.example.org": {"A": [f"192.0.{n // 250}.{n % 250}" for n in range(300)]},
+    "bare.example.org": {"manner": "bare-nodata"},
+    "zero.example.org": {"TXT": ["now"], "ttl": 0},
+    "slow.example.org": {"TXT": ["late"], "delay": 0.15},
+}
+ZONE |= {f"{manner.value}.test": {"TXT": ["right"], "manner": manner} for manner in Manner}
+ZONE["unfinished.test"] = {"CNAME": "else.example.net", "manner": Manner.UNFINISHED}
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@contextmanager
+def resolving(zone: dict[str, Any] = ZONE, **settings: Any) -> Iterator[tuple[Resolver, DnsServer, Clock]]:
+    clock = Clock()
+    secure = settings.pop("secure", False)
+    with DnsServer(zone, secure=secure) as server:
+        resolver = Resolver(DnsSettings(**{"nameservers": (server.address,), "timeout": 0.4, **settings}), clock)
+        resolver.start()
+        try:
+            yield resolver, server, clock
+        finally:
+            resolver.close()
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Resolver]:
+    with resolving() as (resolver, _, _):
+        yield resolver
+
+
+def trouble(resolver: Resolver, name: str, kind: Kind = Kind.TXT) -> Trouble:
+    with pytest.raises(Unavailable) as e:
+        resolver.begin().ask(name, kind)
+    return e.value.trouble
+
+
+@contextmanager
+def silent_server() -> Iterator[str]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{sock.getsockname()[1]}"
+
+
+def _fail(_: Answer) -> None:
+    raise ZeroDivisionError
+
+
+def closed_port() -> str:
+    with silent_server() as address:
+        return address
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "records"),
+    [
+        pytest.param("example.org", Kind.TXT, {b"v=spf1 -all"}, id="TXT"),
+        pytest.param("EXAMPLE.org", Kind.TXT, {b"v=spf1 -all"}, id="any case"),
+        pytest.param("long.example.org", Kind.TXT, {b"x" * 600}, id="the strings of a TXT record are joined"),
+        pytest.param("octets.example.org", Kind.TXT, {bytes(range(256))}, id="TXT holds any octets"),
+        pytest.param("example.org", Kind.A, {"192.0.2.1"}, id="A"),
+        pytest.param("example.org", Kind.AAAA, {"2001:db8::1", "::102:304"}, id="AAAA as ipaddress writes it"),
+        pytest.param("example.org", Kind.MX, {(10, "mx.example.org"), (0, "")}, id="MX, and the null MX of RFC 7505"),
+        pytest.param("1.2.0.192.in-addr.arpa", Kind.PTR, {"host.example.org"}, id="PTR in lower case, no dot"),
+        pytest.param("_dmarc.example.org", Kind.TXT, {b"v=DMARC1; p=none"}, id="underscores are fine"),
+        pytest.param("alias2.example.org", Kind.A, {"192.0.2.1"}, id="aliases are followed"),
+        pytest.param("huge.example.org", Kind.TXT, {b"y" * 20_000}, id="TCP where UDP is too small"),
+        pytest.param("truncate.test", Kind.TXT, {b"right"}, id="TCP when the server says so"),
+        pytest.param("wrong-id.test", Kind.TXT, {b"right"}, id="RFC 5452 §9.1: a wrong id is not listened to"),
+        pytest.param("wrong-question.test", Kind.TXT, {b"right"}, id="RFC 5452 §9.1: nor another question's answer"),
+        pytest.param("query-back.test", Kind.TXT, {b"right"}, id="a query is not an answer"),
+        pytest.param("case.test", Kind.TXT, {b"right"}, id="the server may change case"),
+        pytest.param("drop-once.test", Kind.TXT, {b"right"}, id="a lost packet is sent again"),
+    ],
+)
+def test_found(shared: Resolver, name: str, kind: Kind, records: set[Any]) -> None:
+    answer = shared.begin().ask(name, kind)
+    assert answer.status is Status.FOUND
+    assert set(answer.records) == records
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "status"),
+    [
+        pytest.param("nobody.example.org", Kind.TXT, Status.NXDOMAIN, id="no such name"),
+        pytest.param("alias.example.org", Kind.PTR, Status.NODATA, id="an alias to a name without the type"),
+        pytest.param("dangling.example.org", Kind.A, Status.NXDOMAIN, id="an alias to a name that is not"),
+        pytest.param("org", Kind.A, Status.NODATA, id="RFC 8020: there are names below"),
+        pytest.param("bare.example.org", Kind.A, Status.NODATA, id="RFC 2308 §2.2: type 3, no SOA"),
+    ],
+)
+def test_absent(shared: Resolver, name: str, kind: Kind, status: Status) -> None:
+    assert shared.begin().ask(name, kind).status is status
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("", id="empty"),
+        pytest.param(".", id="root"),
+        pytest.param("example.org.", id="trailing dot"),
+        pytest.param("a..b", id="empty label"),
+        pytest.param(".a", id="leading dot"),
+        pytest.param("a" * 64 + ".org", id="label > 63"),
+        pytest.param(".".join(["a" * 49] * 6), id="> 253"),
+        pytest.param("ä.org", id="non-ASCII"),
+        pytest.param("a\0.org", id="NUL"),
+        pytest.param("\ud800.org", id="surrogate"),
+    ],
+)
+def test_impossible_names_do_not_exist_and_are_not_asked(name: str) -> None:
+    with resolving() as (resolver, server, _):
+        lookups = resolver.begin()
+        assert lookups.ask(name, Kind.TXT).status is Status.NXDOMAIN
+        assert (server.asked, lookups.asked) == ([], 0)
+
+
+@pytest.mark.parametrize("name", ["a" * 63 + ".org", ".".join(["a" * 49] * 5 + ["abc"]), "a\\b.org", "a b.org"])
+def test_odd_but_possible_names_are_asked(shared: Resolver, name: str) -> None:
+    lookups = shared.begin()
+    lookups.ask(name, Kind.TXT)
+    assert lookups.asked == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("servfail.test", Trouble.SERVFAIL),
+        ("refused.test", Trouble.REFUSED),
+        ("formerr.test", Trouble.BROKEN),
+        ("bare-formerr.test", Trouble.BROKEN),
+        ("garbage.test", Trouble.BROKEN),
+        ("lame.test", Trouble.BROKEN),
+        ("unfinished.test", Trouble.BROKEN),
+        ("circle.example.org", Trouble.BROKEN),
+        ("truncate-cut.test", Trouble.BROKEN),
+        ("truncate-drop.test", Trouble.TIMEOUT),
+        ("drop.test", Trouble.TIMEOUT),
+    ],
+)
+def test_failures_are_kept_apart_and_are_never_absence(shared: Resolver, name: str, expected: Trouble) -> None:
+    assert trouble(shared, name) is expected
+
+
+def test_nobody_listens() -> None:
+    resolver = Resolver(DnsSettings(nameservers=(closed_port(),), timeout=5))
+    resolver.start()
+    started = time.monotonic()
+    assert trouble(resolver, "example.org") is Trouble.UNREACHABLE
+    assert time.monotonic() - started < 2
+    resolver.close()
+
+
+def test_not_started_or_closed_is_unreachable_at_once() -> None:
+    with resolving() as (resolver, _, _):
+        resolver.close()
+        assert trouble(resolver, "example.org") is Trouble.UNREACHABLE
+
+
+def test_close_ends_those_who_wait() -> None:
+    with resolving(timeout=30) as (resolver, _, _):
+        threading.Timer(0.1, resolver.close).start()
+        started = time.monotonic()
+        assert trouble(resolver, "drop.test") is Trouble.TIMEOUT
+        assert time.monotonic() - started < 5
+
+
+def test_query_asks_for_ad_and_1232_octets_and_not_for_signatures() -> None:
+    with resolving() as (resolver, server, _):
+        resolver.begin().ask("example.org", Kind.TXT)
+        query = dns.message.from_wire(server.queries[0])
+    assert dns.flags.to_text(query.flags) == "RD AD"  # RFC 6840 §5.7
+    assert (query.edns, query.payload, query.ednsflags) == (0, 1232, 0)
+
+
+def test_ids_and_ports_cannot_be_foretold() -> None:
+    with resolving() as (resolver, server, _):
+        lookups = resolver.begin()
+        for n in range(60):
+            lookups.ask(f"n{n}.example.org", Kind.TXT)
+        assert len({query[:2] for query in server.queries}) > 50
+        assert len(set(server.ports)) > 30
+
+
+@pytest.mark.parametrize(
+    ("secure", "trusted", "expected"),
+    [(True, ("127.0.0.1",), True), (False, ("127.0.0.1",), False), (True, (), True)],
+    ids=["AD set", "AD not set", "loopback is trusted unasked"],
+)
+def test_ad_bit(secure: bool, trusted: tuple[str, ...], expected: bool) -> None:
+    with resolving(secure=secure, trusted=trusted) as (resolver, _, _):
+        assert resolver.begin().ask("example.org", Kind.TXT).secure is expected
+        assert resolver.begin().ask("huge.example.org", Kind.TXT).secure is expected  # TCP
+        assert resolver.validates() is expected
+
+
+@pytest.mark.parametrize(
+    ("server", "trusted", "expected"),
+    [
+        ("127.0.0.53", (), True),
+        ("::1", (), True),
+        ("192.0.2.53", (), False),
+        ("192.0.2.53", ("192.0.2.53",), True),
+        ("2001:db8::53", ("2001:DB8:0::53",), True),
+    ],
+)
+def test_whose_ad_bit_counts(server: str, trusted: tuple[str, ...], expected: bool) -> None:
+    assert nameservers.is_trusted((server, 53), DnsSettings(trusted=trusted)) is expected
+
+
+def test_ad_of_a_server_that_is_not_trusted_is_not_known() -> None:
+    _, data = _exchange("example.org")
+    for trusted, secure in ((False, None), (True, True)):
+        answer = dnspython.read(data, Kind.TXT, trusted=trusted)
+        assert isinstance(answer, Answer)
+        assert answer.secure is secure
+
+
+# Caching
+
+
+def test_kept_for_its_ttl_which_runs_down() -> None:
+    with resolving() as (resolver, server, clock):
+        assert resolver.begin().ask("example.org", Kind.TXT).ttl == 300
+        clock.now += 299
+        assert resolver.begin().ask("example.org", Kind.TXT).ttl == 1
+        assert len(server.asked) == 1
+        clock.now += 1
+        assert resolver.begin().ask("example.org", Kind.TXT).ttl == 300
+        assert len(server.asked) == 2
+
+
+@pytest.mark.parametrize(("name", "ttl"), [("nobody.example.org", 300), ("org", 300)], ids=["NXDOMAIN", "NODATA"])
+def test_absence_is_kept_as_the_soa_says(name: str, ttl: float) -> None:  # RFC 2308 §5
+    with resolving() as (resolver, server, clock):
+        for later in (0, ttl - 1, 2):
+            clock.now += later
+            resolver.begin().ask(name, Kind.TXT)
+        assert len(server.asked) == 2
+
+
+@pytest.mark.parametrize("name", ["zero.example.org", "bare.example.org"], ids=["TTL 0", "NODATA without SOA"])
+def test_what_may_not_be_kept_serves_its_message_alone(name: str) -> None:
+    with resolving() as (resolver, server, _):
+        first = resolver.begin()
+        assert first.ask(name, Kind.TXT) is first.ask(name, Kind.TXT)
+        assert len(server.asked) == 1
+        resolver.begin().ask(name, Kind.TXT)
+        assert len(server.asked) == 2
+
+
+def test_a_ttl_is_a_day_at_most() -> None:
+    with resolving({"example.org": {"TXT": ["x"], "ttl": 10_000_000}}) as (resolver, _, _):
+        assert resolver.begin().ask("example.org", Kind.TXT).ttl == 86_400
+
+
+def test_an_alias_lowers_the_ttl() -> None:
+    zone = {"a.example": {"CNAME": "b.example", "ttl": 7}, "b.example": {"A": ["192.0.2.1"]}}
+    with resolving(zone) as (resolver, _, _):
+        assert resolver.begin().ask("a.example", Kind.A).ttl == 7
+
+
+def test_a_failure_is_kept_for_a_second_and_for_its_message() -> None:
+    with resolving() as (resolver, server, clock):
+        lookups = resolver.begin()
+        for _ in range(2):
+            with pytest.raises(Unavailable):
+                lookups.ask("servfail.test", Kind.TXT)
+        assert trouble(resolver, "servfail.test") is Trouble.SERVFAIL
+        assert len(server.asked) == 1
+        clock.now += 1
+        with pytest.raises(Unavailable):
+            lookups.ask("servfail.test", Kind.TXT)
+        assert len(server.asked) == 1
+        assert trouble(resolver, "servfail.test") is Trouble.SERVFAIL
+        assert len(server.asked) == 2
+
+
+def test_the_cache_is_bounded_and_forgets_the_oldest() -> None:
+    with resolving(cache=10, questions=1000) as (resolver, server, _):
+        for n in range(40):
+            resolver.begin().ask(f"n{n}.example.org", Kind.TXT)
+        assert len(resolver._cache) <= 10
+        resolver.begin().ask("n39.example.org", Kind.TXT)
+        assert len(server.asked) == 40
+        resolver.begin().ask("n0.example.org", Kind.TXT)
+        assert len(server.asked) == 41
+
+
+def test_no_cache_when_told_so() -> None:
+    with resolving(cache=0) as (resolver, server, _):
+        for _ in range(2):
+            resolver.begin().ask("example.org", Kind.TXT)
+        assert len(server.asked) == 2
+
+
+def test_records_of_one_answer_are_bounded() -> None:
+    with resolving() as (resolver, _, _):
+        assert len(resolver.begin().ask("many.example.org", Kind.A).records) == 100
+
+
+# Asking once
+
+
+def test_twenty_who_ask_at_once_cost_one_packet() -> None:
+    with resolving() as (resolver, server, _):
+        answers: list[Answer] = []
+        together = threading.Barrier(20)
+
+        def ask() -> None:
+            together.wait()
+            answers.append(resolver.begin().ask("slow.example.org", Kind.TXT))
+
+        threads = [threading.Thread(target=ask) for _ in range(20)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert [answer.records for answer in answers] == [(b"late",)] * 20
+        assert len(server.asked) == 1
+        assert resolver.counters()["coalesced"] == 19
+
+
+def test_ask_waits_for_what_was_asked_ahead() -> None:
+    with resolving() as (resolver, server, _):
+        lookups = resolver.begin()
+        lookups.ahead("slow.example.org", Kind.TXT)
+        assert lookups.ask("slow.example.org", Kind.TXT).records == (b"late",)
+        assert (len(server.asked), lookups.asked) == (1, 1)
+
+
+def test_questions_asked_ahead_travel_side_by_side() -> None:
+    zone = {f"n{n}.example": {"TXT": ["x"], "delay": 0.1} for n in range(20)}
+    with resolving(zone) as (resolver, _, _):
+        lookups = resolver.begin()
+        started = time.monotonic()
+        for name in zone:
+            lookups.ahead(name, Kind.TXT)
+        assert time.monotonic() - started < 0.09  # nobody waited
+        for name in zone:
+            lookups.ask(name, Kind.TXT)
+        assert time.monotonic() - started < 1.0
+
+
+def test_then_is_called_with_answers_in_the_order_they_were_waited_for() -> None:
+    with resolving() as (resolver, _, _):
+        lookups, heard = resolver.begin(), list[str]()
+        lookups.ahead("slow.example.org", Kind.TXT, lambda _: heard.append("first"))
+        lookups.ahead("slow.example.org", Kind.TXT, lambda _: heard.append("second"))
+        resolver.begin().ahead("slow.example.org", Kind.TXT, lambda _: heard.append("other message"))
+        lookups.ask("slow.example.org", Kind.TXT)
+        _until(lambda: len(heard) == 3)
+        assert heard == ["first", "second", "other message"]
+        lookups.ahead("slow.example.org", Kind.TXT, lambda _: heard.append("memo"))
+        resolver.begin().ahead("slow.example.org", Kind.TXT, lambda _: heard.append("cache"))
+        assert heard[3:] == ["memo", "cache"]
+
+
+def test_then_may_ask_ahead_and_is_not_called_for_a_failure() -> None:
+    with resolving() as (resolver, server, _):
+        lookups, heard = resolver.begin(), list[Answer]()
+        lookups.ahead("slow.example.org", Kind.TXT, lambda _: lookups.ahead("example.org", Kind.MX, heard.append))
+        lookups.ahead("servfail.test", Kind.TXT, heard.append)
+        _until(lambda: heard)
+        with pytest.raises(Unavailable):
+            lookups.ask("servfail.test", Kind.TXT)
+        assert [set(answer.records) for answer in heard] == [{(10, "mx.example.org"), (0, "")}]
+        assert ("example.org", "MX") in server.asked
+
+
+def test_a_listener_that_raises_harms_nobody() -> None:
+    with resolving() as (resolver, _, _):
+        lookups = resolver.begin()
+        lookups.ahead("slow.example.org", Kind.TXT, _fail)
+        assert lookups.ask("slow.example.org", Kind.TXT).records == (b"late",)
+        lookups.ahead("slow.example.org", Kind.TXT, _fail)
+        assert lookups.ask("example.org", Kind.A).records == ("192.0.2.1",)
+        _until(lambda: resolver.counters()["bugs"] == 2)
+
+
+def test_nothing_is_asked_ahead_when_the_message_is_over() -> None:
+    with resolving() as (resolver, server, _):
+        lookups = resolver.begin()
+        lookups.end()
+        lookups.ahead("example.org", Kind.TXT)
+        assert resolver.begin().ask("example.org", Kind.A)
+        assert server.asked == [("example.org", "A")]
+
+
+def test_a_thousand_questions_at_once_wait_their_turn_with_few_descriptors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (256, 256))
+    zone = {f"n{n}.example": {"TXT": [f"{n}"], "delay": 0.01} for n in range(1000)}
+    with resolving(zone, questions=1000, timeout=10) as (resolver, server, _):
+        lookups, most = resolver.begin(), 0
+        for name in zone:
+            lookups.ahead(name, Kind.TXT)
+            most = max(most, len(resolver._transport._flights))
+        for n, name in enumerate(zone):
+            assert lookups.ask(name, Kind.TXT).records == (str(n).encode(),)
+        assert most == 64
+        assert len(server.asked) == 1000
+
+
+def test_those_who_wait_their_turn_time_out_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (64, 64))
+    zone = {f"n{n}.example": {"manner": "drop"} for n in range(40)}
+    with resolving(zone) as (resolver, _, _):
+        lookups = resolver.begin()
+        for name in zone:
+            lookups.ahead(name, Kind.TXT)
+        _until(lambda: resolver.counters()["timeout"] == 40)
+
+
+# Several servers
+
+
+def test_the_second_server_is_asked_when_the_first_is_silent_and_then_at_once() -> None:
+    with silent_server() as silent, DnsServer(ZONE) as server:
+        resolver = Resolver(DnsSettings(nameservers=(silent, server.address), timeout=0.4))
+        resolver.start()
+        assert resolver.begin().ask("example.org", Kind.TXT).records == (b"v=spf1 -all",)
+        started = time.monotonic()
+        assert resolver.begin().ask("example.org", Kind.A).records == ("192.0.2.1",)
+        assert time.monotonic() - started < 0.15
+        assert resolver.probe() == f"no answer from {silent}"
+        resolver.close()
+
+
+@pytest.mark.parametrize("manner", ["servfail", "refused", "formerr", "bare-formerr"])
+def test_the_second_server_is_asked_at_once_when_the_first_cannot_tell(manner: str) -> None:
+    with DnsServer({"example.org": {"manner": manner}}) as first, DnsServer(ZONE) as second:
+        resolver = Resolver(DnsSettings(nameservers=(first.address, second.address), timeout=5))
+        resolver.start()
+        started = time.monotonic()
+        assert resolver.begin().ask("example.org", Kind.TXT).records == (b"v=spf1 -all",)
+        assert time.monotonic() - started < 2
+        resolver.begin().ask("example.org", Kind.A)
+        assert len(first.asked) == 2  # it stays the first
+        resolver.close()
+
+
+def test_the_second_server_is_asked_at_once_when_nobody_listens_or_no_route_leads_there() -> None:
+    for dead in (closed_port(), "255.255.255.255:53"):
+        with DnsServer(ZONE) as server:
+            resolver = Resolver(DnsSettings(nameservers=(dead, server.address), timeout=5))
+            resolver.start()
+            started = time.monotonic()
+            assert resolver.begin().ask("example.org", Kind.TXT).records == (b"v=spf1 -all",)
+            assert time.monotonic() - started < 2
+            resolver.close()
+
+
+def test_when_no_server_can_tell_the_first_excuse_counts() -> None:
+    excuse, silence = {"x.example": {"manner": "servfail"}}, {"x.example": {"manner": "drop"}}
+    with DnsServer(excuse) as first, DnsServer(silence) as second:
+        resolver = Resolver(DnsSettings(nameservers=(first.address, second.address), timeout=0.3))
+        resolver.start()
+        assert trouble(resolver, "x.example") is Trouble.SERVFAIL
+        resolver.close()
+
+
+def test_probe_and_validation() -> None:
+    with resolving() as (resolver, _, _):
+        assert resolver.probe() is None
+        assert not resolver.validates()
+    with silent_server() as silent:
+        resolver = Resolver(DnsSettings(nameservers=(silent,), timeout=0.1))
+        assert resolver.probe() == f"no answer from {silent}"
+        assert not resolver.validates()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("nameserver 192.0.2.53\nnameserver ::1\n", [("192.0.2.53", 53), ("::1", 53)]),
+        ("search example.org\noptions ndots:5\n# nameserver ::1\nnameserver\t192.0.2.5  # x\n", [("192.0.2.5", 53)]),
+        ("nameserver nonsense\nnameserver\n", [("127.0.0.1", 53)]),
+        ("", [("127.0.0.1", 53)]),
+    ],
+    ids=["two", "what else is there", "none that can be used", "empty"],
+)
+def test_resolv_conf(tmp_path: Path, text: str, expected: list[tuple[str, int]]) -> None:
+    path = tmp_path / "resolv.conf"
+    path.write_text(text)
+    assert nameservers.choose(DnsSettings(), path) == expected
+
+
+def test_without_resolv_conf(tmp_path: Path) -> None:
+    assert nameservers.choose(DnsSettings(), tmp_path / "absent") == [("127.0.0.1", 53)]
+
+
+# Budget and trail
+
+
+def test_questions_beyond_the_limit_are_not_asked_and_cached_answers_are_free() -> None:
+    with resolving(questions=3) as (resolver, server, _):
+        resolver.begin().ask("example.org", Kind.TXT)
+        lookups = resolver.begin()
+        for n in range(3):
+            lookups.ahead(f"n{n}.example.org", Kind.TXT)
+        with pytest.raises(Unavailable) as e:
+            lookups.ask("example.org", Kind.A)
+        assert e.value.trouble is Trouble.BUDGET
+        assert lookups.ask("example.org", Kind.TXT).records == (b"v=spf1 -all",)
+        assert lookups.asked == 3
+        lookups.ask("n2.example.org", Kind.TXT)
+        assert len(server.asked) == 4
+
+
+def test_a_sender_who_asks_for_a_lot_cannot_buy_the_absence_of_a_policy() -> None:
+    with resolving(questions=3) as (resolver, _, _):
+        lookups = resolver.begin()
+        for n in range(10):
+            lookups.ahead(f"n{n}.example.org", Kind.TXT)
+        assert lookups.ask("_dmarc.example.org", Kind.TXT).records == (b"v=DMARC1; p=none",)
+        for n in range(40):
+            lookups.ahead(f"_dmarc.n{n}.example.org", Kind.TXT)
+        assert lookups.asked == 3 + 16
+
+
+def test_only_waiting_uses_up_the_time() -> None:
+    zone = {f"n{n}.example": {"TXT": ["x"], "delay": 0.1} for n in range(9)}
+    with resolving(zone, budget=0.25, timeout=5) as (resolver, _, _):
+        lookups = resolver.begin()
+        time.sleep(0.3)  # a slow client
+        assert lookups.ask("n0.example", Kind.TXT)
+        assert lookups.ask("n1.example", Kind.TXT)
+        with pytest.raises(Unavailable) as e:
+            lookups.ask("n2.example", Kind.TXT)
+        assert e.value.trouble is Trouble.BUDGET
+        lookups.ahead("n3.example", Kind.TXT)
+        time.sleep(0.15)
+        assert lookups.ask("n3.example", Kind.TXT)  # came while nobody waited
+
+
+def test_a_zone_that_failed_slowly_is_not_waited_for_again() -> None:
+    zone = {"a.slow.example": {"manner": "drop"}, "b.slow.example": {"TXT": ["x"], "delay": 0.3}}
+    with resolving(zone, timeout=0.6) as (resolver, _, clock):
+        assert trouble(resolver, "a.slow.example") is Trouble.TIMEOUT
+        clock.now += 2
+        started = time.monotonic()
+        assert trouble(resolver, "b.slow.example") is Trouble.TIMEOUT
+        assert time.monotonic() - started < 0.25
+        _until(lambda: resolver.begin().ask("b.slow.example", Kind.TXT))  # it came, and is good news for the zone
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "shared"),
+    [
+        ("a.example.org", "b.example.org", True),
+        ("a.example.org", "b.example.net", False),
+        ("1.2.0.192.in-addr.arpa", "9.8.0.192.in-addr.arpa", True),
+        ("1.2.0.192.in-addr.arpa", "1.2.1.192.in-addr.arpa", False),
+        ("1.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa", "2.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa", True),
+        ("1.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa", "1.0.0.0.9.b.d.0.1.0.0.2.ip6.arpa", False),
+    ],
+)
+def test_which_names_share_their_slowness(name: str, other: str, shared: bool) -> None:
+    patience = Patience(4.0, Clock())
+    patience.note(name, failed=True, seconds=2.0)
+    assert patience.seconds(other) == (0.1 if shared else 4.0)
+    patience.note(name, failed=True, seconds=0.01)  # a quick failure says nothing new
+    assert patience.seconds(name) == 0.1
+    patience.note(name, failed=False, seconds=0.01)
+    assert patience.seconds(name) == 4.0
+
+
+def test_slowness_is_forgotten_after_a_minute_and_bounded() -> None:
+    clock = Clock()
+    patience = Patience(4.0, clock)
+    patience.note("a.example", failed=True, seconds=2.0)
+    clock.now += 60
+    assert patience.seconds("a.example") == 4.0
+    for n in range(25_000):
+        patience.note(f"n{n}.example", failed=True, seconds=2.0)
+    assert len(patience._slow) <= 10_000
+
+
+def test_trail_says_what_was_asked_in_order_also_when_the_message_is_over() -> None:
+    with resolving() as (resolver, _, _):
+        resolver.begin().ask("example.org", Kind.A)
+        lookups = resolver.begin()
+        lookups.ahead("_dmarc.example.org", Kind.TXT)
+        lookups.ask("Example.org", Kind.A)
+        with pytest.raises(Unavailable):
+            lookups.ask("servfail.test", Kind.TXT)
+        lookups.ask("slow.example.org", Kind.TXT)
+        lookups.end()
+        trail = lookups.trail()
+        found = [(q.name, q.kind, q.cached, q.wanted) for q in trail]
+        assert found == [
+            ("_dmarc.example.org", Kind.TXT, False, False),
+            ("example.org", Kind.A, True, True),
+            ("servfail.test", Kind.TXT, False, True),
+            ("slow.example.org", Kind.TXT, False, True),
+        ]
+        assert trail[2].answer is Trouble.SERVFAIL
+        assert trail[1].milliseconds == 0
+        assert 140 < trail[3].milliseconds < 1000
+        lookups.end()
+        assert resolver.counters()["unused"] == 1
+
+
+# Octets
+
+
+@given(st.binary(max_size=600), st.sampled_from(Kind))
+def test_any_octets_are_an_answer_or_broken(data: bytes, kind: Kind) -> None:
+    assert isinstance(dnspython.read(data, kind, trusted=True), Answer | Trouble)
+
+
+@given(st.data(), st.sampled_from(["example.org", "alias2.example.org", "octets.example.org", "nobody.example.org"]))
+def test_a_damaged_answer_is_an_answer_or_trouble(data: st.DataObject, name: str) -> None:
+    query, answer = _exchange(name)
+    wire = bytearray(answer)
+    for _ in range(data.draw(st.integers(1, 4))):
+        wire[data.draw(st.integers(0, len(wire) - 1))] = data.draw(st.integers(0, 255))
+    assert isinstance(dnspython.read(bytes(wire), Kind.TXT, trusted=True), Answer | Trouble)
+    assert isinstance(is_answer(query[2:], bytes(wire)), bool)
+
+
+@given(st.binary(max_size=40))
+def test_any_octets_can_be_weighed(data: bytes) -> None:
+    query = dnspython.query("example.org", Kind.TXT)
+    assert query is not None
+    assert not is_answer(query, data) or len(data) == 12 or data[12:].startswith(query[10:])
+
+
+@given(st.text(max_size=300), st.sampled_from(Kind))
+def test_a_query_reads_back_as_the_name_it_asks_for(name: str, kind: Kind) -> None:
+    query = dnspython.query(name, kind)
+    if query is not None:
+        message = dns.message.from_wire(b"\0\0" + query)
+        assert b".".join(message.question[0].name.labels) == name.encode() + b"."
+        assert message.question[0].rdtype.name == kind.value
+
+
+@functools.cache
+def _exchange(name: str) -> tuple[bytes, bytes]:
+    """A question for TXT and its answer."""
+    query = dns.message.make_query(name, "TXT")
+    with DnsServer(ZONE, secure=True) as server:
+        return query.to_wire(), server.answer(query).to_wire()
+
+
+def _until(true: Any) -> None:
+    deadline = time.monotonic() + 5
+    while True:
+        try:
+            if true():
+                return
+        except Unavailable:
+            pass
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
