@@ -160,7 +160,7 @@ class DnsServer:
         """What the zone says."""
         name, kind = _question(query)
         answer = dns.message.make_response(query, recursion_available=True)
-        if self.secure:
+        if self.secure and query.flags & dns.flags.AD:  # RFC 6840 §5.7
             answer.flags |= dns.flags.AD
         manner = self.zone.get(name, {}).get("manner")
         if manner in (Manner.LAME, Manner.UNFINISHED):

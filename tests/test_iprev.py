@@ -1,5 +1,6 @@
 """iprev: RFC 8601 §3."""
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailvet import iprev
-from mailvet.ports import Kind, Trouble
+from mailvet.ports import Answer, Kind, Trouble
 from mailvet.verdict import IprevResult
 from zone import Zone
 
@@ -76,6 +77,18 @@ def test_the_address_is_written_canonically() -> None:
 @pytest.mark.parametrize("zone", [points_to(NAME) | HOST, points_to("nobody.example"), {}])
 def test_secure_is_what_all_answers_were(zone: dict[str, Any], secure: bool | None) -> None:
     assert iprev.check(V4, Zone(zone, secure=secure)).secure is secure
+
+
+class HalfSigned(Zone):
+    """Only the reverse zones are signed."""
+
+    def ask(self, name: str, kind: Kind) -> Answer:
+        return dataclasses.replace(super().ask(name, kind), secure=kind is Kind.PTR)
+
+
+@pytest.mark.parametrize("zone", [points_to(NAME) | HOST, points_to("nobody.example")], ids=["pass", "fail"])
+def test_one_answer_that_is_not_secure_is_enough(zone: dict[str, Any]) -> None:
+    assert iprev.check(V4, HalfSigned(zone)).secure is False
 
 
 @pytest.mark.parametrize("address", [V4, V6, "::ffff:192.0.2.1"])

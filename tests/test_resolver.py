@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsserver import DnsServer, Manner
-from mailvet.adapters import dnspython, nameservers
+from mailvet.adapters import dnspython, nameservers, udp
 from mailvet.adapters.flight import is_answer
 from mailvet.adapters.patience import Patience
 from mailvet.adapters.resolver import Resolver
@@ -369,6 +369,13 @@ def test_twenty_who_ask_at_once_cost_one_packet() -> None:
         assert resolver.counters()["coalesced"] == 19
 
 
+def test_an_answer_that_landed_meanwhile_is_not_fetched_again() -> None:
+    with resolving() as (resolver, server, _):
+        answer = resolver.begin().ask("example.org", Kind.TXT)
+        assert resolver.fetch(("example.org", Kind.TXT)) == answer
+        assert len(server.asked) == 1
+
+
 def test_ask_waits_for_what_was_asked_ahead() -> None:
     with resolving() as (resolver, server, _):
         lookups = resolver.begin()
@@ -452,11 +459,18 @@ def test_a_thousand_questions_at_once_wait_their_turn_with_few_descriptors(monke
 def test_those_who_wait_their_turn_time_out_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (64, 64))
     zone = {f"n{n}.example": {"manner": "drop"} for n in range(40)}
-    with resolving(zone) as (resolver, _, _):
+    with resolving(zone) as (resolver, server, _):
         lookups = resolver.begin()
         for name in zone:
             lookups.ahead(name, Kind.TXT)
         _until(lambda: resolver.counters()["timeout"] == 40)
+        assert len(set(server.asked)) < 40  # nobody would have heard the answer
+
+
+def test_a_silent_server_is_asked_twice() -> None:
+    with resolving() as (resolver, server, _):
+        assert trouble(resolver, "drop.test") is Trouble.TIMEOUT
+        assert len(server.asked) == 2
 
 
 # Several servers
@@ -471,6 +485,19 @@ def test_the_second_server_is_asked_when_the_first_is_silent_and_then_at_once() 
         assert resolver.begin().ask("example.org", Kind.A).records == ("192.0.2.1",)
         assert time.monotonic() - started < 0.15
         assert resolver.probe() == f"no answer from {silent}"
+        resolver.close()
+
+
+def test_the_first_server_is_tried_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(udp, "_STAY", 0.3)
+    with DnsServer({"a.example": {"manner": "drop"}}) as first, DnsServer({}) as second:
+        resolver = Resolver(DnsSettings(nameservers=(first.address, second.address), timeout=0.2))
+        resolver.start()
+        resolver.begin().ask("a.example", Kind.TXT)
+        for n in range(8):
+            resolver.begin().ask(f"n{n}.example", Kind.TXT)
+            time.sleep(0.05)
+        assert 0 < len(first.asked) - 1 < 8
         resolver.close()
 
 
@@ -686,7 +713,7 @@ def test_a_query_reads_back_as_the_name_it_asks_for(name: str, kind: Kind) -> No
 @functools.cache
 def _exchange(name: str) -> tuple[bytes, bytes]:
     """A question for TXT and its answer."""
-    query = dns.message.make_query(name, "TXT")
+    query = dns.message.make_query(name, "TXT", flags=dns.flags.RD | dns.flags.AD)
     with DnsServer(ZONE, secure=True) as server:
         return query.to_wire(), server.answer(query).to_wire()
 

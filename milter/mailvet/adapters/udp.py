@@ -165,6 +165,8 @@ class Transport:
 
     def _expire(self) -> None:
         now = time.monotonic()
+        while self._waiting and self._waiting[0].deadline <= now:
+            self._tell(self._waiting.popleft(), Trouble.TIMEOUT, self._servers[0])
         with self._lock:
             flights = set(self._flights.values())
         for flight in flights:
@@ -173,8 +175,6 @@ class Transport:
             elif flight.resend <= now:
                 flight.resend = flight.deadline
                 self._try(flight)
-        while self._waiting and self._waiting[0].deadline <= now:
-            self._tell(self._waiting.popleft(), Trouble.TIMEOUT, self._servers[0])
 
     def _land(self, flight: Flight, result: bytes | Trouble, server: Server) -> None:
         late = isinstance(result, bytes) and server != self._servers[0]
