@@ -1,0 +1,46 @@
+# mailvet: `make demo` shows it, `make test` proves it. Everything is installed into $(VENV).
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+BUILD_PACKAGES := gcc libc6-dev libmilter-dev python3-dev python3-venv
+TEST_PACKAGES := postfix postgresql nsd unbound iproute2 util-linux
+BENCH_PACKAGES := opendkim opendmarc
+SECONDS ?= 600
+
+.PHONY: build demo test lint run bench fuzz conformance clean
+build: $(VENV)/.built
+
+$(VENV)/.built: pyproject.toml requirements-build.txt requirements-dev.txt Makefile scripts/debian-packages.sh
+	scripts/debian-packages.sh $(BUILD_PACKAGES)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-build.txt
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --require-hashes -r requirements-dev.txt
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
+	touch $@
+
+demo: build
+	scripts/debian-packages.sh $(TEST_PACKAGES)
+	$(BIN)/python scripts/demo.py
+
+test: build
+	scripts/debian-packages.sh $(TEST_PACKAGES)
+	$(BIN)/python -m pytest $(TESTS)
+
+lint: build
+	$(BIN)/ruff check milter tests bench scripts
+	$(BIN)/ruff format --check milter tests bench scripts
+	$(BIN)/mypy
+
+run: build
+	$(BIN)/mailvet serve
+
+bench: build
+	scripts/debian-packages.sh $(TEST_PACKAGES) $(BENCH_PACKAGES)
+	$(BIN)/python -m bench.run
+
+fuzz: build
+	$(BIN)/python -m pip install -q --disable-pip-version-check atheris
+	$(BIN)/python tests/fuzz/run.py --seconds $(SECONDS)
+
+clean:
+	rm -rf $(VENV) build *.egg-info milter/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
