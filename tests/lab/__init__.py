@@ -1,0 +1,1 @@
+"""lab – a small world on loopback for tests and the demo: Postfix, mailvet, a mail client, a mailbox."""

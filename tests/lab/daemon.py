@@ -1,0 +1,114 @@
+"""daemon – a `mailvet serve` of our own: a configuration, a unix socket, a log.
+
+Raises     RuntimeError if it does not come up; its output is in the message
+"""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Self
+
+_SOURCES = Path(__file__).resolve().parents[2] / "milter"
+_CONFIG = """
+authserv_id = "{authserv_id}"
+[milter]
+listen = "unix:{socket}"
+workers = {workers}
+[dns]
+nameservers = ["{dns}"]
+timeout = "1s"
+budget = "6s"
+[metrics]
+listen = ""
+[log]
+format = "text"
+"""
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "mailvet", *arguments]
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(_SOURCES)}
+
+
+class Daemon:
+    """`more` is added to the configuration; it has to say what [trust] is."""
+
+    def __init__(
+        self, directory: Path, name: str, dns: str, more: str, *, workers: int = 1, authserv_id: str = "mx.example.org"
+    ) -> None:
+        self.socket = directory / f"{name}.sock"
+        self._config, self._log = directory / f"{name}.toml", directory / f"{name}.log"
+        base = _CONFIG.format(authserv_id=authserv_id, socket=self.socket, workers=workers, dns=dns)
+        self._config.write_text(base + more)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        with self._log.open("ab") as log:
+            arguments = command("serve", "--config", str(self._config))
+            self._process = subprocess.Popen(arguments, env=environment(), stdout=log, stderr=log)
+        deadline = time.monotonic() + 20
+        while "started" not in self.log or not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                raise RuntimeError(f"mailvet did not come up: {self.log}")
+            time.sleep(0.02)
+        self.socket.chmod(0o777)  # Postfix is another user
+
+    def _answers(self) -> bool:
+        with contextlib.closing(socket.socket(socket.AF_UNIX)) as probe, contextlib.suppress(OSError):
+            probe.connect(str(self.socket))
+            return True
+        return False
+
+    def tell_to_stop(self) -> None:
+        assert self._process is not None
+        self._process.terminate()
+
+    def stop(self, patience: float = 40.0) -> int:
+        """SIGTERM and wait; the exit status."""
+        assert self._process is not None
+        self._process.terminate()
+        try:
+            return self._process.wait(patience)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text("utf-8", "replace")
+
+    @property
+    def workers(self) -> list[int]:
+        """Process ids of its children."""
+        assert self._process is not None
+        pid = self._process.pid
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+    def kill_workers(self) -> None:
+        for pid in self.workers:
+            os.kill(pid, signal.SIGKILL)
+
+
+def scratch() -> "tempfile.TemporaryDirectory[str]":
+    """A directory that Postfix' user may enter."""
+    directory = tempfile.TemporaryDirectory(prefix="mailvet-lab-")
+    Path(directory.name).chmod(0o755)
+    return directory

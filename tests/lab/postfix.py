@@ -1,0 +1,150 @@
+"""postfix – a throw-away Postfix: own directories, high ports, one smtpd for each milter socket it is given.
+
+    with Postfix({"mark": Path("/…/mark.sock")}, mailbox.port) as postfix:
+        postfix.ports["mark"]
+
+Needs root, as Postfix' master does. Clients on loopback may say by XCLIENT who they are. No other Postfix of the
+machine is touched.
+
+Raises     CalledProcessError, TimeoutError
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+DOMAIN = "rcpt.example"
+_MAIN = """
+compatibility_level = 3.6
+queue_directory = {root}/queue
+data_directory = {root}/data
+mail_owner = postfix
+setgid_group = postdrop
+maillog_file = {root}/mail.log
+maillog_file_prefixes = {root}
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+myhostname = mx.example.org
+mydestination =
+local_recipient_maps =
+relay_domains = {domain}
+relay_transport = lmtp:inet:127.0.0.1:{mailbox}
+alias_maps =
+alias_database =
+mynetworks = 192.0.2.255/32
+smtpd_authorized_xclient_hosts = 127.0.0.1
+smtpd_recipient_restrictions = reject_unauth_destination
+smtpd_client_connection_count_limit = 0
+smtpd_client_connection_rate_limit = 0
+smtpd_peername_lookup = no
+smtpd_hard_error_limit = 1000
+message_size_limit = 62914560
+mailbox_size_limit = 0
+milter_protocol = 6
+milter_default_action = tempfail
+"""
+_MASTER = """
+pickup      unix  n       -       n       60      1       pickup
+cleanup     unix  n       -       n       -       0       cleanup
+qmgr        unix  n       -       n       300     1       qmgr
+rewrite     unix  -       -       n       -       -       trivial-rewrite
+bounce      unix  -       -       n       -       0       bounce
+defer       unix  -       -       n       -       0       bounce
+trace       unix  -       -       n       -       0       bounce
+verify      unix  -       -       n       -       1       verify
+anvil       unix  -       -       n       -       1       anvil
+showq       unix  n       -       n       -       -       showq
+error       unix  -       -       n       -       -       error
+retry       unix  -       -       n       -       -       error
+lmtp        unix  -       -       n       -       -       lmtp
+postlog     unix-dgram n  -       n       -       1       postlogd
+"""
+
+
+def missing() -> str:
+    """Why Postfix cannot be run here; "" if it can."""
+    if shutil.which("postfix", path="/usr/sbin:/usr/bin") is None:
+        return "Postfix is not installed"
+    return "" if os.geteuid() == 0 else "Postfix can only be started by root"
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+class Postfix:
+    def __init__(self, milters: Mapping[str, Path], mailbox_port: int) -> None:
+        self.ports = {name: free_port() for name in milters}
+        self._milters, self._mailbox_port = milters, mailbox_port
+        self._root = Path()
+
+    def __enter__(self) -> Self:
+        self._root = Path(tempfile.mkdtemp(prefix="mailvet-postfix-"))
+        try:
+            self._configure()
+            self._postfix("start")
+            for port in self.ports.values():
+                _await(port)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._postfix("stop", check=False)
+        shutil.rmtree(self._root, ignore_errors=True)
+
+    def _configure(self) -> None:
+        self._root.chmod(0o755)
+        for name in ("etc", "queue", "data"):
+            (self._root / name).mkdir()
+        shutil.chown(self._root / "data", "postfix")
+        main = _MAIN.format(root=self._root, domain=DOMAIN, mailbox=self._mailbox_port)
+        (self._root / "etc/main.cf").write_text(main)
+        services = "".join(
+            f"127.0.0.1:{port} inet n - n - 64 smtpd -o smtpd_milters=unix:{self._milters[name]}\n"
+            for name, port in self.ports.items()
+        )
+        (self._root / "etc/master.cf").write_text(services + _MASTER)
+
+    def _postfix(self, command: str, *, check: bool = True) -> None:
+        arguments = ["/usr/sbin/postfix", "-c", str(self._root / "etc"), command]
+        done = subprocess.run(arguments, check=False, env=self._environment(), capture_output=True, timeout=60)
+        if check and done.returncode:
+            raise RuntimeError(f"postfix {command}: {done.stderr.decode()}")
+
+    def _environment(self) -> dict[str, str]:
+        return {**os.environ, "MAIL_CONFIG": str(self._root / "etc")}
+
+    @property
+    def log(self) -> str:
+        return (self._root / "mail.log").read_text("utf-8", "replace")
+
+    def held(self, queue_id: str) -> bytes | None:
+        """A message in the hold queue as it would be delivered; None if it is not there."""
+        if not (self._root / "queue/hold" / queue_id).exists():
+            return None
+        command = ["/usr/sbin/postcat", "-c", str(self._root / "etc"), "-hbq", queue_id]
+        done = subprocess.run(command, check=True, env=self._environment(), capture_output=True, timeout=20)
+        return done.stdout.replace(b"\n", b"\r\n")
+
+
+def _await(port: int) -> None:
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise TimeoutError("Postfix did not come up") from None
+            time.sleep(0.05)
