@@ -171,6 +171,8 @@ class _Relaxed:
 
 def _collapse(text: bytes) -> bytes:
     """Inside a chunk: tabs to spaces, runs to one, none before CRLF."""
+    if b" " not in text and b"\t" not in text:
+        return text  # base64
     if b"\t" in text:
         text = text.replace(b"\t", b" ")
     if b"  " in text:

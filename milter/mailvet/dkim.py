@@ -1,7 +1,7 @@
 """dkim – every signature of a message and whether it holds (RFC 6376, 8301, 8463).
 
-`prepare` reads the signatures when the headers are complete, so that the body can be hashed as it streams;
-`judge` puts hashes, keys and arithmetic together. The order of the questions is the verifier's own
+`candidate` reads each signature as it arrives, so that its key is asked ahead and the body hashed as it
+streams; `judge` puts hashes, keys and arithmetic together. The order of the questions is the verifier's own
 (RFC 6376 §6.1.3 leaves it open): what the field says, then the key, then the body hash, then the
 signature. So a missing or revoked key is `permerror` even if the body was changed as well, and the
 expensive arithmetic comes last.
@@ -21,7 +21,7 @@ from mailvet.keyrecord import KeyRecord
 from mailvet.message import Headers
 from mailvet.ports import Answer, Kind, PublicKey, Status, Unavailable
 from mailvet.settings import DkimSettings, LimitSettings
-from mailvet.signature import ParseTags, Signature, Unusable, host_name, read
+from mailvet.signature import ParseTags, Signature, Unusable, read
 from mailvet.verdict import DkimResult, DkimVerdict
 
 FIELD: Final = b"dkim-signature"
@@ -41,7 +41,13 @@ class Candidate:
 
     @property
     def digest(self) -> BodyDigest | None:
+        """What the body has to be hashed for."""
         return self.says.digest if isinstance(self.says, Signature) else None
+
+    @property
+    def key_name(self) -> str | None:
+        """Where its key is asked for."""
+        return self.says.key_name if isinstance(self.says, Signature) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +58,12 @@ class Tools:
     load_key: LoadKey
     limits: LimitSettings
     settings: DkimSettings
+    parse_record: ParseTags | None = None  # of key records; None: the same
 
 
-def prepare(headers: Headers, parse_tags: ParseTags, limits: LimitSettings) -> tuple[Candidate, ...]:
-    """The signatures that will be looked at, topmost first."""
-    fields = headers.fields
-    positions = headers.by_name.get(FIELD, [])[: limits.signatures]
-    return tuple(Candidate(at, read(fields[at].value, parse_tags, limits)) for at in positions)
-
-
-def key_name(value: bytes, parse_tags: ParseTags) -> str | None:
-    """Where the key of a signature (or seal) will be asked for; None where it will not be."""
-    tags = parse_tags(value)
-    if isinstance(tags, str) or b"s" not in tags or b"d" not in tags:
-        return None
-    selector, domain = host_name(tags[b"s"]), host_name(tags[b"d"])
-    return f"{selector}._domainkey.{domain}" if selector and domain else None
+def candidate(position: int, value: bytes, tools: "Tools") -> Candidate:
+    """A signature field as it arrives: read once, for its key to be asked ahead and for the verdict."""
+    return Candidate(position, read(value, tools.parse_tags, tools.limits))
 
 
 def judge(
@@ -177,7 +173,7 @@ def fetch_key(name: str, key_type: str, ask: Ask, tools: Tools) -> FoundKey:
         return FoundKey(problem="several key records", secure=answer.secure)
     if len(records[0]) > tools.limits.key_record:
         return FoundKey(problem=f"key record over {tools.limits.key_record} octets (limit)", secure=answer.secure)
-    record = keyrecord.parse(records[0], tools.parse_tags)
+    record = keyrecord.parse(records[0], tools.parse_record or tools.parse_tags)
     if isinstance(record, str):
         return FoundKey(problem=f"bad key record: {record}", secure=answer.secure)
     key = _usable(record, key_type, tools)

@@ -5,6 +5,7 @@ Not here   what a name says about a sender
 """
 
 import ipaddress
+from functools import lru_cache
 from typing import Final
 
 from mailvet.ports import Answer, Kind, Lookups, Status, Unavailable
@@ -60,6 +61,7 @@ def ahead(address: str, lookups: Lookups) -> None:
     lookups.ahead(reverse, Kind.PTR, forward)
 
 
+@lru_cache(maxsize=4096)
 def _question(address: str) -> tuple[str, Kind, str] | None:
     """The reverse name, the type of the forward question, and the canonical text of an address."""
     try:

@@ -7,7 +7,7 @@ Raises     nothing
 Not here   how answers are judged (verify)
 """
 
-from mailvet import author, dkim, dmarc, dmarc_record, iprev, spf_terms
+from mailvet import author, dmarc, dmarc_record, iprev, spf_terms
 from mailvet.engine import Engine
 from mailvet.ports import Answer, Kind, Lookups, Status
 from mailvet.transaction import Transaction
@@ -34,10 +34,10 @@ def field(transaction: Transaction, key: bytes, value: bytes, engine: Engine) ->
     """A From: or a signature has arrived: the DMARC record, or the key."""
     if key == b"from":
         _author(value, transaction.lookups)
-    elif not transaction.dropped:
-        name = dkim.key_name(value, engine.tools.parse_tags)
-        if name is not None:
-            transaction.lookups.ahead(name, Kind.TXT)
+        return
+    found = transaction.add_signature(value, engine.tools)
+    if found is not None and found.key_name is not None:
+        transaction.lookups.ahead(found.key_name, Kind.TXT)
 
 
 def _author(value: bytes, lookups: Lookups) -> None:

@@ -22,7 +22,7 @@ from mailvet.transaction import Transaction
 from mailvet.verdict import BreachResult, Report
 from mailvet.verify import undecided, verify
 
-_WATCHED: Final = frozenset((b"from", b"dkim-signature", b"arc-message-signature", b"arc-seal"))
+_WATCHED: Final = frozenset((b"from", b"dkim-signature"))
 _AR: Final = "Authentication-Results"
 _BREACH: Final = "Sender-Breach-Info"
 
@@ -85,7 +85,7 @@ class Session:
             transaction.look_behind(received.client(transaction.headers.values(b"received"), self._engine.relays))
             lookahead.connected(transaction.address, transaction.lookups)
             lookahead.sender(transaction, self._engine)
-        transaction.read_signatures(self._engine.tools)
+        transaction.end_of_headers(self._engine.tools)
         lookahead.signatures(transaction)
 
     def body(self, chunk: bytes) -> None:

@@ -4,11 +4,13 @@ Raises     nothing
 Not here   whether it is true (dkim)
 """
 
+import dataclasses
 import re
 from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from mailvet.address import to_alabel
 from mailvet.bodyhash import BodyDigest, Canon
@@ -17,9 +19,10 @@ from mailvet.verdict import DkimResult
 
 Tags = dict[bytes, bytes]
 ParseTags = Callable[[bytes], Tags | str]
-ALGORITHMS: Final = {b"rsa-sha256": "rsa", b"ed25519-sha256": "ed25519"}  # a= → k=
+ALGORITHMS: Final = {"rsa-sha256": "rsa", "ed25519-sha256": "ed25519"}  # a= → k=
 _REQUIRED: Final = (b"v", b"a", b"b", b"bh", b"d", b"h", b"s")  # RFC 6376 §3.5
 _BLANKS: Final = b" \t\r\n"
+_KEPT_LENGTH: Final = 2048
 _NUMBER: Final = re.compile(rb"[0-9]{1,76}")  # RFC 6376 §3.5, l=
 _FIELD_NAME: Final = re.compile(rb"[\x21-\x39\x3c-\x7e]+")  # RFC 5322 §3.6.8, without ";"
 _LDH: Final = re.compile(r"[A-Za-z0-9_.-]+")
@@ -68,80 +71,110 @@ def read(value: bytes, parse_tags: ParseTags, limits: LimitSettings) -> Signatur
     missing = [name.decode() for name in _REQUIRED if name not in tags]
     if missing:
         return _neutral(f"tag {', '.join(missing)} missing")
-    domain, selector = host_name(tags[b"d"]), host_name(tags[b"s"])
-    if not domain or not selector:
-        return _neutral("d= or s= is not a name")
-    algorithm = tags[b"a"].decode("ascii", "replace").lower()
-    prefix = _compact(tags[b"b"])[:8].decode("ascii", "replace")
-    known = {"domain": domain, "selector": selector, "prefix": prefix}
-    if tags[b"a"].lower() == b"rsa-sha1":
-        problem = "rsa-sha1 is forbidden (RFC 8301 §3.1)"
-        return Unusable(result=DkimResult.PERMERROR, problem=problem, algorithm=algorithm, **known)
-    if tags[b"a"].lower() not in ALGORITHMS:
-        return _neutral("unknown algorithm", **known)
-    found = _details(tags, domain, limits)
-    if isinstance(found, tuple):
-        result, problem = found
-        return Unusable(result=result, problem=problem, algorithm=algorithm, **known)
-    key_type = ALGORITHMS[tags[b"a"].lower()]
-    return Signature(algorithm=algorithm, key_type=key_type, selector=selector, prefix=prefix, domain=domain, **found)
+    get = tags.get
+    kept = len(value) < _KEPT_LENGTH  # what is remembered is bounded
+    style = (_style if kept else _style.__wrapped__)(
+        tags[b"v"], tags[b"a"], get(b"c"), tags[b"d"], tags[b"s"], tags[b"h"], get(b"i"), get(b"q"), limits.signed_fields
+    )
+    packed = _compact(tags[b"b"])
+    prefix = packed[:8].decode("ascii", "replace")
+    if isinstance(style, Unusable):
+        return dataclasses.replace(style, prefix=prefix) if style.domain else style
+    signature, body_hash = octets(packed), octets(tags[b"bh"])
+    numbers = [number(get(tag)) for tag in (b"l", b"t", b"x")]
+    length, signed_at, expires = numbers
+    problem = ""
+    if not signature or not body_hash:
+        problem = "b= or bh= is not base64"
+    elif -1 in numbers:
+        problem = "l=, t= or x= is not a number"
+    elif signed_at is not None and expires is not None and expires <= signed_at:
+        problem = "x= is not after t="
+    if problem:
+        known = {"domain": style.domain, "selector": style.selector, "algorithm": style.algorithm}
+        return Unusable(result=DkimResult.NEUTRAL, problem=problem, prefix=prefix, **known)
+    return Signature(
+        algorithm=style.algorithm,
+        key_type=style.key_type,
+        domain=style.domain,
+        selector=style.selector,
+        identity=style.identity,
+        header_canon=style.header_canon,
+        digest=BodyDigest(style.body_canon, length),
+        body_hash=body_hash,
+        signature=signature,
+        prefix=prefix,
+        names=style.names,
+        signed_at=signed_at,
+        expires=expires,
+    )
 
 
 def _neutral(problem: str, **known: str) -> Unusable:
     return Unusable(result=DkimResult.NEUTRAL, problem=problem, **known)
 
 
-def _details(tags: Tags, domain: str, limits: LimitSettings) -> dict[str, object] | tuple[DkimResult, str]:
-    """The rest of a signature by field name, or what is wrong with it."""
-    if tags[b"v"] != b"1":
-        return DkimResult.NEUTRAL, "v= is not 1"
-    canons = canonicalisation(tags)
-    signature, body_hash = octets(tags[b"b"]), octets(tags[b"bh"])
+class _Style(NamedTuple):
+    """What a signer writes into every signature alike."""
+
+    algorithm: str
+    key_type: str
+    domain: str
+    selector: str
+    identity: str
+    header_canon: Canon
+    body_canon: Canon
+    names: tuple[bytes, ...]
+
+
+@lru_cache(maxsize=4096)
+def _style(
+    v: bytes, a: bytes, c: bytes | None, d: bytes, s: bytes, h: bytes, i: bytes | None, q: bytes | None, most: int
+) -> _Style | Unusable:
+    """Those tags checked, once for all messages of a signer; or what is wrong with them."""
+    domain, selector = host_name(d), host_name(s)
+    if not domain or not selector:
+        return _neutral("d= or s= is not a name")
+    known = {"domain": domain, "selector": selector}
+    algorithm = a.decode("ascii", "replace").lower()
+    if algorithm == "rsa-sha1":
+        problem = "rsa-sha1 is forbidden (RFC 8301 §3.1)"
+        return Unusable(result=DkimResult.PERMERROR, problem=problem, algorithm=algorithm, **known)
+    if algorithm not in ALGORITHMS:
+        return _neutral("unknown algorithm", **known)
+    known["algorithm"] = algorithm
+    canons, names = canonicalisation(c), field_names(h, most)
+    if v != b"1":
+        return _neutral("v= is not 1", **known)
     if canons is None:
-        return DkimResult.NEUTRAL, "unknown canonicalisation"
-    if not signature or not body_hash:
-        return DkimResult.NEUTRAL, "b= or bh= is not base64"
-    names = field_names(tags[b"h"], limits)
+        return _neutral("unknown canonicalisation", **known)
     if isinstance(names, str):
-        return DkimResult.NEUTRAL, names
+        return _neutral(names, **known)
+    if b"dns/txt" not in [method.strip(_BLANKS) for method in (q or b"dns/txt").split(b":")]:
+        return _neutral("q= names no known method", **known)
     if b"from" not in names:
-        return DkimResult.PERMERROR, "From is not signed (RFC 6376 §5.4)"
-    numbers = [number(tags.get(tag)) for tag in (b"l", b"t", b"x")]
-    if -1 in numbers:
-        return DkimResult.NEUTRAL, "l=, t= or x= is not a number"
-    length, signed_at, expires = numbers
-    if signed_at is not None and expires is not None and expires <= signed_at:
-        return DkimResult.NEUTRAL, "x= is not after t="
-    if b"dns/txt" not in [method.strip(_BLANKS) for method in tags.get(b"q", b"dns/txt").split(b":")]:
-        return DkimResult.NEUTRAL, "q= names no known method"
-    identity = _identity(tags.get(b"i"), domain)
+        problem = "From is not signed (RFC 6376 §5.4)"
+        return Unusable(result=DkimResult.PERMERROR, problem=problem, **known)
+    identity = _identity(i, domain)
     if identity is None:
-        return DkimResult.PERMERROR, "i= is not within d= (RFC 6376 §3.5)"
-    return {
-        "identity": identity,
-        "header_canon": canons[0],
-        "digest": BodyDigest(canons[1], length),
-        "body_hash": body_hash,
-        "signature": signature,
-        "names": names,
-        "signed_at": signed_at,
-        "expires": expires,
-    }
+        problem = "i= is not within d= (RFC 6376 §3.5)"
+        return Unusable(result=DkimResult.PERMERROR, problem=problem, **known)
+    return _Style(algorithm, ALGORITHMS[algorithm], domain, selector, identity, *canons, names)
 
 
-def canonicalisation(tags: Tags) -> tuple[Canon, Canon] | None:
+def canonicalisation(value: bytes | None) -> tuple[Canon, Canon] | None:
     """c=: header and body; simple where nothing is said (RFC 6376 §3.5)."""
-    header, _, body = tags.get(b"c", b"simple/simple").lower().partition(b"/")
+    header, _, body = (value or b"simple/simple").lower().partition(b"/")
     try:
         return Canon(header.decode("ascii", "replace")), Canon(body.decode("ascii", "replace") or "simple")
     except ValueError:
         return None
 
 
-def field_names(value: bytes, limits: LimitSettings) -> tuple[bytes, ...] | str:
-    """h=: lower-case names, bounded before they are looked at; or what is wrong."""
-    if value.count(b":") >= limits.signed_fields:
-        return f"h= has over {limits.signed_fields} entries (limit)"
+def field_names(value: bytes, most: int) -> tuple[bytes, ...] | str:
+    """h=: lower-case names, counted before they are looked at; or what is wrong."""
+    if value.count(b":") >= most:
+        return f"h= has over {most} entries (limit)"
     names = tuple(name.strip(_BLANKS).lower() for name in value.split(b":"))
     return names if all(map(_FIELD_NAME.fullmatch, names)) else "h= holds something that is no field name"
 

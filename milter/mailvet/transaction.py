@@ -38,7 +38,7 @@ class Transaction:
         self.headers = Headers()
         self.dropped = 0  # fields beyond the limits
         self.body_octets = 0
-        self.candidates: tuple[dkim.Candidate, ...] = ()
+        self.candidates: list[dkim.Candidate] = []
         self.chain: arc.Chain | None = None
         self.hasher: BodyHasher | None = None
         self.anomalies: list[str] = []
@@ -60,11 +60,18 @@ class Transaction:
         if hop is None:
             self.anomalies.append("behind our relay, but no Received field tells the client")
 
-    def read_signatures(self, tools: dkim.Tools) -> None:
-        """At the end of the headers: which signatures there are, and which body hashes they need."""
+    def add_signature(self, value: bytes, tools: dkim.Tools) -> dkim.Candidate | None:
+        """The field just added is a DKIM-Signature; None where it will not be looked at."""
+        if self.dropped or len(self.candidates) >= tools.limits.signatures:
+            return None
+        found = dkim.candidate(len(self.headers.fields) - 1, value, tools)
+        self.candidates.append(found)
+        return found
+
+    def end_of_headers(self, tools: dkim.Tools) -> None:
+        """Which body hashes the signatures and the ARC chain need."""
         if self.dropped:
             return
-        self.candidates = dkim.prepare(self.headers, tools.parse_tags, tools.limits)
         self.chain = arc.prepare(self.headers, tools.parse_tags, tools.limits)
         digests = {candidate.digest for candidate in self.candidates if candidate.digest is not None}
         digests.update(self.chain.digests)

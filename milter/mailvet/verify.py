@@ -46,27 +46,25 @@ def verify(transaction: Transaction, engine: Engine) -> Report:
     t, lookups, receiver = transaction, transaction.lookups, engine.settings.authserv_id
     sender = t.envelope.mail_from
 
-    def guarded(where: str, check: Callable[[], V], failed: V) -> V:
+    def guarded(where: str, check: Callable[[], V], failed: Callable[[Transaction], V]) -> V:
         try:
             return check()
         except Exception as e:  # one method's bug is that method's temperror
             engine.surprise(where, e)
-            return failed
+            return failed(t)
 
-    no = undecided(t)
-    assert no.iprev and no.spf and no.spf_helo and no.arc and no.dmarc
-    came_from = guarded("iprev", lambda: iprev.check(t.address, lookups), no.iprev)
-    helo = guarded("spf helo", lambda: engine.spf.check_helo(t.address, t.helo, lookups, receiver), no.spf_helo)
-    spf = guarded("spf", lambda: engine.spf.check_mail_from(t.address, t.helo, sender, lookups, receiver), no.spf)
+    came_from = guarded("iprev", lambda: iprev.check(t.address, lookups), _no_iprev)
+    helo = guarded("spf helo", lambda: engine.spf.check_helo(t.address, t.helo, lookups, receiver), _no_spf_helo)
+    spf = guarded("spf", lambda: engine.spf.check_mail_from(t.address, t.helo, sender, lookups, receiver), _no_spf)
     forms = HeaderForms(t.headers)
     bodies = t.hasher.finish() if t.hasher is not None else {}
-    signatures = guarded("dkim", lambda: _signatures(t, engine, forms, bodies), no.dkim)
-    chain = guarded("arc", lambda: _chain(t, engine, forms, bodies), no.arc)
-    who = guarded("author", lambda: _author(t, engine), None)
-    verdict, flag = no.dmarc, None
+    signatures = guarded("dkim", lambda: _signatures(t, engine, forms, bodies), _no_dkim)
+    chain = guarded("arc", lambda: _chain(t, engine, forms, bodies), _no_arc)
+    who = guarded("author", lambda: _author(t, engine), _nothing)
+    verdict = _no_dmarc(t)
     if who is not None:
-        verdict = guarded("dmarc", lambda: dmarc.check(who, spf, signatures, lookups.ask), no.dmarc)
-        flag = guarded("breach", lambda: _breach(t, engine, who, verdict), None)
+        verdict = guarded("dmarc", lambda: dmarc.check(who, spf, signatures, lookups.ask), _no_dmarc)
+    flag = guarded("breach", lambda: _breach(t, engine, who, verdict), _nothing)
     return Report(
         iprev=came_from,
         spf_helo=helo,
@@ -88,15 +86,43 @@ def _exempt(transaction: Transaction) -> Report:
     return Report(auth=verdict, remote_ip=transaction.address, anomalies=tuple(transaction.anomalies))
 
 
+def _no_iprev(t: Transaction) -> IprevVerdict:
+    return IprevVerdict(result=IprevResult.TEMPERROR, address=t.address, problem=_BUG)
+
+
+def _no_spf_helo(_t: Transaction) -> SpfVerdict:
+    return SpfVerdict(result=SpfResult.TEMPERROR, identity=SpfIdentity.HELO, domain="", problem=_BUG)
+
+
+def _no_spf(_t: Transaction) -> SpfVerdict:
+    return SpfVerdict(result=SpfResult.TEMPERROR, identity=SpfIdentity.MAILFROM, domain="", problem=_BUG)
+
+
+def _no_dkim(_t: Transaction) -> tuple[DkimVerdict, ...]:
+    return (DkimVerdict(result=DkimResult.TEMPERROR, problem=_BUG),)
+
+
+def _no_arc(_t: Transaction) -> ArcVerdict:
+    return ArcVerdict(result=ArcResult.FAIL, temporary=True, problem=_BUG)
+
+
+def _no_dmarc(_t: Transaction) -> DmarcVerdict:
+    return DmarcVerdict(result=DmarcResult.TEMPERROR, problem=_BUG)
+
+
+def _nothing(_t: Transaction) -> None:
+    return None
+
+
 def undecided(t: Transaction) -> Report:
     """What is said where nothing could be found out, because of a bug."""
     return Report(
-        iprev=IprevVerdict(result=IprevResult.TEMPERROR, address=t.address, problem=_BUG),
-        spf_helo=SpfVerdict(result=SpfResult.TEMPERROR, identity=SpfIdentity.HELO, domain="", problem=_BUG),
-        spf=SpfVerdict(result=SpfResult.TEMPERROR, identity=SpfIdentity.MAILFROM, domain="", problem=_BUG),
-        dkim=(DkimVerdict(result=DkimResult.TEMPERROR, problem=_BUG),),
-        arc=ArcVerdict(result=ArcResult.FAIL, temporary=True, problem=_BUG),
-        dmarc=DmarcVerdict(result=DmarcResult.TEMPERROR, problem=_BUG),
+        iprev=_no_iprev(t),
+        spf_helo=_no_spf_helo(t),
+        spf=_no_spf(t),
+        dkim=_no_dkim(t),
+        arc=_no_arc(t),
+        dmarc=_no_dmarc(t),
         remote_ip=t.address,
         anomalies=tuple(t.anomalies),
     )
@@ -125,9 +151,9 @@ def _author(t: Transaction, engine: Engine) -> Author | NoAuthor | None:
 
 
 def _breach(
-    t: Transaction, engine: Engine, who: Author | NoAuthor, verdict: DmarcVerdict
+    t: Transaction, engine: Engine, who: Author | NoAuthor | None, verdict: DmarcVerdict
 ) -> BreachVerdict | None:
-    if engine.breach is None:
+    if engine.breach is None or who is None:
         return None
     settings = engine.settings.breach
     reason = breach.why_not(who, verdict, t.envelope.mail_from, t.headers, settings)
