@@ -26,6 +26,8 @@ OPENDKIM = """
     PidFile {directory}/opendkim.pid
     AlwaysAddARHeader yes
     InternalHosts {directory}/nobody
+    Nameservers 127.0.0.1
+    ResolverConfiguration {directory}/unbound.conf
     AuthservID mx.rcpt.example
     UMask 000
 """
@@ -69,6 +71,8 @@ class Milter:
 
 def _opendkim(directory: Path, socket: Path) -> list[str]:
     (directory / "nobody").write_text("192.0.2.255\n")
+    # Debian links it with libunbound, which by itself asks no server on loopback.
+    (directory / "unbound.conf").write_text("server:\n  do-not-query-localhost: no\n  module-config: \"iterator\"\n")
     config = directory / "opendkim.conf"
     config.write_text(textwrap.dedent(OPENDKIM).format(socket=socket, directory=directory))
     return ["opendkim", "-f", "-x", str(config)]
