@@ -77,8 +77,7 @@ def _refuse_live_socket(path: str) -> None:
     if not Path(path).exists():
         return
     with contextlib.closing(socket.socket(socket.AF_UNIX)) as probe:
-        with contextlib.suppress(OSError):
-            probe.connect(path)
+        if probe.connect_ex(path) == 0:
             raise FileExistsError(f"cannot listen on unix:{path}: another process does")
 
 
@@ -190,6 +189,7 @@ def _end_of_message(ctx: Any, finished: Finished) -> int:
     outcome = session.end_of_message(ctx.getsymval("i") or "")
     reply = _apply(ctx, outcome)
     finished(session, outcome)
+    session.abort()  # libmilter says so only where the message was given up
     return reply
 
 
