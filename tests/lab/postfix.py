@@ -44,6 +44,7 @@ smtpd_client_connection_count_limit = 0
 smtpd_client_connection_rate_limit = 0
 smtpd_peername_lookup = no
 smtpd_hard_error_limit = 1000
+local_header_rewrite_clients =
 message_size_limit = 62914560
 mailbox_size_limit = 0
 milter_protocol = 6

@@ -1,0 +1,130 @@
+"""What happens when a worker is killed, the daemon is told to stop, or cannot start."""
+
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from lab import world
+from lab.daemon import Daemon, command, environment, scratch
+from lab.letter import Letter
+from lab.postfix import free_port
+from lab.whole import Lab
+from milterclient import MilterClient
+
+UNTRUSTED = "[trust]\nnetworks = []\n"
+PASSING = world.signed(world.letter("<a@signed.example>"), b"signed.example")
+
+
+@contextmanager
+def spare(lab: Lab, workers: int = 1) -> Iterator[Daemon]:
+    with lab.daemon("spare", UNTRUSTED, workers=workers) as daemon:
+        yield daemon
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_killed_worker_is_replaced(lab: Lab, workers: int) -> None:
+    with spare(lab, workers) as daemon:
+        for _ in range(2):
+            before = daemon.workers
+            assert len(before) == workers
+            daemon.kill_workers()
+            letter = lab.letter(lab.send("spare", mail_from="a@signed.example", message=PASSING))
+            assert letter.verdict("dmarc") == "pass"
+            assert not set(before) & set(daemon.workers)
+        assert "died" in daemon.log
+
+
+def test_a_message_whose_worker_is_killed_is_deferred_and_not_lost(lab: Lab) -> None:
+    with spare(lab) as daemon, lab.client("spare") as client:
+        recipient = lab.recipient()
+        assert client.begin("a@signed.example", recipient).code == 354
+        daemon.kill_workers()
+        assert client.finish(PASSING).code == 451
+        assert lab.mailbox.waiting(recipient) == 0
+        letter = lab.letter(lab.send("spare", mail_from="a@signed.example", message=PASSING))
+        assert letter.verdict("dmarc") == "pass"
+
+
+def test_told_to_stop_it_finishes_the_message_in_progress(lab: Lab) -> None:
+    recipient = lab.recipient()
+    with lab.daemon("spare", UNTRUSTED) as daemon, lab.client("spare") as client:
+        assert client.begin("a@signed.example", recipient).code == 354
+        half = len(PASSING) // 2
+        client.push(PASSING[:half])
+        daemon.tell_to_stop()
+        time.sleep(0.5)
+        client.push(PASSING[half:])
+        assert client.say(b".").code == 250
+        assert daemon.stop() == 0
+    assert Letter(lab.mailbox.take(recipient)).verdict("dmarc") == "pass"
+
+
+def test_told_to_stop_it_leaves_nothing_behind(lab: Lab) -> None:
+    with spare(lab) as daemon:
+        workers = daemon.workers
+        assert daemon.stop() == 0
+        assert not daemon.socket.exists()
+        assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
+
+
+def refused(config: str | Path) -> str:
+    """Start with this configuration; what it says before it ends with status 2."""
+    with scratch() as directory:
+        file = config if isinstance(config, Path) else Path(directory) / "mailvet.toml"
+        if isinstance(config, str):
+            file.write_text(config)
+        arguments = command("serve", "--config", str(file))
+        done = subprocess.run(arguments, env=environment(), capture_output=True, timeout=30, check=False)
+    assert done.returncode == 2
+    return done.stderr.decode()
+
+
+def one_line(text: str) -> str:
+    assert text.startswith("mailvet: ")
+    assert text.count("\n") == 1
+    return text
+
+
+def test_a_unix_socket_in_use(lab: Lab) -> None:
+    path = lab.daemons["mark"].socket
+    assert "another process does" in one_line(refused(f'[milter]\nlisten = "unix:{path}"\n'))
+    assert lab.letter(lab.send("mark", mail_from="", message=PASSING)).verdict("dmarc") == "pass"
+
+
+def test_a_port_in_use() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        listen = f"inet:{other.getsockname()[1]}@127.0.0.1"
+        assert listen in one_line(refused(f'[milter]\nlisten = "{listen}"\n'))
+
+
+def test_a_mistake_in_the_configuration() -> None:
+    assert "mailvet.toml:2: dns.timeuot" in one_line(refused('[dns]\ntimeuot = "2s"\n'))
+
+
+def test_a_configuration_that_is_not_there() -> None:
+    assert "no such file" in one_line(refused(Path("/nonexistent/mailvet.toml")))
+
+
+def test_a_configuration_that_cannot_be_read(tmp_path: Path) -> None:
+    assert "cannot be read" in one_line(refused(tmp_path))  # a directory
+
+
+def test_name_servers_that_are_away_are_a_warning() -> None:
+    with scratch() as directory:
+        daemon = Daemon(Path(directory), "alone", f"127.0.0.1:{free_port()}", UNTRUSTED)
+        with daemon, MilterClient(daemon.socket) as client:
+            client.connect(world.HOST)
+            answer = client.message(b"a@signed.example", PASSING)
+            assert answer.accepted
+            results = answer.inserted[0][2]
+            for verdict in ("iprev=temperror", "spf=temperror", "dkim=temperror", "dmarc=temperror"):
+                assert verdict in results
+            deadline = time.monotonic() + 20
+            while "event=resolver" not in daemon.log and time.monotonic() < deadline:
+                time.sleep(0.1)
+            assert " warning event=resolver" in daemon.log

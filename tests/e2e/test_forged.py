@@ -1,0 +1,75 @@
+"""Every forged Authentication-Results goes, and every harmless one stays in place and as it was, through Postfix.
+
+Several are put into one message, in changing order, since removals must not disturb each other's index.
+"""
+
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from forged import BEHIND_CR, FORGED_BY_NAME, HARMLESS
+from lab import world
+from lab.letter import Letter
+from lab.whole import TRUSTED, Lab
+
+_LETTER = world.letter("<a@quiet.example>")
+_BATCH = 12
+
+
+def batches(seed: int) -> Iterator[tuple[list[bytes], list[bytes]]]:
+    """Forged fields among harmless ones, each forged one once: what is sent, and what may arrive."""
+    rng = random.Random(seed)
+    forged = list(FORGED_BY_NAME.values())
+    rng.shuffle(forged)
+    for at in range(0, len(forged), _BATCH):
+        sent = [(field, False) for field in forged[at : at + _BATCH]] + [(field, True) for field in HARMLESS]
+        rng.shuffle(sent)
+        yield [field for field, _ in sent], [field for field, harmless in sent if harmless]
+
+
+def deliver(lab: Lab, fields: list[bytes], address: str = world.STRANGER, login: str = "") -> Letter:
+    more = b"".join(field + b"\r\n" for field in fields)
+    message = more + _LETTER
+    receipt = lab.send("mark", mail_from="a@quiet.example", message=message, address=address, login=login)
+    return lab.letter(receipt)
+
+
+def below_received(letter: Letter) -> list[bytes]:
+    """What the sender wrote and still is there."""
+    assert letter.results is not None
+    assert letter.fields[1].startswith(b"Received: from")
+    own = len(Letter(_LETTER).fields)
+    return letter.fields[2:-own]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize(
+    ("address", "login"),
+    [
+        pytest.param(world.STRANGER, "", id="stranger"),
+        pytest.param(TRUSTED, "", id="trusted network"),
+        pytest.param(world.STRANGER, "joe@our.example", id="authenticated"),
+    ],
+)
+def test_all_forged_go_and_all_harmless_stay(lab: Lab, address: str, login: str, seed: int) -> None:
+    for sent, harmless in batches(seed):
+        assert below_received(deliver(lab, sent, address, login)) == harmless
+
+
+@pytest.mark.parametrize("name", FORGED_BY_NAME)
+def test_each_alone(lab: Lab, name: str) -> None:
+    assert below_received(deliver(lab, [FORGED_BY_NAME[name]])) == []
+
+
+def test_a_bare_cr_is_disarmed(lab: Lab) -> None:
+    """By Postfix itself, or else the field goes."""
+    for field in below_received(deliver(lab, BEHIND_CR)):
+        assert b"\r" not in field.replace(b"\r\n", b"")
+
+
+def test_200_of_them(lab: Lab) -> None:
+    """Among harmless ones of the same name."""
+    one = b"Authentication-Results: mx.example.org; dmarc=pass"
+    fields = [one, HARMLESS[0]] * 200
+    assert below_received(deliver(lab, fields)) == [HARMLESS[0]] * 200

@@ -1,0 +1,132 @@
+"""milterclient – be the MTA: speak the milter protocol (version 6, as Postfix does) over a unix socket.
+
+Octets go out as they are given, so a test can say what no MTA would. Raises OSError, ConnectionError.
+"""
+
+import socket
+import struct
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+_FINAL = b"artyd"  # accept, reject, tempfail, reply code, discard
+_LEADING_SPACE = 0x100000
+# command → (protocol flag: do not send it, protocol flag: it gets no reply), libmilter/mfdef.h
+_STEPS = {
+    b"C": (0x1, 0x1000),
+    b"H": (0x2, 0x2000),
+    b"M": (0x4, 0x4000),
+    b"R": (0x8, 0x8000),
+    b"T": (0x200, 0x10000),
+    b"L": (0x20, 0x80),
+    b"N": (0x40, 0x40000),
+    b"B": (0x10, 0x80000),
+    b"E": (0, 0),
+}
+
+
+@dataclass
+class Answer:
+    """What the milter did about a message."""
+
+    reply: bytes = b""  # b"c" or b"a": accepted; b"y": a text of its own, in `text`
+    text: str = ""
+    inserted: list[tuple[int, str, str]] = field(default_factory=list)  # position, name, value
+    deleted: list[tuple[int, str]] = field(default_factory=list)  # index, name
+    quarantined: str | None = None
+
+    @property
+    def accepted(self) -> bool:
+        return self.reply in (b"a", b"c")
+
+
+class MilterClient:
+    def __init__(self, path: Path) -> None:
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.settimeout(60)
+        self._socket.connect(str(path))
+        self._file = self._socket.makefile("rb")
+        self._write(b"O", struct.pack("!III", 6, 0x1FF, 0x1FFFFF))
+        command, data = self._read()
+        if command != b"O":
+            raise ConnectionError(f"no negotiation: {command!r}")
+        self._protocol = struct.unpack("!III", data[:12])[2]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+        self._socket.close()
+
+    def connect(self, address: str, name: bytes = b"", helo: bytes = b"client.example") -> None:
+        host = name or b"[" + address.encode() + b"]"
+        family = b"6" if ":" in address else b"4"
+        self.step(b"C", host + b"\0" + family + b"\x9c\x40" + address.encode() + b"\0")
+        self.step(b"H", helo + b"\0")
+
+    def message(self, mail_from: bytes, raw: bytes) -> Answer:
+        """A message from MAIL FROM to its end; header fields may have any octets but NUL."""
+        self.step(b"M", b"<" + mail_from + b">\0")
+        self.step(b"R", b"<someone@rcpt.example>\0")
+        self.step(b"T")
+        fields, body = split(raw)
+        for name, value in fields:
+            self.step(b"L", name + b"\0" + (value if self._protocol & _LEADING_SPACE else value.lstrip(b" ")) + b"\0")
+        self.step(b"N")
+        for at in range(0, len(body), 65535):
+            self.step(b"B", body[at : at + 65535])
+        return self.end()
+
+    def step(self, command: bytes, data: bytes = b"") -> None:
+        """One step, unless the milter does not want it, and its reply, if it gets one."""
+        unwanted, silent = _STEPS[command]
+        if self._protocol & unwanted:
+            return
+        self._write(command, data)
+        if not self._protocol & silent:
+            reply, text = self._read()
+            if reply not in b"c":
+                raise ConnectionError(f"{command!r} was answered by {reply + text!r}")
+
+    def end(self) -> Answer:
+        self._write(b"D", b"Ei\0QUEUEID\0")
+        self._write(b"E")
+        answer = Answer()
+        while True:
+            command, data = self._read()
+            if command == b"i":
+                name, value = data[4:].split(b"\0")[:2]
+                place = struct.unpack("!I", data[:4])[0]
+                answer.inserted.append((place, name.decode(), value.decode("utf-8", "surrogateescape")))
+            elif command == b"m":
+                answer.deleted.append((struct.unpack("!I", data[:4])[0], data[4:].split(b"\0")[0].decode()))
+            elif command == b"q":
+                answer.quarantined = data.rstrip(b"\0").decode()
+            elif command in _FINAL or command == b"c":
+                answer.reply, answer.text = command, data.rstrip(b"\0").decode()
+                return answer
+
+    def _write(self, command: bytes, data: bytes = b"") -> None:
+        self._socket.sendall(struct.pack("!I", len(data) + 1) + command + data)
+
+    def _read(self) -> tuple[bytes, bytes]:
+        size = self._file.read(4)
+        if len(size) < 4:
+            raise ConnectionError("the milter closed the connection")
+        data = self._file.read(struct.unpack("!I", size)[0])
+        return data[:1], data[1:]
+
+
+def split(raw: bytes) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """Header fields as a milter is shown them, and the body."""
+    head, _, body = raw.partition(b"\r\n\r\n")
+    fields: list[tuple[bytes, bytes]] = []
+    for line in head.split(b"\r\n") if head else ():
+        if line[:1] in (b" ", b"\t") and fields:
+            name, value = fields[-1]
+            fields[-1] = (name, value + b"\n" + line)
+        else:
+            name, _, value = line.partition(b":")
+            fields.append((name, value))
+    return fields, body
