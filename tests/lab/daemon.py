@@ -59,7 +59,7 @@ class Daemon:
         self.stop()
 
     def start(self) -> None:
-        with self._log.open("ab") as log:
+        with self._log.open("wb") as log:
             arguments = command("serve", "--config", str(self._config))
             self._process = subprocess.Popen(arguments, env=environment(), stdout=log, stderr=log)
         deadline = time.monotonic() + 20
