@@ -12,9 +12,7 @@ def test_attack(lab: Lab, attack: Attack) -> None:
     message = attack.raw
     if attack.signed_as is not None:
         message = world.signed(message, *attack.signed_as)
-    receipt = lab.send(
-        "mark", mail_from=attack.mail_from, message=message, address=ATTACKER_IP, helo=attack.helo
-    )
+    receipt = lab.send("mark", mail_from=attack.mail_from, message=message, address=ATTACKER_IP, helo=attack.helo)
     if receipt.reply.code == 501:  # Postfix does not take such an address
         return
     letter = lab.letter(receipt)

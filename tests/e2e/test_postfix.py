@@ -158,7 +158,9 @@ def test_30_megabytes(lab: Lab) -> None:
 
 def test_smtputf8(lab: Lab) -> None:
     message = world.signed(world.letter("Jürgen <jürgen@signed.example>", subject="Grüße"), b"signed.example")
-    receipt = lab.send("enforce", mail_from="jürgen@signed.example", message=message, parameters="SMTPUTF8 BODY=8BITMIME")
+    receipt = lab.send(
+        "enforce", mail_from="jürgen@signed.example", message=message, parameters="SMTPUTF8 BODY=8BITMIME"
+    )
     letter = lab.letter(receipt)
     assert [letter.verdict(method) for method in ("spf", "dkim", "dmarc")] == ["pass", "pass", "pass"]
     assert "jürgen" not in letter.top

@@ -52,20 +52,23 @@ class Daemon:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self._start()
+        except BaseException:  # Ctrl-C, too
+            self.stop()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def start(self) -> None:
+    def _start(self) -> None:
         with self._log.open("wb") as log:
             arguments = command("serve", "--config", str(self._config))
             self._process = subprocess.Popen(arguments, env=environment(), stdout=log, stderr=log)
         deadline = time.monotonic() + 20
         while "started" not in self.log or not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
-                self.stop()
                 raise RuntimeError(f"mailvet did not come up: {self.log}")
             time.sleep(0.02)
         self.socket.chmod(0o777)  # Postfix is another user
@@ -82,7 +85,8 @@ class Daemon:
 
     def stop(self, patience: float = 40.0) -> int:
         """SIGTERM and wait; the exit status."""
-        assert self._process is not None
+        if self._process is None:
+            return 0
         self._process.terminate()
         try:
             return self._process.wait(patience)

@@ -25,7 +25,9 @@ class Letter:
     @cached_property
     def fields(self) -> list[bytes]:
         """Each with its folding, without the last CRLF."""
-        return [field[0].removesuffix(b"\r\n") for field in _FIELD.finditer(self.raw.partition(b"\r\n\r\n")[0] + b"\r\n")]
+        return [
+            field[0].removesuffix(b"\r\n") for field in _FIELD.finditer(self.raw.partition(b"\r\n\r\n")[0] + b"\r\n")
+        ]
 
     @property
     def body(self) -> bytes:

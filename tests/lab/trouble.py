@@ -48,7 +48,9 @@ def cases(manner: str, number: int) -> list[Case]:
     add("dmarc", "_dmarc.{}", {"dmarc": "temperror"})
     # where nothing else passes, DMARC is not decided: it is not failed
     add("spf alone", "{}", {"spf": "temperror", "dkim": "none", "dmarc": "temperror"}, signed=False)
-    add("include alone", "spf.{}", {"spf": "temperror", "dkim": "none", "dmarc": "temperror"}, spf=include, signed=False)
+    add(
+        "include alone", "spf.{}", {"spf": "temperror", "dkim": "none", "dmarc": "temperror"}, spf=include, signed=False
+    )
     add("key alone", "s1._domainkey.{}", {"spf": "fail", "dkim": "temperror", "dmarc": "temperror"}, spf=stranger)
     address = f"192.0.2.{100 + number}"
     ptr: world.Zone = {

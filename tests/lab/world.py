@@ -36,7 +36,7 @@ def zone() -> Zone:
     elsewhere = "v=spf1 ip4:198.51.100.1 -all"
     return {
         "10.2.0.192.in-addr.arpa": {"PTR": [HOST_NAME]},
-        HOST_NAME: {"A": [HOST]},
+        HOST_NAME: {"A": [HOST], "TXT": ["v=spf1 a -all"]},
         "signed.example": {"TXT": [ours], "A": [HOST]},
         "s1._domainkey.signed.example": {"TXT": [key()[1]]},
         "_dmarc.signed.example": {"TXT": ["v=DMARC1; p=reject"]},
