@@ -8,10 +8,12 @@ Raises     nothing; `serve` returns an exit status and says why on standard erro
 Not here   what a message goes through (session)
 """
 
+import contextlib
 import functools
 import gc
 import mmap
 import os
+import resource
 import shutil
 import signal
 import tempfile
@@ -78,6 +80,7 @@ def serve(settings: Settings) -> int:
     except OSError as e:
         complain(str(e))
         return 2
+    _allow_many_descriptors()
     scratch = Path(tempfile.mkdtemp(prefix="mailvet-"))
     try:
         _Daemon(settings, log, scratch).run()
@@ -86,6 +89,13 @@ def serve(settings: Settings) -> int:
         if settings.milter.listen.startswith("unix:"):
             Path(settings.milter.listen.removeprefix("unix:")).unlink(missing_ok=True)
     return 0
+
+
+def _allow_many_descriptors() -> None:
+    """Each connection and each DNS question takes one; the soft limit is often 1024."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _may_start(settings: DnsSettings) -> bool:

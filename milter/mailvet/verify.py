@@ -53,8 +53,6 @@ def verify(transaction: Transaction, engine: Engine) -> Report:
             engine.surprise(where, e)
             return failed(t)
 
-    came_from = guarded("iprev", lambda: iprev.check(t.address, lookups), _no_iprev)
-    helo = guarded("spf helo", lambda: engine.spf.check_helo(t.address, t.helo, lookups, receiver), _no_spf_helo)
     spf = guarded("spf", lambda: engine.spf.check_mail_from(t.address, t.helo, sender, lookups, receiver), _no_spf)
     forms = HeaderForms(t.headers)
     bodies = t.hasher.finish() if t.hasher is not None else {}
@@ -64,6 +62,9 @@ def verify(transaction: Transaction, engine: Engine) -> Report:
     verdict = _no_dmarc(t)
     if who is not None:
         verdict = guarded("dmarc", lambda: dmarc.check(who, spf, signatures, lookups.ask), _no_dmarc)
+    # last, since a sender's slow name servers must not use up the time that DMARC depends on
+    came_from = guarded("iprev", lambda: iprev.check(t.address, lookups), _no_iprev)
+    helo = guarded("spf helo", lambda: engine.spf.check_helo(t.address, t.helo, lookups, receiver), _no_spf_helo)
     flag = guarded("breach", lambda: _breach(t, engine, who, verdict), _nothing)
     return Report(
         iprev=came_from,
@@ -143,7 +144,7 @@ def _chain(t: Transaction, engine: Engine, forms: HeaderForms, bodies: dict[Body
     if t.chain is None:
         return ArcVerdict(result=ArcResult.FAIL, problem="not looked at: too many or too large header fields (limit)")
     sealers = frozenset(engine.settings.trust.sealers)
-    return arc.judge(t.chain, forms, bodies, t.lookups.ask, engine.tools, engine.now(), sealers)
+    return arc.judge(t.chain, forms, bodies, t.lookups.ask, engine.tools, sealers)
 
 
 def _author(t: Transaction, engine: Engine) -> Author | NoAuthor | None:
