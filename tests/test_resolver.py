@@ -609,20 +609,22 @@ def test_only_waiting_uses_up_the_time() -> None:
 
 
 def test_a_zone_that_failed_slowly_is_not_waited_for_again() -> None:
-    zone = {"a.slow.example": {"manner": "drop"}, "b.slow.example": {"TXT": ["x"], "delay": 0.3}}
+    zone = {"a.x.slow.example": {"manner": "drop"}, "b.x.slow.example": {"TXT": ["x"], "delay": 0.3}}
     with resolving(zone, timeout=0.6) as (resolver, _, clock):
-        assert trouble(resolver, "a.slow.example") is Trouble.TIMEOUT
+        assert trouble(resolver, "a.x.slow.example") is Trouble.TIMEOUT
         clock.now += 2
         started = time.monotonic()
-        assert trouble(resolver, "b.slow.example") is Trouble.TIMEOUT
+        assert trouble(resolver, "b.x.slow.example") is Trouble.TIMEOUT
         assert time.monotonic() - started < 0.25
-        _until(lambda: resolver.begin().ask("b.slow.example", Kind.TXT))  # it came, and is good news for the zone
+        _until(lambda: resolver.begin().ask("b.x.slow.example", Kind.TXT))  # it came, and is good news for the zone
 
 
 @pytest.mark.parametrize(
     ("name", "other", "shared"),
     [
-        ("a.example.org", "b.example.org", True),
+        ("a.mail.example.org", "b.mail.example.org", True),
+        ("a.evil.co.uk", "a.bank.co.uk", False),  # a sender must not make a neighbour's zone look slow
+        ("a.mail.example.org", "_dmarc.mail.example.org", False),  # a policy is always waited for
         ("a.example.org", "b.example.net", False),
         ("1.2.0.192.in-addr.arpa", "9.8.0.192.in-addr.arpa", True),
         ("1.2.0.192.in-addr.arpa", "1.2.1.192.in-addr.arpa", False),

@@ -13,6 +13,7 @@ _SLOW: Final = 0.5  # seconds before a failure: a resolver that gave up on a sil
 _SLOW_KEPT: Final = 60.0  # seconds for which such a zone is not waited for at length
 _SLOW_WAIT: Final = 0.1  # seconds that its answers get all the same
 _MOST_SLOW: Final = 10_000
+_POLICY: Final = "_dmarc."  # nobody may shorten the wait for another's policy
 
 
 class Patience:
@@ -34,11 +35,14 @@ class Patience:
 
     def seconds(self, name: str) -> float:
         """To wait for this name at most."""
-        slow = bool(self._slow) and self._slow.get(_zone(name), 0.0) > self._clock()
+        if not self._slow or name.startswith(_POLICY):
+            return self._usual
+        slow = self._slow.get(_zone(name), 0.0) > self._clock()
         return _SLOW_WAIT if slow else self._usual
 
 
 def _zone(name: str) -> str:
-    """What probably shares name servers: the last two labels, or a reverse name's /16 (IPv6: /32)."""
-    count = 10 if name.endswith(".ip6.arpa") else 4 if name.endswith(".in-addr.arpa") else 2
+    """What probably shares name servers, and with nobody else under a suffix such as co.uk: the last three
+    labels, or a reverse name's /16 (IPv6: /32)."""
+    count = 10 if name.endswith(".ip6.arpa") else 4 if name.endswith(".in-addr.arpa") else 3
     return ".".join(name.split(".")[-count:])
