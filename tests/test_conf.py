@@ -1,0 +1,43 @@
+"""The shipped configuration is the documentation: it names every key, and its defaults are the defaults."""
+
+import dataclasses
+import re
+import tomllib
+from pathlib import Path
+
+from mailvet import config
+from mailvet.settings import Settings
+
+CONF = Path(__file__).parents[1] / "conf" / "mailvet.toml"
+NO_DEFAULT = {"authserv_id", "policy.on.arc_override"}  # shown with an example
+
+
+def keys(table: dict, at: str = "") -> set[str]:
+    found = set()
+    for key, value in table.items():
+        found |= keys(value, f"{at}{key}.") if isinstance(value, dict) else {at + key}
+    return found
+
+
+def uncommented() -> str:
+    return re.sub(r"^#(\w+ = )", r"\1", CONF.read_text("utf-8"), flags=re.MULTILINE)
+
+
+def test_it_is_valid_as_it_is_shipped():
+    assert config.parse(CONF.read_text("utf-8"), "mailvet.toml").milter == Settings().milter
+
+
+def test_it_shows_every_key_there_is():
+    assert keys(tomllib.loads(uncommented())) == keys(dataclasses.asdict(Settings()))
+
+
+def test_the_values_it_shows_are_the_defaults():
+    shown = keys(tomllib.loads(uncommented())) - NO_DEFAULT
+    parsed, defaults = dataclasses.asdict(config.parse(uncommented(), "mailvet.toml")), dataclasses.asdict(Settings())
+
+    def at(values: dict, key: str):
+        for part in key.split("."):
+            values = values[part]
+        return values
+
+    assert {key: at(parsed, key) for key in shown} == {key: at(defaults, key) for key in shown}
