@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 _DRAIN = signal.SIGUSR1
 _FINISH = 30.0  # seconds a worker gets for messages in progress
+_QUIET = 15  # looks in a row, 20 ms apart, that find none: Postfix does not wait at MAIL FROM, one may be on its way
 _NO_VALIDATION = "the name servers do not validate DNSSEC (no AD bit on the root's SOA)"
 _HOUSEKEEPING = 2.0  # seconds between two looks at the counters kept elsewhere
 
@@ -75,6 +76,7 @@ def serve(settings: Settings) -> int:
     if not _may_start(settings.dns):
         complain(f"dns.require_validation: {_NO_VALIDATION}")
         return 2
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})  # for the supervisor, who cleans up
     try:
         pymilter.open_socket(settings.milter.listen)
     except OSError as e:
@@ -219,8 +221,10 @@ class _Worker:
         while signal.sigtimedwait({_DRAIN}, _HOUSEKEEPING) is None:
             self._count()
         pymilter.refuse_new()
-        while pymilter.busy():  # the supervisor bounds this
+        quiet = 0
+        while quiet < _QUIET:  # the supervisor bounds this
             time.sleep(0.02)
+            quiet = 0 if pymilter.busy() else quiet + 1
         self._count()
         os._exit(0)
 
