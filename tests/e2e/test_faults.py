@@ -64,12 +64,49 @@ def test_told_to_stop_it_finishes_the_message_in_progress(lab: Lab) -> None:
     assert Letter(lab.mailbox.take(recipient)).verdict("dmarc") == "pass"
 
 
-def test_told_to_stop_it_leaves_nothing_behind(lab: Lab) -> None:
+def test_told_to_stop_it_leaves_nothing_behind() -> None:
+    with scratch() as directory:
+        with Daemon(Path(directory), "alone", f"127.0.0.1:{free_port()}", UNTRUSTED, workers=2) as daemon:
+            workers = daemon.workers
+            assert len(workers) == 2
+            assert daemon.stop() == 0
+        assert sorted(file.name for file in Path(directory).iterdir()) == ["alone.log", "alone.toml"]
+        assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
+
+
+def test_told_to_stop_while_it_starts_it_leaves_nothing_behind() -> None:
+    with scratch() as directory:
+        daemon = Daemon(Path(directory), "alone", f"127.0.0.1:{free_port()}", UNTRUSTED)
+        arguments = command("serve", "--config", str(Path(directory) / "alone.toml"))
+        process = subprocess.Popen(arguments, env=environment() | {"TMPDIR": directory}, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 20
+        while not daemon.socket.exists() and time.monotonic() < deadline:
+            time.sleep(0.001)
+        process.terminate()
+        assert process.wait(30) == 0
+        assert [file.name for file in Path(directory).iterdir()] == ["alone.toml"]
+
+
+def test_workers_do_not_outlive_their_supervisor_and_the_next_one_starts(lab: Lab) -> None:
     with spare(lab) as daemon:
         workers = daemon.workers
-        assert daemon.stop() == 0
-        assert not daemon.socket.exists()
-        assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
+        daemon.kill()
+        deadline = time.monotonic() + 10
+        while any(_runs(pid) for pid in workers) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert not any(_runs(pid) for pid in workers)
+        assert daemon.socket.exists()
+        assert lab.send("spare", mail_from="a@signed.example", message=PASSING).reply.code == 451
+    with spare(lab):  # over the socket that was left
+        assert lab.letter(lab.send("spare", mail_from="a@signed.example", message=PASSING)).verdict("dmarc") == "pass"
+
+
+def _runs(pid: int) -> bool:
+    """A zombie, which waits for its new parent, does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def refused(config: str | Path) -> str:

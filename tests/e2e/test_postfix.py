@@ -2,6 +2,7 @@
 
 import base64
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -121,6 +122,26 @@ def test_five_messages_in_one_session_share_nothing(lab: Lab) -> None:
         assert [len(letter.all(method)) for method in ("iprev", "spf", "dkim", "arc", "dmarc")] == [1, 2, 1, 1, 1]
     last = letters[-1].top.replace("smtp.helo=mail.signed.example", "")
     assert "signed.example" not in last and "bank.example" not in last  # noqa: PT018
+
+
+def test_many_sessions_side_by_side_share_nothing(lab: Lab) -> None:
+    kinds = [
+        ("a@signed.example", PASSING, world.HOST, "pass"),
+        ("a@bank.example", SPOOF, world.STRANGER, "fail"),
+        ("a@quiet.example", world.letter("<a@quiet.example>"), world.HOST, "none"),
+        ("a@signed.example", TWO_AUTHORS, world.HOST, "permerror"),
+    ]
+
+    def send(number: int) -> tuple[str, str, str]:
+        mail_from, message, address, expected = kinds[number % len(kinds)]
+        letter = lab.letter(lab.send("mark", mail_from=mail_from, message=message, address=address))
+        assert letter.raw.endswith(message)
+        sender = letter.property("spf", "smtp.mailfrom")
+        return sender, letter.verdict("dmarc"), expected
+
+    with ThreadPoolExecutor(12) as pool:
+        for number, (sender, verdict, expected) in enumerate(pool.map(send, range(120))):
+            assert (sender, verdict) == (kinds[number % len(kinds)][0].partition("@")[2], expected)
 
 
 def test_a_message_given_up_leaves_nothing_to_the_next(lab: Lab) -> None:

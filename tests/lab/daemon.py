@@ -65,7 +65,8 @@ class Daemon:
     def _start(self) -> None:
         with self._log.open("wb") as log:
             arguments = command("serve", "--config", str(self._config))
-            self._process = subprocess.Popen(arguments, env=environment(), stdout=log, stderr=log)
+            here = environment() | {"TMPDIR": str(self.socket.parent)}
+            self._process = subprocess.Popen(arguments, env=here, stdout=log, stderr=log)
         deadline = time.monotonic() + 20
         while "started" not in self.log or not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -105,6 +106,12 @@ class Daemon:
         assert self._process is not None
         pid = self._process.pid
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+    def kill(self) -> None:
+        """The supervisor, by SIGKILL."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
 
     def kill_workers(self) -> None:
         for pid in self.workers:

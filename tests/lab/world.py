@@ -6,6 +6,7 @@ use; a stranger comes from `STRANGER`.
 
 import base64
 import functools
+import zlib
 from typing import Any
 
 import dkim
@@ -53,9 +54,10 @@ def zone() -> Zone:
 
 def letter(author: str, *, subject: str = "Hello", more: bytes = b"", text: bytes = b"Good morning.\r\n") -> bytes:
     """A plain message; `more` are further fields, each with its CRLF, on top."""
+    number = zlib.crc32((author + subject).encode())
     head = (
         f"From: {author}\r\nTo: <someone@rcpt.example>\r\nSubject: {subject}\r\n"
-        f"Date: Mon, 23 Nov 2026 06:00:00 +0000\r\nMessage-ID: <1.{abs(hash((author, subject))):x}@client.example>\r\n"
+        f"Date: Mon, 23 Nov 2026 06:00:00 +0000\r\nMessage-ID: <{number:x}@client.example>\r\n"
         "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n"
     )
     return more + head.encode() + b"\r\n" + text
