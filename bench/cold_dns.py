@@ -35,7 +35,8 @@ class Cold(asyncio.DatagramProtocol):
     async def answer(self, data: bytes, address: Any) -> None:
         loop = asyncio.get_running_loop()
         due = loop.time() + self.delay
-        reply = await dns.asyncquery.udp(dns.message.from_wire(data), *self.upstream[:1], port=self.upstream[1], timeout=3)
+        host, port = self.upstream
+        reply = await dns.asyncquery.udp(dns.message.from_wire(data), host, port=port, timeout=3)
         reply.flags |= dns.flags.RA
         if reply.rcode() == dns.rcode.REFUSED:  # not a name of the zone served: nobody has it
             reply.set_rcode(dns.rcode.NXDOMAIN)

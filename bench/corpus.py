@@ -1,6 +1,6 @@
 """corpus – signed mail from made-up senders, the DNS zone that belongs to it, and what is true of each message.
 
-`make(directory, seed, messages)` writes N.eml files, `zone.db` (master file of the zone `example.`) and
+`make(directory, World(rng))` writes N.eml files, `zone.db` (master file of the zone `example.`) and
 `envelopes.json`. All follows from the seed but the keys. One message in eight is a spoof, altered or unsigned.
 
 Raises     OSError
@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 SIZES = ((4_000, 30), (30_000, 45), (100_000, 20), (1_000_000, 5))  # octets of body, share in per cent
 SIGNED = [b"from", b"to", b"subject", b"date", b"message-id", b"mime-version", b"content-type"]
-TEXT = "please find attached the report of the last quarter and the order for the new site in Berlin thanks".split()
+TEXT = ("please", "find", "attached", "the", "report", "of", "last", "quarter", "and", "order", "for", "new", "site")
+CANONICALIZATIONS = ((b"relaxed", b"relaxed"), (b"relaxed", b"simple"), (b"simple", b"simple"))
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,7 @@ def key_pair(bits: int = 2048) -> tuple[bytes, str]:
     pem = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
     )
-    der = key.public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    der = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return pem, "v=DKIM1; k=rsa; p=" + base64.b64encode(der).decode()
 
 
@@ -53,7 +52,7 @@ def quoted(text: str) -> str:
 class World:
     """Senders and their zone."""
 
-    def __init__(self, rng: random.Random, senders: int) -> None:
+    def __init__(self, rng: random.Random, senders: int = 120) -> None:
         self.rng = rng
         self.zone = [
             "$ORIGIN example.",
@@ -124,7 +123,7 @@ class World:
         raw = header + b"\r\n" + self.body(size)
         signatures = []
         if flaw not in ("spoofed", "unsigned"):
-            canon = rng.choices(((b"relaxed", b"relaxed"), (b"relaxed", b"simple"), (b"simple", b"simple")), (8, 1, 1))[0]
+            canon = rng.choices(CANONICALIZATIONS, (8, 1, 1))[0]
             for signer in (sender, sender.service) if relayed and sender.service else (sender,):
                 name = signer.domain.encode()
                 signatures.append(dkim.sign(raw, b"k1", name, signer.key, canonicalize=canon, include_headers=SIGNED))
@@ -142,6 +141,18 @@ class World:
             "expect": expect,
         }
         return raw, envelope
+
+    def twice_signed(self) -> tuple[bytes, dict[str, Any]]:
+        """A header alone, with a signature of each canonicalisation, and its envelope; any body may follow."""
+        sender = next(sender for sender in self.senders if sender.service)
+        header = _header(self.rng, 0, sender.domain, f"mail.{sender.domain}", sender.address)
+        raw, name = header + b"\r\n", sender.domain.encode()
+        signatures = [
+            dkim.sign(raw, b"k1", name, sender.key, canonicalize=form, include_headers=SIGNED)
+            for form in (CANONICALIZATIONS[0], CANONICALIZATIONS[2])
+        ]
+        envelope = {"ip": sender.address, "helo": f"mail.{sender.domain}", "mail_from": f"bounce@{sender.domain}"}
+        return b"".join(signatures) + header, envelope | {"rcpt_to": ["someone@rcpt.example"]}
 
 
 def _header(rng: random.Random, number: int, domain: str, helo: str, address: str) -> bytes:
@@ -164,10 +175,9 @@ def _header(rng: random.Random, number: int, domain: str, helo: str, address: st
     return "\r\n".join([*fields, ""]).encode()
 
 
-def make(directory: Path, seed: int = 1, messages: int = 600, senders: int = 120, size: int | None = None) -> None:
-    """Write the whole corpus; `size` fixes the size of all bodies."""
+def make(directory: Path, world: World, messages: int = 600, size: int | None = None) -> None:
+    """Write messages and the zone; `size` fixes the size of all bodies."""
     directory.mkdir(parents=True, exist_ok=True)
-    world = World(random.Random(seed), senders)
     envelopes = []
     for number in range(messages):
         raw, envelope = world.message(number, size)

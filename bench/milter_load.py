@@ -62,13 +62,14 @@ def plan(raw: bytes, envelope: dict[str, Any], protocol: int) -> list[tuple[byte
     """The packets of one message, and which of them are answered."""
     fields, body = split(raw)
     address, family = envelope["ip"], b"6" if ":" in envelope["ip"] else b"4"
+    ip, space = address.encode(), b"" if protocol & _LEADING_SPACE else b" "
     steps = [
-        (b"C", _macros(b"C", j="mx.rcpt.example"), b"[" + address.encode() + b"]\0" + family + b"\x9c\x40" + address.encode() + b"\0"),
+        (b"C", _macros(b"C", j="mx.rcpt.example"), b"[" + ip + b"]\0" + family + b"\x9c\x40" + ip + b"\0"),
         (b"H", b"", envelope["helo"].encode() + b"\0"),
         (b"M", b"", f"<{envelope['mail_from']}>\0".encode()),
         *((b"R", b"", f"<{to}>\0".encode()) for to in envelope["rcpt_to"]),
         (b"T", _macros(b"T", i="4Bench"), b""),
-        *((b"L", b"", name + b"\0" + (v if protocol & _LEADING_SPACE else v.removeprefix(b" ")) + b"\0") for name, v in fields),
+        *((b"L", b"", name + b"\0" + value.removeprefix(space) + b"\0") for name, value in fields),
         (b"N", b"", b""),
         *((b"B", b"", body[at : at + 65535]) for at in range(0, len(body), 65535)),
         (b"E", _macros(b"E", i="4Bench"), b""),
@@ -91,6 +92,7 @@ class Measured:
     median: float = 0.0
     p99: float = 0.0
     peak_rss: float = 0.0  # MiB, of the largest process
+    verified: float = 0.0  # share of the messages that were given an Authentication-Results field
     errors: dict[str, int] = field(default_factory=dict)
 
 
@@ -98,25 +100,26 @@ class _Run:
     def __init__(self, socket: str, lockstep: bool) -> None:
         self.socket, self.lockstep = socket, lockstep
         self.latencies: list[float] = []
+        self.verified = 0
         self.errors: collections.Counter[str] = collections.Counter()
 
     async def message(self, raw: bytes, envelope: dict[str, Any]) -> None:
         reader, writer = await asyncio.open_unix_connection(self.socket, limit=1 << 20)
         try:
             writer.write(packet(b"O", struct.pack("!III", 6, 0x1FF, 0x1FFFFF)))
-            protocol = struct.unpack("!III", (await _read(reader))[1][:12])[2]
+            protocol = struct.unpack("!III", (await read(reader))[1][:12])[2]
             steps = plan(raw, envelope, protocol)
             started = time.perf_counter()
             if self.lockstep:
                 for data, answered in steps:
                     writer.write(data)
-                    if answered and await _reply(reader) in _LAST:
+                    if answered and await self.reply(reader) in _LAST:
                         break
             else:
                 writer.writelines([data for data, _ in steps])
                 await writer.drain()
                 for _ in range(sum(answered for _, answered in steps)):
-                    if await _reply(reader) in _LAST:
+                    if await self.reply(reader) in _LAST:
                         break
             self.latencies.append(time.perf_counter() - started)
             writer.write(packet(b"Q"))
@@ -125,18 +128,24 @@ class _Run:
         finally:
             writer.close()
 
+    async def reply(self, reader: asyncio.StreamReader) -> bytes:
+        """The next answer that is not a change to the message."""
+        changes = []
+        while True:
+            command, data = await read(reader)
+            if command in b"hi":
+                changes.append(data[4 * (command == b"i") :])
+            elif command in b"cs" or command in _LAST:
+                self.verified += any(change.startswith(b"Authentication-Results\0") for change in changes)
+                if command in b"tr":
+                    self.errors["deferred" if command == b"t" else "rejected"] += 1
+                return command
 
-async def _read(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+
+async def read(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+    """One packet: command and data."""
     data = await reader.readexactly(struct.unpack("!I", await reader.readexactly(4))[0])
     return data[:1], data[1:]
-
-
-async def _reply(reader: asyncio.StreamReader) -> bytes:
-    """The next answer that is not a change to the message."""
-    while True:
-        command, _ = await _read(reader)
-        if command in b"cs" or command in _LAST:
-            return command
 
 
 def load(corpus: Path) -> list[tuple[bytes, dict[str, Any]]]:
@@ -148,7 +157,13 @@ def load(corpus: Path) -> list[tuple[bytes, dict[str, Any]]]:
 
 
 def drive(
-    jobs: list[tuple[bytes, dict[str, Any]]], socket: str, pids: list[int], count: int, connections: int, *, lockstep: bool = False
+    jobs: list[tuple[bytes, dict[str, Any]]],
+    socket: str,
+    pids: list[int],
+    count: int,
+    connections: int,
+    *,
+    lockstep: bool = False,
 ) -> Measured:
     """Send `count` messages over so many connections at a time."""
     run = _Run(socket, lockstep)
@@ -173,6 +188,7 @@ def drive(
         median=done[len(done) // 2] * 1000,
         p99=done[int(len(done) * 0.99)] * 1000,
         peak_rss=max(peak_mib(pid) for pid in family(pids)),
+        verified=run.verified / max(1, len(run.latencies)),
         errors=dict(run.errors),
     )
 

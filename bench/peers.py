@@ -15,8 +15,10 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from bench import resolvers
 
 OPENDKIM = """
     Syslog no
@@ -26,8 +28,7 @@ OPENDKIM = """
     PidFile {directory}/opendkim.pid
     AlwaysAddARHeader yes
     InternalHosts {directory}/nobody
-    Nameservers 127.0.0.1
-    ResolverConfiguration {directory}/unbound.conf
+    Nameservers {resolver}
     AuthservID mx.rcpt.example
     UMask 000
 """
@@ -44,6 +45,14 @@ OPENDMARC = """
     IgnoreHosts {directory}/nobody
     UMask 000
 """
+DKIMPY = """
+    Mode v
+    Socket local:{socket}
+    UserID root
+    PidFile {directory}/d.pid
+    Syslog no
+    AuthservID mx.rcpt.example
+"""
 MAILVET = """
     authserv_id = "mx.rcpt.example"
     [milter]
@@ -56,6 +65,7 @@ MAILVET = """
     [log]
     format = "json"
 """
+_SOURCES = Path(__file__).parents[1] / "milter"
 
 
 class Milter:
@@ -71,10 +81,8 @@ class Milter:
 
 def _opendkim(directory: Path, socket: Path) -> list[str]:
     (directory / "nobody").write_text("192.0.2.255\n")
-    # Debian links it with libunbound, which by itself asks no server on loopback.
-    (directory / "unbound.conf").write_text("server:\n  do-not-query-localhost: no\n  module-config: \"iterator\"\n")
     config = directory / "opendkim.conf"
-    config.write_text(textwrap.dedent(OPENDKIM).format(socket=socket, directory=directory))
+    config.write_text(textwrap.dedent(OPENDKIM).format(socket=socket, directory=directory, resolver=resolvers.ADDRESS))
     return ["opendkim", "-f", "-x", str(config)]
 
 
@@ -88,14 +96,14 @@ def _opendmarc(directory: Path, socket: Path) -> list[str]:
 def _mailvet(directory: Path, socket: Path) -> list[str]:
     config = directory / "mailvet.toml"
     config.write_text(textwrap.dedent(MAILVET).format(socket=socket, workers=os.environ.get("BENCH_WORKERS", "0")))
-    return [str(Path(sys.executable).with_name("mailvet")), "serve", "--config", str(config)]
+    script = Path(sys.executable).with_name("mailvet")
+    program = [str(script)] if script.exists() else [sys.executable, "-m", "mailvet"]
+    return [*program, "serve", "--config", str(config)]
 
 
 def _dkimpy_milter(directory: Path, socket: Path) -> list[str]:
     config = directory / "dkimpy-milter.conf"
-    config.write_text(
-        f"Mode v\nSocket local:{socket}\nUserID root\nPidFile {directory}/d.pid\nSyslog no\nAuthservID mx.rcpt.example\n"
-    )
+    config.write_text(textwrap.dedent(DKIMPY).format(socket=socket, directory=directory))
     return ["dkimpy-milter", str(config)]
 
 
@@ -103,8 +111,8 @@ _COMMANDS = {"OpenDKIM": _opendkim, "OpenDMARC": _opendmarc, "mailvet": _mailvet
 
 
 def available(name: str) -> bool:
-    program = {"mailvet": sys.executable}.get(name, name.lower())
-    return shutil.which(program) is not None
+    """Is it installed?"""
+    return name == "mailvet" or shutil.which(name.lower()) is not None
 
 
 @contextmanager
@@ -114,20 +122,39 @@ def running(name: str, directory: Path) -> Iterator[Milter]:
     directory.mkdir(parents=True, exist_ok=True)
     socket = directory / "milter.sock"
     socket.unlink(missing_ok=True)
+    path = os.pathsep.join(filter(None, (str(_SOURCES), os.environ.get("PYTHONPATH"))))
     with (directory / "log").open("wb") as log:
-        process = subprocess.Popen(_COMMANDS[name](directory, socket), stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            _COMMANDS[name](directory, socket),
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": path},
+            start_new_session=True,
+        )
     try:
-        deadline = time.monotonic() + 20
-        while not socket.exists():
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise TimeoutError(f"{name} did not come up:\n{(directory / 'log').read_text('utf-8', 'replace')[-2000:]}")
-            time.sleep(0.05)
-        time.sleep(0.3)
-        socket.chmod(0o777)
+        _await_socket(name, process, socket, directory / "log")
         yield Milter(name, socket, process)
     finally:
+        _end(name, process)
+
+
+def _await_socket(name: str, process: "subprocess.Popen[bytes]", socket: Path, log: Path) -> None:
+    deadline = time.monotonic() + 20
+    while not socket.exists():
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise TimeoutError(f"{name} did not come up:\n{log.read_text('utf-8', 'replace')[-2000:]}")
+        time.sleep(0.05)
+    time.sleep(0.5)
+    socket.chmod(0o777)
+
+
+def _end(name: str, process: "subprocess.Popen[bytes]") -> None:
+    """Ask mailvet, which has workers to end; the others have nothing to lose and take five seconds."""
+    if name == "mailvet":
         process.send_signal(signal.SIGTERM)
-        try:
+        with suppress(subprocess.TimeoutExpired):
             process.wait(40)
-        except subprocess.TimeoutExpired:
-            process.kill()
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(5)

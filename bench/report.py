@@ -1,4 +1,4 @@
-"""report – the measurements as a table and a plot.
+"""report – the measurements as tables and a plot, put into docs/performance.md.
 
 Raises     OSError
 """
@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.milter_load import Measured
+from bench.strain import BODY_SIZES, Strain
 
+COLUMNS = (("cpu", 3), ("per_second", 0), ("median", 1), ("p99", 1), ("peak_rss", 0))
 COLOURS = {"OpenDKIM": "#b45309", "OpenDMARC": "#7c3aed", "mailvet": "#047857"}
 
 
@@ -22,6 +24,8 @@ class Results:
     cold: dict[str, Measured] = field(default_factory=dict)
     questions: dict[str, float] = field(default_factory=dict)  # DNS questions a message, cold
     sizes: dict[str, list[tuple[int, Measured]]] = field(default_factory=dict)
+    strain: Strain = field(default_factory=Strain)
+    profile: str = ""
 
 
 def _median(runs: list[Measured], what: str) -> float:
@@ -31,17 +35,15 @@ def _median(runs: list[Measured], what: str) -> float:
 def table(results: Results) -> str:
     """Markdown: one row a milter, the chain, and mailvet's ratio to the chain."""
     lines = [
-        "| | CPU ms/msg | msg/s | p50 ms | p99 ms | peak RSS MiB | cold ms/msg | DNS questions | through Postfix msg/s |",
+        "| | CPU ms/msg | msg/s | p50 ms | p99 ms | peak RSS MiB | cold ms/msg | questions | Postfix msg/s |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for name, runs in results.warm.items():
         through = f"{_median(results.postfix[name], 'per_second'):.0f}" if name in results.postfix else ""
         cold = f"{results.cold[name].mean:.0f}" if name in results.cold else ""
         asked = f"{results.questions[name]:.1f}" if name in results.questions else ""
-        lines.append(
-            f"| {name} | {_median(runs, 'cpu'):.3f} | {_median(runs, 'per_second'):.0f} | {_median(runs, 'median'):.1f} "
-            f"| {_median(runs, 'p99'):.1f} | {_median(runs, 'peak_rss'):.0f} | {cold} | {asked} | {through} |"
-        )
+        cells = (f"{_median(runs, what):.{digits}f}" for what, digits in COLUMNS)
+        lines.append(f"| {name} | {' | '.join(cells)} | {cold} | {asked} | {through} |")
     cpu = sum(_median(results.warm[name], "cpu") for name in ("OpenDKIM", "OpenDMARC"))
     cold_chain = sum(results.cold[name].mean for name in ("OpenDKIM", "OpenDMARC"))
     asked_chain = sum(results.questions[name] for name in ("OpenDKIM", "OpenDMARC"))
@@ -57,18 +59,57 @@ def table(results: Results) -> str:
     return "\n".join(lines)
 
 
-def write(results: Results, docs: Path) -> str:
-    """Put the table between the marks in docs/performance.md and the plot beside it; returns the table."""
-    page = docs / "performance.md"
-    text = page.read_text("utf-8")
-    start, end = "<!-- table -->", "<!-- /table -->"
-    head, _, rest = text.partition(start)
-    _, _, tail = rest.partition(end)
-    machine = f"Measured with `make bench` on {os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}."
-    found = table(results)
-    page.write_text(f"{head}{start}\n{machine}\n\n{found}\n{end}{tail}", "utf-8")
-    (docs / "performance.svg").write_text(plot(results.sizes), "utf-8")
-    return found
+def bodies(strain: Strain) -> str:
+    """Markdown: CPU of a message by what its body is made of."""
+    sizes = " | ".join(f"{size / 1000:,.0f} kB" for size in BODY_SIZES)
+    lines = [f"| body | {sizes} | at most |", "|---|" + "---|" * (len(BODY_SIZES) + 1)]
+    plain = strain.bodies["plain text"]
+    for name, found in strain.bodies.items():
+        cells = " | ".join(f"{cpu:.1f} ms" for cpu in found)
+        worst = max(cpu / base for cpu, base in zip(found, plain, strict=True))
+        lines.append(f"| {name} | {cells} | {worst:.2f} × plain text |")
+    return "\n".join(lines)
+
+
+def steady(strain: Strain) -> str:
+    """Markdown: idle connections, huge mail, a killed worker."""
+    assert strain.idle
+    assert strain.killed
+    without, with_them = strain.idle
+    before, half, peak = strain.huge_rss
+    sent = strain.killed.messages + sum(strain.killed.errors.values())
+    others = ", ".join(f"{number} × {code}" for code, number in sorted(strain.killed.errors.items())) or "none"
+    return "\n".join(
+        [
+            f"- {strain.idle_count} idle connections: {strain.idle_cpu:.1f} ms CPU a second while nothing happens; "
+            f"a message costs {with_them.cpu:.3f} ms with them, {without.cpu:.3f} ms without.",
+            f"- {strain.huge} side by side in {strain.huge_seconds:.0f} s: the largest process had "
+            f"{before:.0f} MiB before, {half:.0f} MiB half way, {peak:.0f} MiB at most.",
+            f"- One worker killed (`kill -9`) under load through Postfix: of {sent} messages {strain.killed.messages} "
+            f"were answered 250 and {strain.delivered} came out at the far end; other answers: {others}. "
+            f"Workers before {strain.workers[0]}, afterwards {strain.workers[1]}.",
+        ]
+    )
+
+
+def write(results: Results, source: Path, target: Path) -> str:
+    """Fill the marked places of performance.md and draw the plot beside it; returns what was filled in."""
+    target.mkdir(exist_ok=True)
+    cores = f"{os.cpu_count()} cores ({platform.machine()})"
+    parts = {
+        "table": f"Measured with `make bench` on {cores}, Python {platform.python_version()}.\n\n{table(results)}",
+        "bodies": bodies(results.strain),
+        "steady": steady(results.strain),
+        "profile": results.profile,
+    }
+    text = (source / "performance.md").read_text("utf-8")
+    for mark, content in parts.items():
+        start, end = f"<!-- {mark} -->", f"<!-- /{mark} -->"
+        head, _, rest = text.partition(start)
+        text = f"{head}{start}\n{content}\n{end}{rest.partition(end)[2]}"
+    (target / "performance.md").write_text(text, "utf-8")
+    (target / "performance.svg").write_text(plot(results.sizes), "utf-8")
+    return "\n\n".join(parts.values())
 
 
 def plot(sizes: dict[str, list[tuple[int, Measured]]]) -> str:
@@ -84,7 +125,8 @@ def plot(sizes: dict[str, list[tuple[int, Measured]]]) -> str:
         return height - bottom - (math.log10(max(cpu, 10**low)) - low) / (high - low) * (height - bottom - 20)
 
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+        'font-family="sans-serif" font-size="12">',
         f'<rect width="{width}" height="{height}" fill="white"/>',
     ]
     for power in range(low, high + 1):
@@ -96,5 +138,6 @@ def plot(sizes: dict[str, list[tuple[int, Measured]]]) -> str:
         points = " ".join(f"{x(size):.1f},{y(run.cpu):.1f}" for size, run in runs)
         parts.append(f'<polyline points="{points}" fill="none" stroke="{COLOURS[name]}" stroke-width="2"/>')
         parts.append(f'<text x="{left + 12}" y="{36 + 18 * row}" fill="{COLOURS[name]}">{name}</text>')
-    parts.append(f'<text x="{width / 2}" y="{height - 8}" text-anchor="middle">message size (CPU a message, log-log)</text></svg>')
+    legend = "message size (CPU a message, log-log)"
+    parts.append(f'<text x="{width / 2}" y="{height - 8}" text-anchor="middle">{legend}</text></svg>')
     return "\n".join(parts)

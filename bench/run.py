@@ -3,120 +3,206 @@
     python -m bench.run [--rounds N] [--quick]
 
 Runs itself again in a mount and network namespace of its own (root is needed), so that peers which read
-the system's resolver ask the one of the benchmark, and nothing leaves the machine. Writes the table, the
-plot and the profile to docs/.
+the system's resolver ask the one of the benchmark, and nothing leaves the machine. Writes the tables, the
+plot and the profile to docs/. Its process namespace ends with it, so nothing it started is left behind.
 
 Raises     what the parts raise
 """
 
 import argparse
 import os
+import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
-from bench import corpus, milter_load, peers, postfix, resolvers, smtp_load
+from bench import corpus, milter_load, peers, postfix, profile, resolvers, smtp_load, strain
 from bench.milter_load import Measured
 from bench.report import Results, write
 
 CHAIN = ("OpenDKIM", "OpenDMARC")
-SLOWER = ("dkimpy-milter",)
+OTHERS = ("dkimpy-milter", "rspamd")  # with BENCH_ALL=1, where installed
 CONNECTIONS = 16
 COLD_MILLISECONDS = 40
 SIZES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000, 50_000_000)
+PACKAGES = {
+    "nsd": "nsd",
+    "unbound": "unbound",
+    "postfix": "postfix",
+    "opendkim": "opendkim",
+    "opendmarc": "opendmarc",
+    "unshare": "util-linux",
+    "ip": "iproute2",
+}
+ROOT = Path(__file__).parents[1]
+
+Jobs = list[tuple[bytes, dict[str, Any]]]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--quick", action="store_true", help="a tenth of the messages: does it run at all?")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the messages, one round, docs/ left alone")
     arguments = parser.parse_args()
-    if os.environ.get("MAILVET_BENCH") != "inside":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    scratch = os.environ.get("MAILVET_BENCH")
+    if not scratch:
         return _isolated(sys.argv[1:])
-    with tempfile.TemporaryDirectory(prefix="mailvet-bench-") as scratch:
-        results = _measure(Path(scratch), arguments.rounds, 10 if arguments.quick else 1)
-    print(write(results, Path(__file__).parents[1] / "docs"))
+    try:
+        run = _Bench(Path(scratch), 10 if arguments.quick else 1)
+        results = run.measure(1 if arguments.quick else arguments.rounds)
+    except Unfit as e:
+        print(f"bench: {e}", file=sys.stderr)
+        return 1
+    print(write(results, ROOT / "docs", Path(scratch) / "docs" if arguments.quick else ROOT / "docs"))
     return 0
 
 
+class Unfit(Exception):
+    """The run means nothing: a peer did not do its work."""
+
+
 def _isolated(arguments: Sequence[str]) -> int:
-    if os.geteuid() != 0:
-        print("make bench needs root: it uses a network namespace of its own", file=sys.stderr)
+    missing = sorted(package for program, package in PACKAGES.items() if not shutil.which(program, path=_path()))
+    if missing:
+        print(f"bench: missing; apt-get install -y --no-install-recommends {' '.join(missing)}", file=sys.stderr)
         return 2
-    inner = f"ip link set lo up && exec {sys.executable} -m bench.run {' '.join(arguments)}"
-    environment = {**os.environ, "MAILVET_BENCH": "inside"}
-    return subprocess.run(["unshare", "--mount", "--net", "sh", "-c", inner], env=environment, check=False).returncode
+    if os.geteuid() != 0:
+        print("bench: needs root, since it works in a network namespace of its own", file=sys.stderr)
+        return 2
+    with tempfile.TemporaryDirectory(prefix="mailvet-bench-", ignore_cleanup_errors=True) as scratch:
+        Path(scratch).chmod(0o755)  # Postfix has to reach the sockets
+        environment = {**os.environ, "PATH": _path(), "MAILVET_BENCH": scratch}
+        spaces = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
+        inner = f'ip link set lo up && ip addr add {resolvers.ADDRESS}/32 dev lo && "$@"; exit $?'
+        command = [*spaces, "sh", "-c", inner, "sh", sys.executable, "-m", "bench.run", *arguments]
+        return subprocess.run(command, env=environment, cwd=ROOT, check=False).returncode
 
 
-def _own_resolv_conf(scratch: Path) -> None:
-    ours = scratch / "resolv.conf"
-    ours.write_text("nameserver 127.0.0.1\noptions timeout:2 attempts:2\n")
-    subprocess.run(["mount", "--bind", str(ours), str(Path("/etc/resolv.conf").resolve())], check=True)
+def _path() -> str:
+    return os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin"
 
 
-def _measure(scratch: Path, rounds: int, less: int) -> Results:
-    scratch.chmod(0o755)  # Postfix has to reach the sockets
-    _own_resolv_conf(scratch)
-    mail = scratch / "corpus"
-    corpus.make(mail, messages=600 // less)
-    jobs = milter_load.load(mail)
-    results = Results()
-    names = [*CHAIN, "mailvet", *(SLOWER if os.environ.get("BENCH_ALL") else ())]
-    with resolvers.authority(scratch, mail):
-        with resolvers.warm(scratch):
-            for _ in range(rounds):
-                for name in names:
-                    with peers.running(name, scratch) as milter:
-                        socket = str(milter.socket)
-                        milter_load.drive(jobs, socket, [milter.pid], 300 // less, CONNECTIONS)
-                        run = milter_load.drive(jobs, socket, [milter.pid], 2000 // less, CONNECTIONS)
-                    results.warm.setdefault(name, []).append(run)
-                    print(f"{name}: {run.cpu:.3f} ms CPU a message, {run.per_second:.0f}/s {run.errors or ''}", flush=True)
-                for label, chain in (("chain", CHAIN), ("mailvet", ("mailvet",)), ("none", ())):
-                    run = _through_postfix(scratch, chain, jobs, 1500 // less)
-                    results.postfix.setdefault(label, []).append(run)
-                    print(f"Postfix with {label}: {run.per_second:.0f}/s {run.errors or ''}", flush=True)
-            _sizes(scratch, results, less)
-        _cold(scratch, jobs, results, 80 // less)
-    return results
+class _Bench:
+    """One run: its directory, its DNS world, and how many times fewer messages it sends."""
 
+    def __init__(self, scratch: Path, less: int) -> None:
+        self.scratch, self.less = scratch, less
+        self.results = Results()
+        self.world = corpus.World(random.Random(1))
+        self.names = [*CHAIN, "mailvet"]
+        if os.environ.get("BENCH_ALL"):
+            for name in OTHERS:
+                if peers.available(name):
+                    self.names.append(name)
+                else:
+                    print(f"{name} is not installed (apt-get install -y {name}): left out", flush=True)
 
-def _through_postfix(scratch: Path, chain: Sequence[str], jobs: list[tuple[bytes, dict[str, object]]], count: int) -> Measured:
-    with ExitStack() as stack:
-        milters = [stack.enter_context(peers.running(name, scratch)) for name in chain]
-        port = stack.enter_context(postfix.running(scratch / "postfix", [milter.socket for milter in milters]))
-        smtp_load.drive(jobs, "127.0.0.1", port, count // 5, CONNECTIONS)
-        return smtp_load.drive(jobs, "127.0.0.1", port, count, CONNECTIONS)
-
-
-def _sizes(scratch: Path, results: Results, less: int) -> None:
-    """CPU against the size of a message."""
-    for size in SIZES:
-        mail = scratch / f"size-{size}"
-        corpus.make(mail, messages=4, senders=8, size=size)
+    def measure(self, rounds: int) -> Results:
+        ours = self.scratch / "resolv.conf"
+        ours.write_text(f"nameserver {resolvers.ADDRESS}\noptions timeout:2 attempts:2\n")
+        subprocess.run(["mount", "--bind", str(ours), str(Path("/etc/resolv.conf").resolve())], check=True)
+        mail = self.scratch / "corpus"
+        corpus.make(mail, self.world, messages=600 // self.less)
         jobs = milter_load.load(mail)
-        count = max(4, min(400, 40_000_000 // size) // less)
+        with resolvers.authority(self.scratch, mail):
+            with resolvers.warm(self.scratch):
+                for _ in range(rounds):
+                    self._warm(jobs)
+                    self._postfix(jobs)
+                self._sizes()
+                self._strain(jobs)
+            self._cold(jobs)
+        return self.results
+
+    def _warm(self, jobs: Jobs) -> None:
+        for name in self.names:
+            with peers.running(name, self.scratch) as milter:
+                socket = str(milter.socket)
+                milter_load.drive(jobs, socket, [milter.pid], 300 // self.less, CONNECTIONS)
+                run = milter_load.drive(jobs, socket, [milter.pid], 2000 // self.less, CONNECTIONS)
+            _check(name, run)
+            self.results.warm.setdefault(name, []).append(run)
+            _say(f"{name}: {run.cpu:.3f} ms CPU a message, {run.per_second:.0f}/s {run.errors or ''}")
+
+    def _postfix(self, jobs: Jobs) -> None:
+        for label, chain in (("chain", CHAIN), ("mailvet", ("mailvet",)), ("none", ())):
+            with ExitStack() as stack:
+                port, _ = self._mta(stack, chain)
+                smtp_load.drive(jobs, "127.0.0.1", port, 300 // self.less, CONNECTIONS)
+                run = smtp_load.drive(jobs, "127.0.0.1", port, 1500 // self.less, CONNECTIONS)
+            self.results.postfix.setdefault(label, []).append(run)
+            _say(f"Postfix with {label}: {run.per_second:.0f}/s {run.errors or ''}")
+
+    def _mta(self, stack: ExitStack, chain: Sequence[str]) -> tuple[int, list[peers.Milter]]:
+        milters = [stack.enter_context(peers.running(name, self.scratch)) for name in chain]
+        sockets = [milter.socket for milter in milters]
+        return stack.enter_context(postfix.running(self.scratch / "postfix", sockets)), milters
+
+    def _sizes(self) -> None:
+        """CPU against the size of a message."""
+        for size in SIZES:
+            corpus.make(self.scratch / f"size-{size}", self.world, messages=2 if size > 5_000_000 else 8, size=size)
         for name in (*CHAIN, "mailvet"):
-            with peers.running(name, scratch) as milter:
-                milter_load.drive(jobs, str(milter.socket), [milter.pid], 4, 1)
-                run = milter_load.drive(jobs, str(milter.socket), [milter.pid], count, 4)
-            results.sizes.setdefault(name, []).append((size, run))
-        shutil.rmtree(mail)
+            with peers.running(name, self.scratch) as milter:
+                for size in SIZES:
+                    jobs = milter_load.load(self.scratch / f"size-{size}")
+                    count = max(2, min(400, 40_000_000 // size) // self.less)
+                    milter_load.drive(jobs, str(milter.socket), [milter.pid], 2, 1)
+                    run = milter_load.drive(jobs, str(milter.socket), [milter.pid], count, 2)
+                    self.results.sizes.setdefault(name, []).append((size, run))
+            _say(f"{name} by size: " + ", ".join(f"{s:,}: {run.cpu:.2f} ms" for s, run in self.results.sizes[name]))
+        for size in SIZES:
+            shutil.rmtree(self.scratch / f"size-{size}")
+
+    def _strain(self, jobs: Jobs) -> None:
+        found, signed = self.results.strain, self.world.twice_signed()
+        steps: tuple[Callable[[str, int], None], ...] = (
+            lambda socket, pid: strain.huge(found, socket, pid, signed, 50_000_000 // self.less**2),
+            lambda socket, pid: found.bodies.update(strain.bodies(socket, pid, signed)),
+            lambda socket, pid: strain.idle(found, jobs, socket, pid, 2000 // self.less),
+        )
+        with peers.running("mailvet", self.scratch) as milter:
+            milter_load.drive(jobs, str(milter.socket), [milter.pid], 600, CONNECTIONS)
+            for step in steps:
+                step(str(milter.socket), milter.pid)
+            seconds = max(2, 10 // self.less)
+            self.results.profile = profile.take(jobs, str(milter.socket), milter.pid, seconds, self.scratch)
+        with ExitStack() as stack:
+            port, (milter,) = self._mta(stack, ("mailvet",))
+            log = self.scratch / "postfix" / "mail.log"
+            smtp_load.drive(jobs, "127.0.0.1", port, 50, CONNECTIONS)
+            strain.killed(found, jobs, port, milter.pid, 600, log)
+        _say(f"{found.huge}: {found.huge_rss} MiB; bodies {found.bodies}; killed a worker: {found.killed}")
+
+    def _cold(self, jobs: Jobs) -> None:
+        """One message after the other, as Postfix speaks, with a resolver that is far away and has nothing cached."""
+        count = 80 // self.less
+        for name in self.names:
+            with resolvers.cold(COLD_MILLISECONDS) as server, peers.running(name, self.scratch) as milter:
+                run = milter_load.drive(jobs, str(milter.socket), [milter.pid], count, 1, lockstep=True)
+                server.terminate()
+                self.results.questions[name] = int(server.communicate(timeout=10)[0] or 0) / count
+            _check(name, run)
+            self.results.cold[name] = run
+            _say(f"{name} cold: {run.mean:.0f} ms a message, {self.results.questions[name]:.1f} questions")
 
 
-def _cold(scratch: Path, jobs: list[tuple[bytes, dict[str, object]]], results: Results, count: int) -> None:
-    """One message after the other, as Postfix speaks, with a resolver that is far away and has nothing cached."""
-    for name in (*CHAIN, "mailvet"):
-        with resolvers.cold(COLD_MILLISECONDS) as server, peers.running(name, scratch) as milter:
-            run = milter_load.drive(jobs, str(milter.socket), [milter.pid], count, 1, lockstep=True)
-            server.terminate()
-            results.questions[name] = int(server.communicate()[0] or 0) / count
-        results.cold[name] = run
-        print(f"{name} cold: {run.mean:.0f} ms a message, {results.questions[name]:.1f} questions", flush=True)
+def _check(name: str, run: Measured) -> None:
+    if run.verified <= 0.9:
+        raise Unfit(
+            f"{name} gave only {run.verified:.0%} of the messages an Authentication-Results field: {run.errors}"
+        )
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
 
 
 if __name__ == "__main__":

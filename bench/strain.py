@@ -1,0 +1,168 @@
+"""strain – what mailvet does where others break: hostile bodies, idle connections, huge mail, a killed worker.
+
+Bodies are made while they are sent. Each message has two signatures, so both canonicalisations are at work.
+
+Raises     OSError, IncompleteReadError where the milter hangs up
+Not here   starting mailvet and Postfix (run)
+"""
+
+import asyncio
+import os
+import signal
+import struct
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench import milter_load, smtp_load
+from bench.milter_load import Measured, cpu_seconds, family, packet, plan, read
+
+CHUNK = 65_535  # octets Postfix hands over at once
+BODY_SIZES = (150_000, 1_000_000, 10_000_000)
+BODIES = {
+    "plain text": b"please find attached the report of the last quarter and the order for it\r\n",
+    "blanks": b" ",
+    "CRLF": b"\r\n",
+    "tabs": b"\t",
+    "` x`": b" x",
+}
+_NO_BODY_REPLY = 0x80000
+_ENDS = b"artyd"  # replies that end a message
+
+Signed = tuple[bytes, dict[str, Any]]  # header fields, envelope
+
+
+@dataclass
+class Strain:
+    """What was measured."""
+
+    bodies: dict[str, list[float]] = field(default_factory=dict)  # CPU ms by BODY_SIZES
+    idle: tuple[Measured, Measured] | None = None  # the same load without and with idle connections
+    idle_cpu: float = 0.0  # ms a second while nothing happens, with them
+    idle_count: int = 0
+    huge: str = ""  # how many of which size
+    huge_rss: tuple[float, float, float] = (0, 0, 0)  # MiB of the largest process: before, half way, peak
+    huge_seconds: float = 0.0
+    killed: Measured | None = None
+    delivered: int = 0  # messages Postfix passed on in that run
+    workers: tuple[int, int] = (0, 0)  # before the kill, afterwards
+
+
+async def _open(socket: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter, int]:
+    reader, writer = await asyncio.open_unix_connection(socket)
+    writer.write(packet(b"O", struct.pack("!III", 6, 0x1FF, 0x1FFFFF)))
+    return reader, writer, struct.unpack("!III", (await read(reader))[1][:12])[2]
+
+
+async def _send(socket: str, signed: Signed, unit: bytes, size: int) -> None:
+    """One message whose body is `unit` over and over."""
+    reader, writer, protocol = await _open(socket)
+    try:
+        *start, end = plan(signed[0] + b"\r\n", signed[1], protocol)
+        for data, answered in start:
+            writer.write(data)
+            if answered:
+                await read(reader)
+        text = unit * (CHUNK // len(unit) + 1)
+        for at in range(0, size, CHUNK):
+            shift = at % len(unit)
+            writer.write(packet(b"B", text[shift : shift + min(CHUNK, size - at)]))
+            await writer.drain()
+            if not protocol & _NO_BODY_REPLY:
+                await read(reader)
+        writer.write(end[0])
+        while (await read(reader))[0] not in _ENDS:
+            pass
+        writer.write(packet(b"Q"))
+    finally:
+        writer.close()
+
+
+def bodies(socket: str, pid: int, signed: Signed, sizes: tuple[int, ...] = BODY_SIZES) -> dict[str, list[float]]:
+    """CPU milliseconds a message, for each kind of body and size."""
+    found: dict[str, list[float]] = {}
+    for name, unit in BODIES.items():
+        asyncio.run(_send(socket, signed, unit, 1000))
+        for size in sizes:
+            times = max(3, min(100, 15_000_000 // size))  # a clock tick is 10 ms
+            before = cpu_seconds([pid])
+            for _ in range(times):
+                asyncio.run(_send(socket, signed, unit, size))
+            found.setdefault(name, []).append((cpu_seconds([pid]) - before) / times * 1000)
+    return found
+
+
+def idle(strain: Strain, jobs: list[Signed], socket: str, pid: int, count: int, connections: int = 200) -> None:
+    """The same load without and with connections on which nothing happens."""
+
+    async def held() -> None:
+        opened = [await _open(socket) for _ in range(connections)]
+        before, started = cpu_seconds([pid]), time.perf_counter()
+        await asyncio.sleep(3)
+        strain.idle_cpu = (cpu_seconds([pid]) - before) / (time.perf_counter() - started) * 1000
+        with_them.append(await asyncio.to_thread(milter_load.drive, jobs, socket, [pid], count, 16))
+        for _, writer, _ in opened:
+            writer.close()
+
+    with_them: list[Measured] = []
+    milter_load.drive(jobs, socket, [pid], count, 16)
+    without = milter_load.drive(jobs, socket, [pid], count, 16)
+    asyncio.run(held())
+    strain.idle, strain.idle_count = (without, with_them[0]), connections
+
+
+def huge(strain: Strain, socket: str, pid: int, signed: Signed, size: int, messages: int = 50) -> None:
+    """Many huge messages side by side; the largest process' memory is looked at ten times a second."""
+    seen: list[float] = []
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.1):
+            seen.append(max(rss_mib(child) for child in family([pid])))
+
+    async def all_at_once() -> None:
+        await asyncio.gather(*(_send(socket, signed, BODIES["plain text"], size) for _ in range(messages)))
+
+    before, started = max(rss_mib(child) for child in family([pid])), time.perf_counter()
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        asyncio.run(all_at_once())
+    finally:
+        done.set()
+        watcher.join()
+    strain.huge_seconds = time.perf_counter() - started
+    strain.huge = f"{messages} messages of {size / 1e6:.0f} MB"
+    strain.huge_rss = (before, seen[len(seen) // 2], max(seen))
+
+
+def killed(strain: Strain, jobs: list[Signed], port: int, pid: int, count: int, log: Path) -> None:
+    """Kill the busiest worker in the middle of a load through Postfix; what was accepted is counted at the far end."""
+    workers = family([pid]) - {pid}
+    before = _delivered(log)
+    busiest = max(workers, key=lambda worker: cpu_seconds([worker]))
+    timer = threading.Timer(1.0, os.kill, (busiest, signal.SIGKILL))
+    timer.start()
+    try:
+        strain.killed = smtp_load.drive(jobs, "127.0.0.1", port, count, 16)
+    finally:
+        timer.join()
+    deadline = time.monotonic() + 20
+    while _delivered(log) - before < strain.killed.messages and time.monotonic() < deadline:
+        time.sleep(0.2)
+    strain.delivered = _delivered(log) - before
+    strain.workers = len(workers), len(family([pid]) - {pid})
+
+
+def _delivered(log: Path) -> int:
+    return log.read_bytes().count(b"status=sent")
+
+
+def rss_mib(pid: int) -> float:
+    """Resident memory now."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
+    except OSError:
+        return 0.0
