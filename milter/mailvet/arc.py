@@ -4,18 +4,17 @@ The newest ARC-Message-Signature has to verify, and every ARC-Seal from the newe
 message signatures need not, and decide `oldest_pass` alone. Every failure is final. RFC 8617 has no
 temporary result, so DNS trouble is `fail` too, but marked, and its reason is in the comment and the log.
 
-A chain never changes the DMARC verdict. What a trusted sealer saw is a fact for policy: the seals from the
-newest down to that sealer's all have to be trusted, since whoever stands above may have changed everything
-(§7.2, §9), and the lowest of them is the one that took the message from outside.
+A chain never changes the DMARC verdict; what a trusted sealer saw of it (arc_trust) is a fact for policy.
 
 Raises     nothing
-Not here   structure (arc_sets); sealing
+Not here   structure (arc_sets), whose word counts (arc_trust); sealing
 """
 
 from dataclasses import dataclass
 
-from mailvet import authresults_parse
-from mailvet.arc_sets import ArcSet, Sets, collect
+from mailvet import arc_sets, arc_trust
+from mailvet.arc_fields import SignedBy
+from mailvet.arc_sets import ArcSet, Sets
 from mailvet.bodyhash import BodyDigest, BodyHash, Canon
 from mailvet.canonical import HeaderForms, without_signature
 from mailvet.dkim import Ask, Tools, fetch_key
@@ -34,19 +33,25 @@ class Chain:
 
     @property
     def digests(self) -> frozenset[BodyDigest]:
-        """What the body has to be hashed for: few, as signers hash alike."""
-        return frozenset(each.message.digest for each in self.sets.found)
+        """What the body has to be hashed for: the newest signature, and older ones as far as it costs little.
+
+        Without l= they share two hashes at most, however many they are.
+        """
+        wanted = [each.message.digest for each in self.sets.found]
+        return frozenset(wanted[-1:] + [digest for digest in wanted if digest.length is None])
 
     @property
     def questions(self) -> tuple[tuple[str, Kind], ...]:
-        """The keys that will be needed."""
-        names = [each.seal.key_name for each in self.sets.found]
-        names += [each.message.key_name for each in self.sets.found[-1:]]
+        """The keys that will be needed, unless the chain breaks."""
+        newest_first = self.sets.found[::-1]
+        names = [each.message.by.key_name for each in newest_first[:1]]
+        names += [each.seal.key_name for each in newest_first]
         return tuple((name, Kind.TXT) for name in dict.fromkeys(names))
 
 
 def prepare(headers: Headers, parse_tags: ParseTags, limits: LimitSettings) -> Chain:
-    return Chain(collect(headers, parse_tags, limits))
+    """Total, and next to nothing for a message without ARC fields."""
+    return Chain(arc_sets.collect(headers, parse_tags, limits))
 
 
 def judge(
@@ -55,40 +60,45 @@ def judge(
     bodies: dict[BodyDigest, BodyHash],
     ask: Ask,
     tools: Tools,
+    now: float,
     trusted: frozenset[str] = frozenset(),
 ) -> ArcVerdict:
-    """The chain's verdict. `trusted`: the sealers whose word policy may use, as A-labels."""
+    """The chain's verdict. `trusted`: domains of the sealers whose word policy may use."""
     sets = chain.sets
-    if not sets.count:
-        return ArcVerdict(result=ArcResult.NONE)
-    sealers = tuple(each.seal.domain for each in sets.found)
     if sets.problem:
         return ArcVerdict(result=ArcResult.FAIL, instances=sets.count, problem=sets.problem)
-    work = _Chain(sets.found, forms, bodies, ask, tools)
-    problem = work.message(sets.count)
+    if not sets.found:
+        return ArcVerdict(result=ArcResult.NONE)
+    check = _Check(sets.found, forms, bodies, ask, tools, now)
+    problem = check.message(sets.count)
     for instance in range(sets.count, 0, -1):
-        problem = problem or work.seal(instance)
+        problem = problem or check.seal(instance)
+    sealers = tuple([each.seal.domain for each in sets.found])
     if problem:
         return ArcVerdict(
             result=ArcResult.FAIL,
             instances=sets.count,
             sealers=sealers,
-            temporary=work.temporary,
-            secure=work.secure(),
+            temporary=check.temporary,
+            secure=check.secure(),
             problem=problem,
         )
+    secure = check.secure()  # older message signatures decide nothing
+    oldest_pass = check.oldest_pass()
+    word = arc_trust.word(sets.found, forms.headers, trusted) if trusted else arc_trust.NONE
     return ArcVerdict(
         result=ArcResult.PASS,
         instances=sets.count,
         sealers=sealers,
-        oldest_pass=work.oldest_pass(),
-        sealed=_sealed(sets.found, forms.headers, trusted),
-        secure=work.secure(),
+        oldest_pass=oldest_pass,
+        sealed=word.said,
+        sealed_by=word.sealer,
+        secure=secure,
     )
 
 
-class _Chain:
-    """Verifying the signatures of one chain."""
+class _Check:
+    """Verifying the signatures of one chain; each method says why not, or "" where one verifies."""
 
     def __init__(
         self,
@@ -97,66 +107,51 @@ class _Chain:
         bodies: dict[BodyDigest, BodyHash],
         ask: Ask,
         tools: Tools,
+        now: float,
     ) -> None:
         self._sets, self._forms, self._bodies = sets, forms, bodies
-        self._ask, self._tools = ask, tools
+        self._ask, self._tools, self._now = ask, tools, now
         self._secure: set[bool | None] = set()
         self.temporary = False
 
     def message(self, instance: int) -> str:
-        """Why an ARC-Message-Signature does not verify; "" if it does."""
+        """An ARC-Message-Signature: what the field says, the body, and only then the key."""
         each = self._sets[instance - 1]
-        says = each.message
-        canon, at = says.header_canon, each.message_at
-        if self._bodies[says.digest].digest != says.body_hash:
+        says, at = each.message, each.message_at
+        if says.expires is not None and says.expires < self._now:  # RFC 6376 §3.5
+            return f"instance {instance}: the message signature has expired"
+        body = self._bodies.get(says.digest)
+        if body is None or body.digest != says.body_hash:
             return f"instance {instance}: body hash did not verify"
+        canon = says.header_canon
         data = self._forms.signed(canon, says.names, at)
         data += without_signature(canon, self._forms.headers.fields[at])
-        return self._check("message signature", instance, says.key_name, says.key_type, says.signature, data)
+        return self._verify(f"instance {instance}: message signature", says.by, data)
 
     def seal(self, instance: int) -> str:
-        """Why an ARC-Seal does not verify; "" if it does. RFC 8617 §5.1.1: relaxed, set after set, its own last."""
-        each = self._sets[instance - 1]
-        positions = [at for one in self._sets[:instance] for at in (one.results_at, one.message_at, one.seal_at)]
-        data = b"".join([self._forms.form(Canon.RELAXED, at) for at in positions[:-1]])
-        data += without_signature(Canon.RELAXED, self._forms.headers.fields[each.seal_at])
-        seal = each.seal
-        return self._check("seal", instance, seal.key_name, seal.key_type, seal.signature, data)
+        """An ARC-Seal. RFC 8617 §5.1.1: relaxed, set after set from the first, and itself at the end."""
+        sets = self._sets[:instance]
+        positions = [at for each in sets for at in (each.results_at, each.message_at, each.seal_at)]
+        own = positions.pop()
+        data = b"".join([self._forms.form(Canon.RELAXED, at) for at in positions])
+        data += without_signature(Canon.RELAXED, self._forms.headers.fields[own])
+        return self._verify(f"instance {instance}: seal", sets[-1].seal, data)
 
-    def _check(self, what: str, instance: int, name: str, key_type: str, signature: bytes, data: bytes) -> str:
-        found = fetch_key(name, key_type, self._ask, self._tools)
+    def _verify(self, what: str, by: SignedBy, data: bytes) -> str:
+        found = fetch_key(by.key_name, by.key_type, self._ask, self._tools)
         self._secure.add(found.secure)
         if found.key is None:
             self.temporary = found.result is DkimResult.TEMPERROR
-            return f"instance {instance}: {what}: {found.problem}"
-        if not found.key.verify(signature, data):
-            return f"instance {instance}: {what} did not verify"
-        return ""
+            return f"{what}: {found.problem}"
+        return "" if found.key.verify(by.signature, data) else f"{what} did not verify"
 
     def oldest_pass(self) -> int:
-        """RFC 8617 §5.2 step 6: the lowest instance whose message signature still verifies, 0 if all do."""
+        """RFC 8617 §5.2 step 5: the lowest instance down to which the message signatures verify; 0 if all do."""
         for instance in range(len(self._sets) - 1, 0, -1):
             if self.message(instance):
-                self.temporary = False
                 return instance + 1
         return 0
 
     def secure(self) -> bool | None:
+        """Were all keys DNSSEC-validated? None where it is not known of one."""
         return False if False in self._secure else None if None in self._secure or not self._secure else True
-
-
-def _sealed(sets: tuple[ArcSet, ...], headers: Headers, trusted: frozenset[str]) -> str:
-    """What the lowest of the trusted sealers at the top said of DMARC: "dmarc=pass" or the like, else ""."""
-    lowest = None
-    for each in reversed(sets):
-        if each.seal.domain not in trusted:
-            break
-        lowest = each
-    if lowest is None:
-        return ""
-    _, _, payload = headers.fields[lowest.results_at].value.partition(b";")
-    parsed = authresults_parse.parse(payload)
-    if parsed is None:
-        return ""
-    said = {result.result for result in parsed.results if result.method == "dmarc"}
-    return f"dmarc={said.pop()}" if len(said) == 1 else ""

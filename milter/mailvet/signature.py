@@ -63,23 +63,18 @@ class Unusable:
     prefix: str = ""
 
 
-def read(value: bytes, parse_tags: ParseTags, limits: LimitSettings, *, arc: bool = False) -> Signature | Unusable:
-    """The signature in this field value. `arc`: an ARC-Message-Signature, which has no v=, whose i= is the
-    instance, which need not sign From, and which is relaxed where it has no c= (RFC 8617 §4.1.2)."""
+def read(value: bytes, parse_tags: ParseTags, limits: LimitSettings) -> Signature | Unusable:
+    """The signature in this field value."""
     tags = parse_tags(value)
     if isinstance(tags, str):
         return _neutral(tags)
-    if arc:
-        tags = {b"c": b"relaxed/relaxed"} | tags | {b"v": b"1"}
-        tags.pop(b"i", None)
-        tags[b"h"] = b":".join(name for name in tags.get(b"h", b"").split(b":") if name.strip(_BLANKS))
     missing = [name.decode() for name in _REQUIRED if name not in tags]
     if missing:
         return _neutral(f"tag {', '.join(missing)} missing")
     get = tags.get
     kept = len(value) < _KEPT_LENGTH  # what is remembered is bounded
     style = (_style if kept else _style.__wrapped__)(
-        tags[b"v"], tags[b"a"], get(b"c"), tags[b"d"], tags[b"s"], tags[b"h"], get(b"i"), get(b"q"), limits.signed_fields, arc
+        tags[b"v"], tags[b"a"], get(b"c"), tags[b"d"], tags[b"s"], tags[b"h"], get(b"i"), get(b"q"), limits.signed_fields
     )
     packed = _compact(tags[b"b"])
     prefix = packed[:8].decode("ascii", "replace")
@@ -134,7 +129,7 @@ class _Style(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def _style(
-    v: bytes, a: bytes, c: bytes | None, d: bytes, s: bytes, h: bytes, i: bytes | None, q: bytes | None, most: int, arc: bool
+    v: bytes, a: bytes, c: bytes | None, d: bytes, s: bytes, h: bytes, i: bytes | None, q: bytes | None, most: int
 ) -> _Style | Unusable:
     """Those tags checked, once for all messages of a signer; or what is wrong with them."""
     domain, selector = host_name(d), host_name(s)
@@ -148,7 +143,7 @@ def _style(
     if algorithm not in ALGORITHMS:
         return _neutral("unknown algorithm", **known)
     known["algorithm"] = algorithm
-    canons, names = canonicalisation(c), field_names(h, most) if h or not arc else ()
+    canons, names = canonicalisation(c), field_names(h, most)
     if v != b"1":
         return _neutral("v= is not 1", **known)
     if canons is None:
@@ -157,7 +152,7 @@ def _style(
         return _neutral(names, **known)
     if b"dns/txt" not in [method.strip(_BLANKS) for method in (q or b"dns/txt").split(b":")]:
         return _neutral("q= names no known method", **known)
-    if b"from" not in names and not arc:
+    if b"from" not in names:
         problem = "From is not signed (RFC 6376 §5.4)"
         return Unusable(result=DkimResult.PERMERROR, problem=problem, **known)
     identity = _identity(i, domain)

@@ -122,7 +122,8 @@ class ArcVerdict:
     instances: int = 0  # ARC sets in the message
     sealers: tuple[str, ...] = ()  # d= of the ARC-Seals, instance 1 first
     oldest_pass: int | None = None  # RFC 8617 §5.2: lowest instance whose AMS still verifies; 0 = all
-    sealed: str = ""  # what the newest trusted sealer said of DMARC: "dmarc=pass", else ""
+    sealed: str = ""  # what the trusted sealer that counts (arc) said of this author's DMARC: "dmarc=pass", else ""
+    sealed_by: str = ""  # that sealer
     temporary: bool = False  # DNS trouble was the reason
     secure: bool | None = None
     problem: str = ""

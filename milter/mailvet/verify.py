@@ -57,12 +57,12 @@ def verify(transaction: Transaction, engine: Engine) -> Report:
     forms = HeaderForms(t.headers)
     bodies = t.hasher.finish() if t.hasher is not None else {}
     signatures = guarded("dkim", lambda: _signatures(t, engine, forms, bodies), _no_dkim)
-    chain = guarded("arc", lambda: _chain(t, engine, forms, bodies), _no_arc)
     who = guarded("author", lambda: _author(t, engine), _nothing)
     verdict = _no_dmarc(t)
     if who is not None:
         verdict = guarded("dmarc", lambda: dmarc.check(who, spf, signatures, lookups.ask), _no_dmarc)
     # last, since a sender's slow name servers must not use up the time that DMARC depends on
+    chain = guarded("arc", lambda: _chain(t, engine, forms, bodies), _no_arc)
     came_from = guarded("iprev", lambda: iprev.check(t.address, lookups), _no_iprev)
     helo = guarded("spf helo", lambda: engine.spf.check_helo(t.address, t.helo, lookups, receiver), _no_spf_helo)
     flag = guarded("breach", lambda: _breach(t, engine, who, verdict), _nothing)
@@ -144,7 +144,7 @@ def _chain(t: Transaction, engine: Engine, forms: HeaderForms, bodies: dict[Body
     if t.chain is None:
         return ArcVerdict(result=ArcResult.FAIL, problem="not looked at: too many or too large header fields (limit)")
     sealers = frozenset(engine.settings.trust.sealers)
-    return arc.judge(t.chain, forms, bodies, t.lookups.ask, engine.tools, sealers)
+    return arc.judge(t.chain, forms, bodies, t.lookups.ask, engine.tools, engine.now(), sealers)
 
 
 def _author(t: Transaction, engine: Engine) -> Author | NoAuthor | None:
