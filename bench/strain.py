@@ -29,7 +29,7 @@ BODIES = {
     "` x`": b" x",
 }
 _NO_BODY_REPLY = 0x80000
-_ENDS = b"artyd"  # replies that end a message
+_ENDS = b"acrtyd"  # replies that end a message; `c`, continue, does at its last step
 
 Signed = tuple[bytes, dict[str, Any]]  # header fields, envelope
 
