@@ -65,6 +65,8 @@ def _folded(line: str) -> str:
 
 def _words(line: str) -> list[str]:
     """Split at blanks; a quoted string stays whole, as a fold would change what it says."""
+    if '"' not in line:
+        return line.split(" ")
     words: list[str] = []
     open_quote = False
     for word in line.split(" "):

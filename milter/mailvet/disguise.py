@@ -32,8 +32,7 @@ def names_like(headers: Headers, *wanted: bytes) -> list[bytes]:
 
 def hidden(headers: Headers, *wanted: bytes) -> list[Hidden]:
     """Lines inside other fields' values that begin with one of these lower-case names and a colon."""
-    text = b"\0".join([field.value for field in headers.fields])
-    squeezed = text.lower().translate(None, b" \t")
+    squeezed = headers.squeezed()
     if not any(b"\n" + name + b":" in squeezed or b"\r" + name + b":" in squeezed for name in wanted):
         return []  # so for nearly every message, and quickly
     found = []

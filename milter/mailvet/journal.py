@@ -19,15 +19,22 @@ Line = dict[str, str | int | float | list[str]]
 
 
 def record(
-    outcome: Outcome, envelope: Envelope, milliseconds: float, questions: int, *, local_parts: bool, size: int
+    outcome: Outcome,
+    envelope: Envelope,
+    queue_id: str,
+    milliseconds: float,
+    questions: int,
+    *,
+    local_parts: bool,
+    size: int,
 ) -> Line:
     """The pairs of one message. `milliseconds`: our own time at end of message; `questions`: asked of the DNS."""
     report, disposition = outcome.report, outcome.disposition
     sender = envelope.mail_from
     line: Line = {
         "event": "message",
-        "id": loggable(envelope.queue_id),
-        "client": loggable(report.remote_ip or envelope.address),
+        "id": loggable(queue_id),
+        "client": report.remote_ip or loggable(envelope.address),
         "helo": loggable(envelope.helo),
         "from": loggable(sender if local_parts else sender.rpartition("@")[2]),
         "action": disposition.action.value,

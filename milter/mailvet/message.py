@@ -19,12 +19,13 @@ class Field(NamedTuple):
 class Headers:
     """The header fields of one message, topmost first, and where each name occurs."""
 
-    __slots__ = ("by_name", "fields", "size")
+    __slots__ = ("_squeezed", "by_name", "fields", "size")
 
     def __init__(self) -> None:
         self.fields: list[Field] = []
         self.by_name: dict[bytes, list[int]] = {}  # lower-case name -> positions in `fields`
         self.size = 0  # octets of names and values
+        self._squeezed = b""
 
     def add(self, name: bytes, value: bytes) -> bytes:
         """Append a field; returns its lower-case name, white space before the colon removed."""
@@ -34,6 +35,13 @@ class Headers:
         fields.append(Field(name, value))
         self.size += len(name) + len(value)
         return key
+
+    def squeezed(self) -> bytes:
+        """All values in lower case without blanks, joined by NUL; made once, when the header is complete."""
+        if not self._squeezed:
+            text = b"\0".join([value for _, value in self.fields])
+            self._squeezed = text.lower().translate(None, b" \t")
+        return self._squeezed
 
     def values(self, key: bytes) -> list[bytes]:
         """Values of all fields with this lower-case name, topmost first."""
@@ -49,4 +57,3 @@ class Envelope:
     helo: str = ""
     mail_from: str = ""  # without angle brackets; "" is the null reverse-path
     login: str = ""  # {auth_authen}
-    queue_id: str = ""

@@ -9,7 +9,6 @@ Raises     nothing of its own: what goes wrong is a verdict, and forged fields s
 Not here   the order of the questions (verify), libmilter (adapters.pymilter)
 """
 
-import dataclasses
 import time
 from typing import Final
 
@@ -156,7 +155,8 @@ class Session:
         assert transaction is not None
         return journal.record(
             outcome,
-            dataclasses.replace(transaction.envelope, queue_id=transaction.queue_id),
+            transaction.envelope,
+            transaction.queue_id,
             self.milliseconds,
             self.questions,
             local_parts=self._engine.settings.log.local_parts,
