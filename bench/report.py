@@ -81,7 +81,8 @@ def steady(strain: Strain) -> str:
     others = ", ".join(f"{number} × {code}" for code, number in sorted(strain.killed.errors.items())) or "none"
     return "\n".join(
         [
-            f"- {strain.idle_count} idle connections: {strain.idle_cpu:.1f} ms CPU a second while nothing happens; "
+            f"- {strain.idle_count} idle connections: {strain.idle_cpu[1]:.1f} ms CPU a second while nothing happens, "
+            f"{strain.idle_cpu[0]:.1f} ms without them; "
             f"a message costs {with_them.cpu:.3f} ms with them, {without.cpu:.3f} ms without.",
             f"- {strain.huge} side by side in {strain.huge_seconds:.0f} s: the largest process had "
             f"{before:.0f} MiB before, {half:.0f} MiB half way, {peak:.0f} MiB at most.",

@@ -40,7 +40,7 @@ class Strain:
 
     bodies: dict[str, list[float]] = field(default_factory=dict)  # CPU ms by BODY_SIZES
     idle: tuple[Measured, Measured] | None = None  # the same load without and with idle connections
-    idle_cpu: float = 0.0  # ms a second while nothing happens, with them
+    idle_cpu: tuple[float, float] = (0, 0)  # ms a second while nothing happens, without and with them
     idle_count: int = 0
     huge: str = ""  # how many of which size
     huge_rss: tuple[float, float, float] = (0, 0, 0)  # MiB of the largest process: before, half way, peak
@@ -99,9 +99,7 @@ def idle(strain: Strain, jobs: list[Signed], socket: str, pid: int, count: int, 
 
     async def held() -> None:
         opened = [await _open(socket) for _ in range(connections)]
-        before, started = cpu_seconds([pid]), time.perf_counter()
-        await asyncio.sleep(3)
-        strain.idle_cpu = (cpu_seconds([pid]) - before) / (time.perf_counter() - started) * 1000
+        strain.idle_cpu = quiet, await asyncio.to_thread(_cpu_at_rest, pid)
         with_them.append(await asyncio.to_thread(milter_load.drive, jobs, socket, [pid], count, 16))
         for _, writer, _ in opened:
             writer.close()
@@ -109,8 +107,15 @@ def idle(strain: Strain, jobs: list[Signed], socket: str, pid: int, count: int, 
     with_them: list[Measured] = []
     milter_load.drive(jobs, socket, [pid], count, 16)
     without = milter_load.drive(jobs, socket, [pid], count, 16)
+    quiet = _cpu_at_rest(pid)
     asyncio.run(held())
     strain.idle, strain.idle_count = (without, with_them[0]), connections
+
+
+def _cpu_at_rest(pid: int, seconds: float = 5.0) -> float:
+    before = cpu_seconds([pid])
+    time.sleep(seconds)
+    return (cpu_seconds([pid]) - before) / seconds * 1000
 
 
 def huge(strain: Strain, socket: str, pid: int, signed: Signed, size: int, messages: int = 50) -> None:
@@ -134,7 +139,7 @@ def huge(strain: Strain, socket: str, pid: int, signed: Signed, size: int, messa
         done.set()
         watcher.join()
     strain.huge_seconds = time.perf_counter() - started
-    strain.huge = f"{messages} messages of {size / 1e6:.0f} MB"
+    strain.huge = f"{messages} messages of {size / 1e6:g} MB"
     strain.huge_rss = (before, seen[len(seen) // 2], max(seen))
 
 
