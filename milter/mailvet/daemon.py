@@ -31,17 +31,17 @@ from mailvet.adapters.logs import Log, complain
 from mailvet.adapters.openssl import load
 from mailvet.adapters.pyspf import SpfChecker
 from mailvet.adapters.sdnotify import notify
-from mailvet.breach_client import BreachClient
 from mailvet.config_rules import split_server
 from mailvet.dkim import Tools
 from mailvet.engine import BreachFeed, Engine, parse_networks
 from mailvet.outcome import Outcome
 from mailvet.session import Session
-from mailvet.settings import DnsSettings, Settings
+from mailvet.settings import BreachSettings, DnsSettings, Settings
 from mailvet.supervisor import Child, Supervisor
 
 if TYPE_CHECKING:
     from mailvet.adapters.metrics import Meter
+    from mailvet.breach_client import BreachClient
 
 _DRAIN = signal.SIGUSR1
 _FINISH = 30.0  # seconds a worker gets for messages in progress
@@ -177,6 +177,12 @@ class _Daemon:
         _Worker(self._settings, self._log, self._metrics.Meter(), self._breach_socket).run(first=number == 0)
 
 
+def _breach_client(path: Path, settings: BreachSettings) -> "BreachClient":
+    from mailvet.breach_client import BreachClient  # only where the look-up is on
+
+    return BreachClient(path, settings)
+
+
 class _Worker:
     """One process that answers Postfix."""
 
@@ -185,7 +191,7 @@ class _Worker:
         self._log = log
         self._meter = meter
         self._resolver = Resolver(settings.dns)
-        self._breach = BreachClient(breach_socket, settings.breach) if settings.breach.enabled else None
+        self._breach = _breach_client(breach_socket, settings.breach) if settings.breach.enabled else None
         self._engine = make_engine(settings, self._resolver, self._surprise, self._breach)
 
     def run(self, *, first: bool) -> None:

@@ -111,6 +111,8 @@ class BreachSettings:
     api_key_file: str = "/etc/mailvet/hibp.key"
     url: str = "https://haveibeenpwned.com/api/v3/breachedaccount/range/{prefix}"
     wait: Seconds = 1.0
+    own_domains: tuple[str, ...] = ()  # never asked about, nor their subdomains
+    exclude: tuple[str, ...] = ()  # domains or whole addresses never asked about
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
