@@ -1,0 +1,439 @@
+"""ARC chains sealed at test time: what holds, what breaks it, how far back it reaches, and whose word counts."""
+
+from dataclasses import replace
+
+import pytest
+
+from mailvet import arc, taglist
+from mailvet.adapters.openssl import load
+from mailvet.bodyhash import BodyHasher
+from mailvet.canonical import HeaderForms
+from mailvet.dkim import Tools
+from mailvet.ports import Kind, Trouble
+from mailvet.settings import DkimSettings, LimitSettings
+from mailvet.verdict import ArcResult, ArcVerdict
+from sealer import ARC, Mail, Sealer, letter, seal, zone_of
+from zone import Zone
+
+NOW = 1_800_000_000.0
+RESULTS, MESSAGE, SEAL = ARC
+ONE, TWO, THREE = Sealer("one.example"), Sealer("two.example", number=1), Sealer("three.example", kind="ed25519")
+ALL = (ONE, TWO, THREE)
+
+
+def judged(
+    mail: Mail, zone: Zone | None = None, *, sets: int = 50, now: float = NOW, trusted: frozenset[str] = frozenset()
+) -> ArcVerdict:
+    limits = LimitSettings(arc_sets=sets)
+    headers = mail.headers
+    chain = arc.prepare(headers, taglist.parse, limits)
+    hasher = BodyHasher(chain.digests)
+    hasher.feed(mail.body)
+    tools = Tools(taglist.parse, load, limits, DkimSettings())
+    ask = (zone or zone_of(*ALL)).ask
+    return arc.judge(chain, HeaderForms(headers), hasher.finish(), ask, tools, now, trusted)
+
+
+def chain_of(*sealers: Sealer) -> Mail:
+    mail = letter()
+    for sealer in sealers:
+        mail = seal(mail, sealer)
+    return mail
+
+
+def posted(mail: Mail) -> Mail:
+    """What a mailing list does before it seals: a tag in the subject, a footer."""
+    subject = next(at for at, (name, _) in enumerate(mail.fields) if name == b"Subject")
+    return replace(mail.with_value(subject, b" [list] A subject"), body=mail.body + b"-- \r\nthe list\r\n")
+
+
+# --- chains that hold ---
+
+
+@pytest.mark.parametrize("form", ["relaxed/relaxed", "relaxed/simple", "simple/relaxed", "simple/simple", "relaxed"])
+@pytest.mark.parametrize("sealer", [ONE, THREE, Sealer("wide.example", kind="3072")], ids=lambda s: s.kind)
+def test_one_set_in_each_form_and_with_each_key(form: str, sealer: Sealer) -> None:
+    found = judged(seal(letter(b"a  b \r\n\r\n"), sealer, form=form), zone_of(sealer))
+    assert found == ArcVerdict(result=ArcResult.PASS, instances=1, sealers=(sealer.domain,), oldest_pass=0)
+
+
+def test_three_hops_that_change_nothing() -> None:
+    found = judged(chain_of(ONE, TWO, THREE))
+    assert (found.result, found.oldest_pass) == (ArcResult.PASS, 0)
+    assert found.sealers == ("one.example", "two.example", "three.example")
+
+
+@pytest.mark.parametrize(("changed_after", "oldest_pass"), [(1, 2), (2, 3)])
+def test_a_list_that_changes_and_seals_again(changed_after: int, oldest_pass: int) -> None:
+    """RFC 8617 §5.2 step 5: older message signatures need not verify."""
+    mail = letter()
+    for number, sealer in enumerate(ALL, 1):
+        mail = seal(mail, sealer)
+        if number == changed_after:
+            mail = posted(mail)
+    found = judged(mail)
+    assert (found.result, found.oldest_pass) == (ArcResult.PASS, oldest_pass)
+
+
+def test_oldest_pass_stops_at_the_first_that_fails() -> None:
+    """RFC 8617 §5.2 step 5A: what lies below a broken signature is not looked at, though it may verify."""
+    mail = seal(letter(), ONE)
+    mail = seal(mail, TWO, more="x=1700000001; ")
+    found = judged(seal(mail, ONE))
+    assert (found.result, found.oldest_pass) == (ArcResult.PASS, 3)
+
+
+def test_the_key_of_an_old_message_signature_may_be_gone() -> None:
+    other = Sealer("gone.example", number=2)
+    found = judged(seal(seal(letter(), ONE, message_by=other), TWO))
+    assert (found.result, found.oldest_pass, found.temporary) == (ArcResult.PASS, 2, False)
+
+
+def test_order_of_the_fields_is_no_matter() -> None:
+    mail = chain_of(*ALL)
+    assert judged(replace(mail, fields=mail.fields[::-1][:5][::-1] + mail.fields[:-5][::-1])).result is ArcResult.PASS
+
+
+def test_no_arc_field_is_none_and_asks_nothing() -> None:
+    zone = zone_of(ONE)
+    assert judged(letter(), zone) == ArcVerdict(result=ArcResult.NONE)
+    assert zone.asked == 0
+
+
+@pytest.mark.parametrize("sets", [10, 50])
+def test_as_many_sets_as_the_limit_hold(sets: int) -> None:
+    assert judged(chain_of(*[ONE] * sets), sets=sets).result is ArcResult.PASS
+
+
+@pytest.mark.parametrize("sets", [10, 50])
+def test_one_more_set_than_the_limit_is_refused_unread(sets: int) -> None:
+    zone = zone_of(ONE)
+    found = judged(chain_of(*[ONE] * (sets + 1)), zone, sets=sets)
+    assert (found.result, found.problem) == (ArcResult.FAIL, f"over {sets} sets (limit)")
+    assert zone.asked == 0
+
+
+def test_keys_are_asked_ahead_and_none_besides() -> None:
+    zone = zone_of(*ALL)
+    mail = chain_of(*ALL)
+    questions = arc.prepare(mail.headers, taglist.parse, LimitSettings()).questions
+    judged(mail, zone)
+    assert set(questions) == {(sealer.name, Kind.TXT) for sealer in ALL} == set(zone.questions)
+
+
+def test_many_lengths_cost_no_more_than_three_body_hashes() -> None:
+    mail = letter()
+    for length in range(1, 10):
+        mail = seal(mail, ONE, form=f"relaxed/{'simple' if length % 2 else 'relaxed'}", more=f"l={length}; ")
+    mail = seal(seal(seal(mail, ONE), ONE, form="relaxed/simple"), ONE, more="l=4; ")
+    assert len(arc.prepare(mail.headers, taglist.parse, LimitSettings(arc_sets=50)).digests) == 3
+    assert judged(mail).oldest_pass == 10
+
+
+# --- what breaks a chain ---
+
+# field, instance, what is replaced, by what, and a word of the reason
+CHANGED = [
+    pytest.param(SEAL, 2, b" i=2;", b" i=1;", "two ARC-Seal", id="a duplicate instance"),
+    pytest.param(SEAL, 2, b" i=2;", b" i=3;", "not complete", id="a gap in the seals"),
+    pytest.param(MESSAGE, 2, b" i=2;", b" i=3;", "not complete", id="a gap in the signatures"),
+    pytest.param(RESULTS, 2, b" i=2;", b" i=3;", "not complete", id="a gap in the results"),
+    pytest.param(SEAL, 2, b" i=2;", b" i=0;", "not within", id="i=0"),
+    pytest.param(SEAL, 2, b" i=2;", b" i=-2;", "not the number", id="i=-2"),
+    pytest.param(SEAL, 2, b" i=2;", b" i=002;", "not the number", id="i=002"),
+    pytest.param(SEAL, 2, b" i=2;", b" i=51;", "not within", id="i=51"),
+    pytest.param(SEAL, 2, b" i=2;", b" i=1000000;", "not the number", id="i=1000000 in a seal"),
+    pytest.param(RESULTS, 2, b" i=2;", b" i=1000000;", "not the number", id="i=1000000 in the results"),
+    pytest.param(RESULTS, 2, b" i=2;", b" i=;", "not the number", id="i= without a number"),
+    pytest.param(RESULTS, 2, b" i=2;", b" 2;", "does not begin", id="results without i="),
+    pytest.param(RESULTS, 2, b" i=2;", b" I=2;", "does not begin", id="§3.9: i in lower case"),
+    pytest.param(RESULTS, 2, b" i=2;", b" i=2", "does not begin", id="results without the semicolon"),
+    pytest.param(RESULTS, 2, b" i=2;", b" (i=2;", "unbalanced", id="a comment that does not end"),
+    pytest.param(RESULTS, 2, b" i=2;", b" " + b"(" * 60 + b")" * 60 + b"i=2;", "nested", id="comments in comments"),
+    pytest.param(SEAL, 2, b" cv=pass;", b" cv=fail;", "found the chain broken", id="§5.2 step 2: cv=fail at the top"),
+    pytest.param(SEAL, 1, b" cv=none;", b" cv=fail;", "cv= has to be none", id="§5.2 step 3C: cv=fail below"),
+    pytest.param(SEAL, 1, b" cv=none;", b" cv=pass;", "cv= has to be none", id="§5.2 step 3C: cv=pass at 1"),
+    pytest.param(SEAL, 2, b" cv=pass;", b" cv=none;", "cv= has to be pass", id="§5.2 step 3C: cv=none at 2"),
+    pytest.param(SEAL, 2, b" cv=pass;", b"", "tag cv missing", id="no cv="),
+    pytest.param(SEAL, 2, b" cv=pass;", b" cv=pass; h=from;", "h= is not allowed", id="§4.1.3: h= in a seal"),
+    pytest.param(SEAL, 2, b" cv=pass;", b" cv=pass; cv=pass;", "twice", id="RFC 6376 §3.2: a tag twice"),
+    pytest.param(SEAL, 2, b" cv=pass;", b" cv=pass; nonsense;", "not a tag list", id="a token without ="),
+    pytest.param(SEAL, 2, b" cv=pass;", b" cv=pass;;", "not a tag list", id="two semicolons"),
+    pytest.param(SEAL, 2, b" cv=pass;", b" cv=pass; z=\0;", "control character", id="NUL in a seal"),
+    pytest.param(SEAL, 2, b" t=1700000000;", b" t=yesterday;", "t= is not a number", id="t= in words"),
+    pytest.param(SEAL, 2, b" a=rsa-sha256;", b" a=rsa-sha1;", "unknown algorithm", id="RFC 8301 §3.1: rsa-sha1"),
+    pytest.param(SEAL, 2, b" d=two.example;", b" d=two..example;", "not a name", id="d= that is no name"),
+    pytest.param(SEAL, 2, b" s=s1;", b" s=;", "not a name", id="an empty s="),
+    pytest.param(SEAL, 2, b" t=1700000000;", b" t=1700000001;", "seal did not verify", id="a seal changed"),
+    pytest.param(SEAL, 1, b" t=1700000000;", b" t=1700000001;", "2: seal did not verify", id="a lower seal changed"),
+    pytest.param(RESULTS, 1, b"dmarc=pass", b"dmarc=fail", "2: seal did not verify", id="lower results changed"),
+    pytest.param(RESULTS, 2, b"dmarc=pass", b"dmarc=fail", "2: seal did not verify", id="newest results changed"),
+    pytest.param(MESSAGE, 1, b" s=s1;", b" s=s2;", "2: seal did not verify", id="a lower message signature changed"),
+    pytest.param(MESSAGE, 2, b" h=from", b" h=date : from", "message signature did not verify", id="h= changed"),
+    pytest.param(MESSAGE, 2, b" h=from", b" h=arc-seal : from", "names ARC-Seal", id="§4.1.2: h= names ARC-Seal"),
+    pytest.param(MESSAGE, 2, b" h=from", b" h=" + b"from:" * 200, "limit", id="h= with too many entries"),
+    pytest.param(MESSAGE, 2, b" h=from", b" hh=from", "tag h missing", id="no h="),
+    pytest.param(MESSAGE, 2, b" c=relaxed/relaxed;", b" c=;", "canonicalisation", id="an empty c="),
+    pytest.param(MESSAGE, 2, b" c=relaxed/relaxed;", b" c=lax;", "canonicalisation", id="an unknown c="),
+    pytest.param(MESSAGE, 2, b" c=relaxed/relaxed;", b" q=post;", "q= names no known", id="an unknown q="),
+    pytest.param(MESSAGE, 2, b" c=relaxed/relaxed;", b" l=-1;", "not a number", id="a negative l="),
+    pytest.param(MESSAGE, 2, b" c=relaxed/relaxed;", b" l=" + b"9" * 77 + b";", "not a number", id="l= of 77 digits"),
+    pytest.param(MESSAGE, 2, b" c=relaxed/relaxed;", b" t=5; x=5;", "not after", id="x= that is t="),
+    pytest.param(MESSAGE, 2, b" bh=", b" bh=?", "bh= is not base64", id="bh= that is no base64"),
+]
+
+
+@pytest.mark.parametrize(("name", "instance", "old", "new", "reason"), CHANGED)
+def test_a_field_changed(name: bytes, instance: int, old: bytes, new: bytes, reason: str) -> None:
+    mail = chain_of(ONE, TWO)
+    at = mail.find(name, instance)
+    value = mail.fields[at][1]
+    assert old in value
+    found = judged(mail.with_value(at, value.replace(old, new, 1)))
+    assert found.result is ArcResult.FAIL
+    assert reason in found.problem
+    assert (found.oldest_pass, found.sealed, found.temporary) == (None, "", False)
+
+
+@pytest.mark.parametrize("name", ARC, ids=bytes.decode)
+@pytest.mark.parametrize("instance", [1, 2])
+def test_a_field_missing(name: bytes, instance: int) -> None:
+    mail = chain_of(ONE, TWO)
+    found = judged(mail.without(mail.find(name, instance)))
+    assert (found.result, found.problem) == (ArcResult.FAIL, f"instance {instance} is not complete")
+
+
+@pytest.mark.parametrize("name", ARC, ids=bytes.decode)
+@pytest.mark.parametrize("instance", [1, 2])
+def test_a_field_twice(name: bytes, instance: int) -> None:
+    mail = chain_of(ONE, TWO)
+    found = judged(mail.on_top(mail.fields[mail.find(name, instance)]))
+    assert found.result is ArcResult.FAIL
+    assert f"instance {instance} has two" in found.problem
+
+
+@pytest.mark.parametrize("value", [b"", b" ", b" x", b" ;", b" =", b" i", b" i=1", b" i=1;", b"i=1;cv=none", b" \xff"])
+@pytest.mark.parametrize("name", ARC, ids=bytes.decode)
+def test_a_field_alone_is_a_broken_chain(name: bytes, value: bytes) -> None:
+    """OpenDMARC's crashes (`ARC-Seal: x`, tokens without `=`) as a table."""
+    found = judged(letter().on_top((name, value)))
+    assert (found.result, found.instances) == (ArcResult.FAIL, 1)
+
+
+def test_the_newest_message_signature_counts() -> None:
+    found = judged(posted(chain_of(ONE, TWO)))
+    assert (found.result, found.problem) == (ArcResult.FAIL, "instance 2: body hash did not verify")
+
+
+def test_a_signed_field_changed() -> None:
+    mail = chain_of(ONE, TWO)
+    found = judged(mail.with_value(len(mail.fields) - 1, b" <2@author.example>"))
+    assert found.problem == "instance 2: message signature did not verify"
+
+
+def test_an_expired_newest_message_signature() -> None:
+    mail = seal(letter(), ONE, more="t=1700000000; x=1700000001; ")
+    assert judged(mail, now=1_700_000_000.0).result is ArcResult.PASS
+    assert judged(mail).problem == "instance 1: the message signature has expired"
+
+
+def test_a_set_of_another_message() -> None:
+    """The seals verify: it is the newest message signature that ties them to the message."""
+    mail = chain_of(ONE, TWO)
+    other = letter(author=b"ceo@bank.example")
+    assert judged(Mail(mail.fields[:6] + other.fields, mail.body)).result is ArcResult.FAIL
+
+
+def test_a_lower_set_cut_away() -> None:
+    mail = chain_of(ONE, TWO)
+    cut = mail.without(*[mail.find(name, 1) for name in ARC])
+    assert judged(cut).result is ArcResult.FAIL
+
+
+def test_sets_swapped() -> None:
+    """Every field is genuine, but each seal covers the other order."""
+    mail = seal(seal(letter(), ONE, instance=1), TWO, instance=2)
+    swapped = tuple((n, v.replace(b" i=1;", b" i=9;").replace(b" i=2;", b" i=1;").replace(b" i=9;", b" i=2;"))
+                    for n, v in mail.fields)  # fmt: skip
+    assert judged(replace(mail, fields=swapped)).result is ArcResult.FAIL
+
+
+# --- what may be written otherwise ---
+
+
+@pytest.mark.parametrize("written", [b"i=1;", b"  i\n =\t1 ;", b"(a ; (b)) i (c\\)) = (d) 1 (e);", b" i=01;"])
+def test_the_instance_of_the_results_as_the_grammar_allows(written: bytes) -> None:
+    """RFC 8617 §3.9: comments and folding wherever it likes; §3.4: what follows does not matter."""
+    sealed = seal(letter(), ONE, written=written, results=b"\xff\0 nonsense")
+    assert judged(sealed).result is ArcResult.PASS
+
+
+def test_tags_nobody_knows_are_ignored() -> None:
+    """RFC 6376 §3.2; v= in a message signature too (RFC 8617 §4.1.2), and bh= in a seal."""
+    mail = seal(letter(), ONE, more="v=7; zz=top; ", seal_more="bh=AAAA; c=simple/simple; ")
+    assert judged(mail).result is ArcResult.PASS
+
+
+def test_an_uppercase_status() -> None:
+    """RFC 5234 §2.3: a literal is case-insensitive."""
+    assert judged(seal(letter(), ONE, cv="None")).result is ArcResult.PASS
+
+
+def test_a_u_label() -> None:
+    """RFC 8617 §4.1.4, RFC 8616 §4."""
+    sealer = Sealer("bücher.example")
+    mail = seal(letter(), sealer)
+    zone = Zone({"s1._domainkey.xn--bcher-kva.example": {"TXT": [sealer.record]}})
+    assert judged(mail, zone).sealers == ("xn--bcher-kva.example",)
+
+
+# --- keys ---
+
+
+@pytest.mark.parametrize(
+    ("record", "problem"),
+    [
+        (b"v=DKIM1; p=", "key revoked"),
+        (b"v=DKIM1; p=!", "p= is not base64"),
+        (b"v=DKIM1; k=ed25519; p=AAAA", "another type"),
+        (Sealer("", number=7).record, "did not verify"),
+        (b"x" * 5000, "limit"),
+    ],
+    ids=["revoked", "garbage", "another type", "another key", "a huge record"],
+)
+def test_a_key_that_does_not_do(record: bytes, problem: str) -> None:
+    found = judged(seal(letter(), ONE), Zone({ONE.name: {"TXT": [record]}}))
+    assert (found.result, found.temporary) == (ArcResult.FAIL, False)
+    assert problem in found.problem
+
+
+@pytest.mark.parametrize("trouble", [t for t in Trouble if t is not Trouble.UNRECORDED])
+@pytest.mark.parametrize("asked", ALL, ids=lambda s: s.domain)
+def test_dns_trouble_at_any_key_is_a_marked_failure(asked: Sealer, trouble: Trouble) -> None:
+    """RFC 8617 §5.2.1: all failures are permanent; the log and policy are told that this one need not be."""
+    found = judged(chain_of(*ALL), zone_of(*ALL, **{asked.name: trouble}))
+    assert (found.result, found.temporary, found.sealed) == (ArcResult.FAIL, True, "")
+    assert trouble.value in found.problem
+    assert asked.name in found.problem
+
+
+def test_dns_trouble_at_the_key_of_an_old_message_signature_is_none() -> None:
+    other = Sealer("slow.example", number=2)
+    mail = seal(seal(letter(), ONE, message_by=other), TWO)
+    found = judged(mail, zone_of(*ALL, **{other.name: Trouble.TIMEOUT}))
+    assert (found.result, found.oldest_pass, found.temporary) == (ArcResult.PASS, 2, False)
+
+
+@pytest.mark.parametrize("secure", [True, False, None])
+def test_dnssec_of_the_keys(secure: bool | None) -> None:
+    zone = Zone(zone_of(*ALL).names, secure=secure)
+    assert judged(chain_of(*ALL), zone).secure is secure
+
+
+# --- whose word counts (arc_trust) ---
+
+
+def word(mail: Mail, *trusted: str) -> tuple[str, str]:
+    found = judged(mail, trusted=frozenset(trusted))
+    assert found.result is ArcResult.PASS
+    return found.sealed_by, found.sealed
+
+
+NOBODY = ("", "")
+
+
+def test_a_trusted_sealer_saw_it_pass() -> None:
+    mail = seal(posted(letter()), ONE)
+    assert word(mail, "one.example") == ("one.example", "dmarc=pass")
+    assert word(mail, "One.EXAMPLE") == ("one.example", "dmarc=pass")
+    assert word(mail, "other.example") == word(mail, "example") == word(mail) == NOBODY
+
+
+def test_a_trusted_sealer_saw_it_fail() -> None:
+    assert word(seal(letter(), ONE, dmarc="fail"), "one.example") == ("one.example", "dmarc=fail")
+
+
+def test_a_broken_chain_says_nothing() -> None:
+    mail = posted(seal(letter(), ONE))
+    assert judged(mail, trusted=frozenset(["one.example"])).sealed == ""
+
+
+def test_the_lowest_of_the_trusted_run_counts() -> None:
+    """The list changed the message, so the scanner behind it saw DMARC fail; but it came to the list intact."""
+    mail = seal(posted(seal(letter(), ONE)), TWO, dmarc="fail")
+    assert word(mail, "one.example", "two.example") == ("one.example", "dmarc=pass")
+    assert word(mail, "two.example") == ("two.example", "dmarc=fail")
+
+
+def test_an_untrusted_hop_above_silences_all_below() -> None:
+    mail = seal(posted(seal(letter(), ONE)), TWO)
+    assert word(mail, "one.example") == NOBODY
+
+
+def test_an_untrusted_hop_between_silences_all_below() -> None:
+    mail = seal(seal(seal(letter(), ONE), TWO), THREE, dmarc="fail")
+    assert word(mail, "one.example", "three.example") == ("three.example", "dmarc=fail")
+
+
+def test_an_untrusted_hop_below_is_no_matter() -> None:
+    mail = seal(seal(letter(), ONE, dmarc="fail"), TWO)
+    assert word(mail, "two.example") == ("two.example", "dmarc=pass")
+
+
+@pytest.mark.parametrize(
+    "set_on_top",
+    [
+        pytest.param({"names": ()}, id="From is not signed"),
+        pytest.param({"names": (b"to", b"subject")}, id="only other fields are signed"),
+        pytest.param({"more": "l=5; "}, id="the body is signed in part"),
+        pytest.param({"more": "l=0; "}, id="the body is not signed"),
+    ],
+)
+def test_a_set_that_fits_other_messages_is_no_word(set_on_top: dict[str, object]) -> None:
+    assert word(seal(letter(), ONE, **set_on_top), "one.example") == NOBODY
+    below = seal(seal(letter(), ONE, **set_on_top), TWO, dmarc="fail")
+    assert word(below, "one.example", "two.example") == ("two.example", "dmarc=fail")
+
+
+def test_a_second_author_is_no_author() -> None:
+    mail = seal(letter().on_top((b"From", b" <ceo@bank.example>")), ONE)
+    assert word(mail, "one.example") == NOBODY
+
+
+@pytest.mark.parametrize(
+    "results",
+    [
+        pytest.param(b" one.example; dmarc=pass header.from=other.example", id="of another author"),
+        pytest.param(b" one.example; dmarc=pass", id="of nobody in particular"),
+        pytest.param(b" one.example; spf=pass", id="nothing of DMARC"),
+        pytest.param(b" one.example; none", id="nothing at all"),
+        pytest.param(b" one.example; (dmarc=pass header.from=author.example) spf=fail", id="in a comment"),
+        pytest.param(b' one.example; spf=fail reason="; dmarc=pass header.from=author.example"', id="in quotes"),
+        pytest.param(b" one.example; dmarc=pass header.from=author.example; garbage (", id="and garbage"),
+        pytest.param(
+            b" one.example; dmarc=fail header.from=author.example; dmarc=pass header.from=author.example",
+            id="and the opposite",
+        ),
+        pytest.param(
+            b" one.example; dmarc=pass header.from=author.example header.from=other.example", id="of two authors"
+        ),
+    ],
+)
+def test_what_the_results_do_not_say(results: bytes) -> None:
+    assert word(seal(letter(), ONE, results=results), "one.example") == NOBODY
+
+
+@pytest.mark.parametrize(
+    "results",
+    [
+        b" mx.google.com;\n       dkim=pass header.i=@author.example header.s=s header.b=AbCdEfGh;\n       spf=pass"
+        b" (google.com: domain of a@author.example designates 192.0.2.1 as permitted sender)"
+        b" smtp.mailfrom=a@author.example;\n       dmarc=pass (p=REJECT sp=REJECT dis=NONE) header.from=author.example",
+        b" mx.microsoft.com 1; spf=pass smtp.mailfrom=author.example; dmarc=pass action=none"
+        b" header.from=author.example; dkim=pass header.d=author.example; arc=none",
+        b" mx.example; dmarc=pass (p=none dis=none) header.from=Author.Example;",
+    ],
+    ids=["Google's", "Microsoft's", "capitals and a semicolon at the end"],
+)
+def test_results_as_the_large_sealers_write_them(results: bytes) -> None:
+    assert word(seal(letter(), ONE, results=results), "one.example") == ("one.example", "dmarc=pass")
