@@ -152,9 +152,8 @@ def sealed_data(mail: Mail, instance: int, own: bytes) -> bytes:
     """RFC 8617 §5.1.1; `own` is the seal with an empty b=."""
     lower = [f for n in range(1, instance) for f in (mail.fields[mail.find(kind, n)] for kind in ARC)]
     message, results = mail.fields[:2]
-    return b"".join(_form(field, "relaxed") + b"\r\n" for field in (*lower, results, message)) + _form(
-        (b"ARC-Seal", own), "relaxed"
-    )
+    covered = b"".join(_form(field, "relaxed") + b"\r\n" for field in (*lower, results, message))
+    return covered + _form((b"ARC-Seal", own), "relaxed")
 
 
 def _selected(mail: Mail, names: Iterable[bytes]) -> list[tuple[bytes, bytes]]:

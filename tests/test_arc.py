@@ -237,6 +237,12 @@ def test_an_expired_newest_message_signature() -> None:
     assert judged(mail).problem == "instance 1: the message signature has expired"
 
 
+def test_a_from_field_added_on_top() -> None:
+    """RFC 6376 §8.15: what is signed is the lower one, and what is shown may be the upper one."""
+    found = judged(chain_of(ONE, TWO).on_top((b"From", b" <ceo@bank.example>")))
+    assert found.problem == "instance 2: a From field was added that is not signed (RFC 6376 §8.15)"
+
+
 def test_a_set_of_another_message() -> None:
     """The seals verify: it is the newest message signature that ties them to the message."""
     mail = chain_of(ONE, TWO)
@@ -396,7 +402,7 @@ def test_a_set_that_fits_other_messages_is_no_word(set_on_top: dict[str, object]
 
 
 def test_a_second_author_is_no_author() -> None:
-    mail = seal(letter().on_top((b"From", b" <ceo@bank.example>")), ONE)
+    mail = seal(letter().on_top((b"From", b" <ceo@bank.example>")), ONE, names=(b"from", b"from"))
     assert word(mail, "one.example") == NOBODY
 
 

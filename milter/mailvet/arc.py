@@ -123,6 +123,9 @@ class _Check:
         body = self._bodies.get(says.digest)
         if body is None or body.digest != says.body_hash:
             return f"instance {instance}: body hash did not verify"
+        authors = len(self._forms.headers.by_name.get(b"from", ()))
+        if b"from" in says.names and authors > says.names.count(b"from"):
+            return f"instance {instance}: a From field was added that is not signed (RFC 6376 §8.15)"
         canon = says.header_canon
         data = self._forms.signed(canon, says.names, at)
         data += without_signature(canon, self._forms.headers.fields[at])
