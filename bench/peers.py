@@ -53,6 +53,27 @@ DKIMPY = """
     Syslog no
     AuthservID mx.rcpt.example
 """
+RSPAMD = {
+    "worker-proxy.inc": """
+        bind_socket = "{socket} mode=0777";
+        milter = yes;
+        count = {workers};
+        timeout = 60s;
+        upstream "local" {{ default = yes; self_scan = yes; }}
+    """,
+    "worker-normal.inc": "enabled = false;",
+    "worker-controller.inc": "enabled = false;",
+    "worker-fuzzy.inc": "enabled = false;",
+    "options.inc": """
+        filters = "spf,dkim";
+        local_addrs = ["192.0.2.255"];
+        dns {{ nameserver = ["{resolver}"]; }}
+    """,
+    "logging.inc": 'type = "file"; filename = "{directory}/rspamd.log"; level = "error";',
+    "milter_headers.conf": 'use = ["authentication-results"]; skip_local = false;',
+    "actions.conf": "reject = null; add_header = null; greylist = null;",
+}
+RSPAMD_USED = ("spf", "dkim", "dmarc", "arc", "milter_headers")
 MAILVET = """
     authserv_id = "mx.rcpt.example"
     [milter]
@@ -107,7 +128,27 @@ def _dkimpy_milter(directory: Path, socket: Path) -> list[str]:
     return ["dkimpy-milter", str(config)]
 
 
-_COMMANDS = {"OpenDKIM": _opendkim, "OpenDMARC": _opendmarc, "mailvet": _mailvet, "dkimpy-milter": _dkimpy_milter}
+def _rspamd(directory: Path, socket: Path) -> list[str]:
+    """Of Debian's configuration only the modules that do what mailvet does."""
+    local = directory / "local.d"
+    local.mkdir(exist_ok=True)
+    for module in Path("/etc/rspamd/modules.d").glob("*.conf"):
+        if module.stem not in RSPAMD_USED:
+            (local / module.name).write_text("enabled = false;\n")
+    values = {"socket": socket, "directory": directory, "resolver": resolvers.ADDRESS, "workers": os.cpu_count()}
+    for name, text in RSPAMD.items():
+        (local / name).write_text(textwrap.dedent(text).format(**values) + "\n")
+    places = (f"--var={name}={directory}" for name in ("LOCAL_CONFDIR", "DBDIR", "RUNDIR", "LOGDIR"))
+    return ["rspamd", "-f", "-i", "-u", "root", "-g", "root", "-c", "/etc/rspamd/rspamd.conf", *places]
+
+
+_COMMANDS = {
+    "OpenDKIM": _opendkim,
+    "OpenDMARC": _opendmarc,
+    "mailvet": _mailvet,
+    "dkimpy-milter": _dkimpy_milter,
+    "rspamd": _rspamd,
+}
 
 
 def available(name: str) -> bool:

@@ -38,7 +38,7 @@ def take(jobs: list[tuple[bytes, dict[str, object]]], socket: str, pid: int, sec
     loader.start()
     before = cpu_seconds([pid])
     try:
-        command = [str(spy), "record", "--subprocesses", "--nonblocking", "--format", "raw", "--rate", str(_RATE)]
+        command = [str(spy), "record", "--subprocesses", "--format", "raw", "--rate", str(_RATE)]
         subprocess.run(
             [*command, "--duration", str(seconds), "--output", str(raw), "--pid", str(pid)],
             check=True,

@@ -123,9 +123,11 @@ class _Bench:
 
     def _warm(self, jobs: Jobs) -> None:
         for name in self.names:
+            if name in OTHERS and name in self.results.warm:
+                continue  # slow: once is enough
             with peers.running(name, self.scratch) as milter:
                 socket = str(milter.socket)
-                milter_load.drive(jobs, socket, [milter.pid], 300 // self.less, CONNECTIONS)
+                milter_load.drive(jobs, socket, [milter.pid], 600 // self.less, CONNECTIONS)
                 run = milter_load.drive(jobs, socket, [milter.pid], 2000 // self.less, CONNECTIONS)
             _check(name, run)
             self.results.warm.setdefault(name, []).append(run)
@@ -195,7 +197,8 @@ class _Bench:
 
 
 def _check(name: str, run: Measured) -> None:
-    if run.verified <= 0.9:
+    least = 0.8 if name == "dkimpy-milter" else 0.9  # it says nothing of mail without a signature
+    if run.verified <= least:
         raise Unfit(
             f"{name} gave only {run.verified:.0%} of the messages an Authentication-Results field: {run.errors}"
         )

@@ -146,7 +146,7 @@ def huge(strain: Strain, socket: str, pid: int, signed: Signed, size: int, messa
 def killed(strain: Strain, jobs: list[Signed], port: int, pid: int, count: int, log: Path) -> None:
     """Kill the busiest worker in the middle of a load through Postfix; what was accepted is counted at the far end."""
     workers = family([pid]) - {pid}
-    before = _delivered(log)
+    before = _settled(log, 0)
     busiest = max(workers, key=lambda worker: cpu_seconds([worker]))
     timer = threading.Timer(1.0, os.kill, (busiest, signal.SIGKILL))
     timer.start()
@@ -154,15 +154,20 @@ def killed(strain: Strain, jobs: list[Signed], port: int, pid: int, count: int, 
         strain.killed = smtp_load.drive(jobs, "127.0.0.1", port, count, 16)
     finally:
         timer.join()
-    deadline = time.monotonic() + 20
-    while _delivered(log) - before < strain.killed.messages and time.monotonic() < deadline:
-        time.sleep(0.2)
-    strain.delivered = _delivered(log) - before
+    strain.delivered = _settled(log, before + strain.killed.messages) - before
     strain.workers = len(workers), len(family([pid]) - {pid})
 
 
-def _delivered(log: Path) -> int:
-    return log.read_bytes().count(b"status=sent")
+def _settled(log: Path, least: int) -> int:
+    """Deliveries in Postfix' log once there are so many (or hope is lost) and no more come."""
+    deadline = time.monotonic() + 20
+    found = -1
+    while time.monotonic() < deadline:
+        last, found = found, log.read_bytes().count(b"status=sent")
+        if found == last and found >= least:
+            break
+        time.sleep(1)
+    return found
 
 
 def rss_mib(pid: int) -> float:
