@@ -74,6 +74,7 @@ class Sealer:
     kind: str = "1024"  # RSA bits, or "ed25519"
     selector: str = "s1"
     number: int = 0  # another number, another key
+    spelled: str = ""  # a=, if not as it should be
 
     @property
     def name(self) -> str:
@@ -81,7 +82,7 @@ class Sealer:
 
     @property
     def algorithm(self) -> str:
-        return "ed25519-sha256" if self.kind == "ed25519" else "rsa-sha256"
+        return self.spelled or ("ed25519-sha256" if self.kind == "ed25519" else "rsa-sha256")
 
     @property
     def record(self) -> bytes:
