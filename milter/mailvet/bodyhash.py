@@ -37,35 +37,20 @@ _BLANK_LINES: Final = _CRLF * 16_384  # emitted at a time when held-back empty l
 _RUNS: Final = tuple((b" " * width, b" ") for width in (256, 16, 4, 2, 2))  # enough for a chunk of any run
 
 
-class _Sink:
-    """The hash of a canonical body, or of its first `length` octets."""
-
-    __slots__ = ("_hash", "_room", "hashed")
-
-    def __init__(self, length: int | None) -> None:
-        self._hash = hashlib.sha256()
-        self._room = length
-        self.hashed = 0
-
-    def take(self, data: bytes) -> None:
-        if self._room is not None:
-            data = data[: self._room]
-            self._room -= len(data)
-        self.hashed += len(data)
-        self._hash.update(data)
-
-    def digest(self) -> bytes:
-        return self._hash.digest()
-
-
 class _Stream:
-    """One canonicalisation's octets on their way to its sinks; empty lines at the end are held back."""
+    """One canonicalisation's octets on their way to the hash; empty lines at the end are held back.
 
-    __slots__ = ("_blank_lines", "sinks", "total")
+    However many lengths are asked for, the body is hashed once: a shorter digest is a copy made in passing.
+    """
 
-    def __init__(self) -> None:
-        self.sinks: dict[int | None, _Sink] = {}
-        self.total = 0
+    __slots__ = ("_blank_lines", "_cuts", "_done", "_hash", "_total", "_wanted")
+
+    def __init__(self, wanted: Iterable[BodyDigest]) -> None:
+        self._wanted = tuple(wanted)
+        self._cuts = sorted({length for _, length in self._wanted if length is not None}, reverse=True)
+        self._done: dict[int, bytes] = {}
+        self._hash = hashlib.sha256()
+        self._total = 0
         self._blank_lines = 0  # CRLFs seen last: they count only if something follows (RFC 6376 §3.4.3)
 
     def put(self, data: bytes) -> None:
@@ -86,14 +71,26 @@ class _Stream:
             left -= len(_BLANK_LINES)
 
     def _emit(self, data: bytes) -> None:
-        self.total += len(data)
-        for sink in self.sinks.values():
-            sink.take(data)
+        while self._cuts and self._cuts[-1] <= self._total + len(data):
+            cut = self._cuts.pop()
+            self._hash.update(data[: cut - self._total])
+            data = data[cut - self._total :]
+            self._total = cut
+            self._done[cut] = self._hash.digest()
+        self._hash.update(data)
+        self._total += len(data)
 
-    def end(self, *, empty_is_empty: bool) -> None:
+    def end(self, *, empty_is_empty: bool) -> dict[BodyDigest, BodyHash]:
         """The body is over: what was put ends in exactly one CRLF, if there is anything (RFC 6376 §3.4.3, §3.4.4)."""
-        if self.total or not empty_is_empty:
+        if self._total or not empty_is_empty:
             self._emit(_CRLF)
+        whole, total = self._hash.digest(), self._total
+        found = {}
+        for each in self._wanted:
+            hashed = total if each.length is None else min(each.length, total)
+            digest = whole if each.length is None else self._done.get(each.length, whole)
+            found[each] = BodyHash(digest, hashed, total)
+        return found
 
 
 def _line_ends(data: bytes, start: int) -> int:
@@ -111,20 +108,18 @@ def _line_ends(data: bytes, start: int) -> int:
 
 
 class _Form(Protocol):
-    stream: _Stream
-
     def feed(self, chunk: bytes) -> None: ...
 
-    def finish(self) -> None: ...
+    def finish(self) -> dict[BodyDigest, BodyHash]: ...
 
 
 class _Simple:
     """RFC 6376 §3.4.3: only the empty lines at the end are touched."""
 
-    __slots__ = ("_held", "stream")
+    __slots__ = ("_held", "_stream")
 
-    def __init__(self) -> None:
-        self.stream = _Stream()
+    def __init__(self, wanted: Iterable[BodyDigest]) -> None:
+        self._stream = _Stream(wanted)
         self._held = b""  # a CR at the end of a chunk: its LF may be in the next
 
     def feed(self, chunk: bytes) -> None:
@@ -132,20 +127,20 @@ class _Simple:
             chunk, self._held = self._held + chunk, b""
         if chunk.endswith(b"\r"):
             chunk, self._held = chunk[:-1], b"\r"
-        self.stream.put(chunk)
+        self._stream.put(chunk)
 
-    def finish(self) -> None:
-        self.stream.put(self._held)
-        self.stream.end(empty_is_empty=False)
+    def finish(self) -> dict[BodyDigest, BodyHash]:
+        self._stream.put(self._held)
+        return self._stream.end(empty_is_empty=False)
 
 
 class _Relaxed:
     """RFC 6376 §3.4.4: runs of white space become one space, none stays at the end of a line."""
 
-    __slots__ = ("_held", "stream")
+    __slots__ = ("_held", "_stream")
 
-    def __init__(self) -> None:
-        self.stream = _Stream()
+    def __init__(self, wanted: Iterable[BodyDigest]) -> None:
+        self._stream = _Stream(wanted)
         self._held = b""  # white space and CR at the end of a chunk: what follows decides about them
 
     def feed(self, chunk: bytes) -> None:
@@ -161,12 +156,12 @@ class _Relaxed:
         elif end < len(chunk):
             self._held = b"\r"
             chunk = text
-        self.stream.put(_collapse(chunk))
+        self._stream.put(_collapse(chunk))
 
-    def finish(self) -> None:
+    def finish(self) -> dict[BodyDigest, BodyHash]:
         # white space that ends the body ends its last line too; a lone CR is no line end
-        self.stream.put(b"" if self._held == b" " else self._held)
-        self.stream.end(empty_is_empty=True)
+        self._stream.put(b"" if self._held == b" " else self._held)
+        return self._stream.end(empty_is_empty=True)
 
 
 def _collapse(text: bytes) -> bytes:
@@ -191,21 +186,16 @@ class BodyHasher:
     __slots__ = ("_forms",)
 
     def __init__(self, wanted: Iterable[BodyDigest]) -> None:
-        self._forms: dict[Canon, _Form] = {}
-        for canon, length in wanted:
-            form = self._forms.get(canon)
-            if form is None:
-                form = self._forms[canon] = _Simple() if canon is Canon.SIMPLE else _Relaxed()
-            form.stream.sinks.setdefault(length, _Sink(length))
+        by_canon: dict[Canon, set[BodyDigest]] = {}
+        for each in wanted:
+            by_canon.setdefault(each.canon, set()).add(each)
+        self._forms: list[_Form] = [
+            _Simple(digests) if canon is Canon.SIMPLE else _Relaxed(digests) for canon, digests in by_canon.items()
+        ]
 
     def feed(self, chunk: bytes) -> None:
-        for form in self._forms.values():
+        for form in self._forms:
             form.feed(chunk)
 
     def finish(self) -> dict[BodyDigest, BodyHash]:
-        found = {}
-        for canon, form in self._forms.items():
-            form.finish()
-            for length, sink in form.stream.sinks.items():
-                found[BodyDigest(canon, length)] = BodyHash(sink.digest(), sink.hashed, form.stream.total)
-        return found
+        return {digest: body for form in self._forms for digest, body in form.finish().items()}
