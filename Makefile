@@ -5,9 +5,8 @@ BIN := $(VENV)/bin
 BUILD_PACKAGES := gcc libc6-dev libmilter-dev python3-dev python3-venv
 TEST_PACKAGES := postfix postgresql nsd unbound iproute2 util-linux
 BENCH_PACKAGES := opendkim opendmarc
-SECONDS ?= 600
 
-.PHONY: build demo test lint run bench fuzz conformance clean
+.PHONY: build demo test lint run bench clean
 build: $(VENV)/.built
 
 $(VENV)/.built: pyproject.toml requirements-build.txt requirements-dev.txt Makefile scripts/debian-packages.sh
@@ -37,10 +36,6 @@ run: build
 bench: build
 	scripts/debian-packages.sh $(TEST_PACKAGES) $(BENCH_PACKAGES)
 	$(BIN)/python -m bench.run
-
-fuzz: build
-	$(BIN)/python -m pip install -q --disable-pip-version-check atheris
-	$(BIN)/python tests/fuzz/run.py --seconds $(SECONDS)
 
 clean:
 	rm -rf $(VENV) build *.egg-info milter/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
