@@ -11,17 +11,20 @@ import ipaddress
 import re
 from collections.abc import Iterable, Iterator
 
+from mailvet.breach_match import ALSO
+from mailvet.breach_range import template_problem, url_problem
 from mailvet.settings import Action, Settings
 
 Key = tuple[str, ...]
 _LISTEN = re.compile(r"inet6?:(\d{1,5})(?:@\S+)?|unix:/\S+")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,255}")  # RFC 2045 §5.1: what needs no quoting
+_PROXY = re.compile(r"https?://(?:[^\s/@]+@)?[A-Za-z0-9._\[\]:-]+/?")
 _DOMAIN = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*")
 
 
 def contradictions(settings: Settings) -> list[tuple[Key, str]]:
     """Every mistake in the values, as (key, what is wrong and what would be right)."""
-    return [*_names(settings), *_addresses(settings), *_numbers(settings), *_choices(settings)]
+    return [*_names(settings), *_addresses(settings), *_numbers(settings), *_choices(settings), *_breach(settings)]
 
 
 def _names(s: Settings) -> Iterator[tuple[Key, str]]:
@@ -77,6 +80,14 @@ def _numbers(s: Settings) -> Iterator[tuple[Key, str]]:
         ("limits", "header_bytes"): (limits.header_bytes, 16_384, 16_777_216),
         ("limits", "from_bytes"): (limits.from_bytes, 320, 65536),
         ("breach", "wait"): (s.breach.wait, 0, 30),
+        ("breach", "timeout"): (s.breach.timeout, 0.1, 120),
+        ("breach", "rpm"): (s.breach.rpm, 0, 100_000),
+        ("breach", "delay"): (s.breach.delay, 0, 86_400),
+        ("breach", "queue"): (s.breach.queue, 0, 1_000_000),
+        ("breach", "keep_min"): (s.breach.keep_min, 3600, s.breach.keep_max),
+        ("breach", "keep_max"): (s.breach.keep_max, 3600, 2_592_000),  # who has opted out is gone after 30 days
+        ("breach", "refresh"): (s.breach.refresh, 0, 2_592_000),
+        ("breach", "max_age"): (s.breach.max_age, 86_400, 3_153_600_000),
     }
     for key, (value, low, high) in ranges.items():
         if not low <= value <= high:
@@ -96,6 +107,27 @@ def _choices(s: Settings) -> Iterator[tuple[Key, str]]:
             yield key, f"is one of {', '.join(known)}, not {value!r}"
     if s.policy.on.temperror is Action.REJECT:
         yield ("policy", "on", "temperror"), "a DNS failure is never a permanent reject: accept, quarantine or tempfail"
+
+
+def _breach(s: Settings) -> Iterator[tuple[Key, str]]:
+    breach = s.breach
+    problem = template_problem(breach.url)  # nothing but the prefix may leave the host
+    if problem:
+        yield ("breach", "url"), problem
+    problem = url_problem(breach.api)
+    if problem or "{" in breach.api:
+        yield ("breach", "api"), problem or "has no fields"
+    if not _TOKEN.fullmatch(breach.api_key_header):
+        yield ("breach", "api_key_header"), "has to be the name of a header field"
+    if not breach.contact.isascii() or not breach.contact.isprintable():
+        yield ("breach", "contact"), "has to be printable ASCII"
+    if breach.proxy and not _PROXY.fullmatch(breach.proxy):
+        yield ("breach", "proxy"), 'write "http://proxy.example.org:3128"'
+    for kind in breach.also:
+        if kind not in ALSO:
+            yield ("breach", "also"), f"{kind!r} is none of {', '.join(ALSO)}"
+    if not s.store.url.startswith(("sqlite:///", "postgresql+psycopg://")):
+        yield ("store", "url"), 'write "sqlite:////path" or "postgresql+psycopg://user@host/name"'
 
 
 def split_server(text: str, default_port: int | None = 53) -> tuple[str, int] | None:

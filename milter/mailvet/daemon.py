@@ -26,17 +26,17 @@ from typing import TYPE_CHECKING
 from mailvet import __version__, taglist
 from mailvet.adapters import pymilter
 from mailvet.adapters.dkimpy import parse_tags
-from mailvet.adapters.resolver import Resolver
 from mailvet.adapters.logs import Log, complain
 from mailvet.adapters.openssl import load
 from mailvet.adapters.pyspf import SpfChecker
+from mailvet.adapters.resolver import Resolver
 from mailvet.adapters.sdnotify import notify
 from mailvet.config_rules import split_server
 from mailvet.dkim import Tools
 from mailvet.engine import BreachFeed, Engine, parse_networks
 from mailvet.outcome import Outcome
 from mailvet.session import Session
-from mailvet.settings import BreachSettings, DnsSettings, Settings
+from mailvet.settings import DnsSettings, Settings
 from mailvet.supervisor import Child, Supervisor
 
 if TYPE_CHECKING:
@@ -171,16 +171,16 @@ class _Daemon:
     def _serve_breach(self) -> None:
         from mailvet import breach_service  # HTTP and SQL are loaded here, not in the workers
 
-        breach_service.run(self._settings, self._breach_socket, self._log)
+        breach_service.run(self._settings, self._breach_socket, self._log, self._metrics.Meter().absorb)
 
     def _work(self, number: int) -> None:
         _Worker(self._settings, self._log, self._metrics.Meter(), self._breach_socket).run(first=number == 0)
 
 
-def _breach_client(path: Path, settings: BreachSettings) -> "BreachClient":
+def _breach_client(path: Path) -> "BreachClient":
     from mailvet.breach_client import BreachClient  # only where the look-up is on
 
-    return BreachClient(path, settings)
+    return BreachClient(path)
 
 
 class _Worker:
@@ -191,7 +191,7 @@ class _Worker:
         self._log = log
         self._meter = meter
         self._resolver = Resolver(settings.dns)
-        self._breach = _breach_client(breach_socket, settings.breach) if settings.breach.enabled else None
+        self._breach = _breach_client(breach_socket) if settings.breach.enabled else None
         self._engine = make_engine(settings, self._resolver, self._surprise, self._breach)
 
     def run(self, *, first: bool) -> None:

@@ -8,7 +8,7 @@ Not here   how answers are judged (verify)
 """
 
 from mailvet import author, dmarc, dmarc_record, iprev, spf_terms
-from mailvet.engine import Engine
+from mailvet.engine import BreachFeed, Engine
 from mailvet.ports import Answer, Kind, Lookups, Status
 from mailvet.transaction import Transaction
 from mailvet.verdict import SpfIdentity
@@ -33,17 +33,19 @@ def sender(transaction: Transaction, engine: Engine) -> None:
 def field(transaction: Transaction, key: bytes, value: bytes, engine: Engine) -> None:
     """A From: or a signature has arrived: the DMARC record, or the key."""
     if key == b"from":
-        _author(value, transaction.lookups)
+        _author(value, transaction.lookups, engine.breach)
         return
     found = transaction.add_signature(value, engine.tools)
     if found is not None and found.key_name is not None:
         transaction.lookups.ahead(found.key_name, Kind.TXT)
 
 
-def _author(value: bytes, lookups: Lookups) -> None:
+def _author(value: bytes, lookups: Lookups, breach: BreachFeed | None) -> None:
     found = author.find((value,))
     if not isinstance(found, author.Author):
         return
+    if breach is not None:
+        breach.peek(found.address)
     names = dmarc.names(found.domain)
 
     def walk_on(answer: Answer) -> None:

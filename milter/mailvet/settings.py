@@ -108,11 +108,30 @@ class LogSettings:
 class BreachSettings:
     enabled: bool = False
     source: str = "hibp"  # hibp | file
-    api_key_file: str = "/etc/mailvet/hibp.key"
+    file: str = "/etc/mailvet/breached.txt"  # source = "file": one address or SHA-1 a line
+    api_key_file: str = "/etc/mailvet/hibp.key"  # mode 0600; a systemd credential "hibp.key" comes first
+    api_key_header: str = "hibp-api-key"
     url: str = "https://haveibeenpwned.com/api/v3/breachedaccount/range/{prefix}"
+    api: str = "https://haveibeenpwned.com/api/v3"  # breaches, latestbreach and subscription/status are below it
+    contact: str = ""  # part of the user agent: whom to write to about our questions
+    proxy: str = ""  # "http://proxy.example.org:3128"
+    ca_file: str = ""  # certificates trusted instead of the system's
+    timeout: Seconds = 10.0  # one question
+    rpm: int = 0  # questions a minute, all hosts together; 0: half of what the subscription allows, or 10
     wait: Seconds = 1.0
+    delay: Seconds = 600.0  # a question nobody waits for is asked at a random time within this
+    queue: int = 1000  # such questions kept
+    keep_min: Seconds = 604_800.0  # a verdict is kept for a random time between these
+    keep_max: Seconds = 2_592_000.0
+    refresh: Seconds = 604_800.0  # after a new breach, older verdicts are renewed within this, each at its own time
+    secret_file: str = ""  # the cache's HMAC key; "": beside the SQLite file, or in PostgreSQL
     own_domains: tuple[str, ...] = ()  # never asked about, nor their subdomains
     exclude: tuple[str, ...] = ()  # domains or whole addresses never asked about
+    max_age: Seconds = 31_536_000.0  # breaches added longer ago do not count
+    data_classes: tuple[str, ...] = ("Passwords",)  # one of these has to have leaked; empty: anything
+    malware: bool = True  # malware's spoils count whatever leaked
+    stealer_logs: bool = True  # so do stealer logs
+    also: tuple[str, ...] = ()  # count too: unverified, fabricated, retired, spam-list, sensitive
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -157,9 +157,9 @@ class AuthVerdict:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreachVerdict:
     result: BreachResult
-    source: str = ""  # "haveibeenpwned.com"
+    source: str = ""  # "haveibeenpwned.com", "local"
     newest: str = ""  # "2026-05": month in which the newest breach that counts was added
-    classes: tuple[str, ...] = ()  # closed vocabulary: "passwords", "stealer-log", "malware"
+    classes: tuple[str, ...] = ()  # closed vocabulary: "passwords", "stealer-log", "malware", "incident", "other"
     checked: str = ""  # "2026-11-23"
     problem: str = ""
 

@@ -1,0 +1,121 @@
+"""breach_library – what has to be known before a range means anything: the plan, the pace, the list of breaches.
+
+The list is read again when the newest breach in it is not the newest any more, and once when a range names one
+that is not in it. The circuit breaker is here, since every request to the source counts for it.
+
+Raises     nothing; `look_after` runs until it is cancelled
+Not here   ranges (breach_desk); HTTP (adapters.hibp)
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime
+from typing import Final
+
+from mailvet import breach_match
+from mailvet.breach_pace import Breaker, pace
+from mailvet.breach_source import Failed, Ranges
+from mailvet.settings import BreachSettings
+from mailvet.verdict import BreachVerdict
+
+_RPM: Final = 10  # where nobody says what we may
+_POLL: Final = 6 * 3600.0  # seconds between two looks for a new breach
+_RETRY: Final = 60.0
+_LEARN: Final = 3600.0  # a name that is nowhere makes us read the list at most this often
+
+
+class Library:
+    def __init__(self, source: Ranges, name: str, settings: BreachSettings, say: Callable[[str], None]) -> None:
+        """`name` of the source, for the field; `say` a line for the operator."""
+        self._source, self._name, self._say = source, name, say
+        self._wanted = breach_match.filter_of(settings)
+        self._rpm = settings.rpm
+        self._breaches: breach_match.Catalogue = {}
+        self._latest = ""
+        self._allowed: bool | None = None  # None: the source has not said yet
+        self._learned = -_LEARN
+        self.newest = date.min  # when the newest breach that counts was added
+        self.pace = pace(settings.rpm or _RPM)
+        self.breaker = Breaker()
+        self.counts: Counter[str] = Counter()
+
+    @property
+    def ready(self) -> bool:
+        return bool(self._allowed and self._breaches)
+
+    async def look_after(self) -> None:
+        while True:
+            await self.prepare()
+            await asyncio.sleep(_POLL if self.ready else _RETRY)
+
+    async def prepare(self) -> None:
+        """Find out what is missing, and whether there is a new breach."""
+        if not self._allowed and self.breaker.allows(time.monotonic()):
+            await self._subscription()
+        if self._allowed and self.breaker.allows(time.monotonic()):
+            await self._look_for_new()
+
+    def judge(self, names: Iterable[str]) -> BreachVerdict:
+        return breach_match.judge(names, self._breaches, self._wanted, datetime.now(UTC).date(), self._name)
+
+    async def learn(self, names: Iterable[str]) -> None:
+        """Read the list again if it lacks one of these."""
+        if breach_match.unknown_names(names, self._breaches) and time.monotonic() - self._learned >= _LEARN:
+            self._learned = time.monotonic()
+            await self._read()
+
+    def worked(self) -> None:
+        self.breaker.worked()
+
+    def failed(self, why: Failed) -> float:
+        """Count it; seconds since 1970 until which all hosts have to wait, or 0."""
+        self.counts[why.what] += 1
+        now = time.monotonic()
+        until = 0.0
+        if why.retry_after:
+            until = time.time() + self.breaker.told_to_wait(now, why.retry_after) - now
+        else:
+            self.breaker.failed(now, final=why.final)
+        if not self.breaker.allows(now):
+            self.counts["pauses"] += 1
+            self._say(f"the source is left alone for a while: {why.what}")
+        return until
+
+    async def _subscription(self) -> None:
+        found = await self._source.subscription()
+        if isinstance(found, Failed):
+            if found.what != "status 404":
+                self.failed(found)
+                return
+            self._allowed = True  # an enterprise host need not have this; the range itself will tell
+            return
+        self.worked()
+        self._allowed = found.ranges
+        if not found.ranges:
+            self.failed(Failed("no ranges in this plan", final=True))
+        elif not self._rpm:
+            self.pace = pace(max(1, found.rpm // 2) if found.rpm else _RPM)
+
+    async def _look_for_new(self) -> None:
+        latest = await self._source.latest()
+        if isinstance(latest, Failed):
+            self.failed(latest)
+        elif latest != self._latest and await self._read():
+            self._latest = latest
+
+    async def _read(self) -> bool:
+        body = await self._source.breaches()
+        if isinstance(body, Failed):
+            self.failed(body)
+            return False
+        try:
+            self._breaches = breach_match.catalogue(body, self._wanted)
+        except ValueError:
+            self.failed(Failed("garbage"))
+            return False
+        self.newest = breach_match.newest(self._breaches)
+        self.counts["lists read"] += 1
+        self.worked()
+        return True
