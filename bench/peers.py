@@ -160,9 +160,9 @@ def available(name: str) -> bool:
 def running(name: str, directory: Path) -> Iterator[Milter]:
     """Start one, wait for its socket, and end it afterwards."""
     directory = directory / name.lower()
-    directory.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(directory, ignore_errors=True)  # a killed one leaves its pid file
+    directory.mkdir(parents=True)
     socket = directory / "milter.sock"
-    socket.unlink(missing_ok=True)
     path = os.pathsep.join(filter(None, (str(_SOURCES), os.environ.get("PYTHONPATH"))))
     with (directory / "log").open("wb") as log:
         process = subprocess.Popen(

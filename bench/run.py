@@ -57,7 +57,7 @@ def main() -> int:
     try:
         run = _Bench(Path(scratch), 10 if arguments.quick else 1)
         results = run.measure(1 if arguments.quick else arguments.rounds)
-    except Unfit as e:
+    except (Unfit, TimeoutError) as e:
         print(f"bench: {e}", file=sys.stderr)
         return 1
     print(write(results, ROOT / "docs", Path(scratch) / "docs" if arguments.quick else ROOT / "docs"))
@@ -166,7 +166,7 @@ class _Bench:
     def _strain(self, jobs: Jobs) -> None:
         found, signed = self.results.strain, self.world.twice_signed()
         steps: tuple[Callable[[str, int], None], ...] = (
-            lambda socket, pid: strain.huge(found, socket, pid, signed, 50_000_000 // self.less**2),
+            lambda socket, pid: strain.huge(found, socket, pid, signed, 50_000_000 // self.less),
             lambda socket, pid: found.bodies.update(strain.bodies(socket, pid, signed)),
             lambda socket, pid: strain.idle(found, jobs, socket, pid, 2000 // self.less),
         )

@@ -124,8 +124,10 @@ def huge(strain: Strain, socket: str, pid: int, signed: Signed, size: int, messa
     done = threading.Event()
 
     def watch() -> None:
-        while not done.wait(0.1):
+        while True:
             seen.append(max(rss_mib(child) for child in family([pid])))
+            if done.wait(0.1):
+                break
 
     async def all_at_once() -> None:
         await asyncio.gather(*(_send(socket, signed, BODIES["plain text"], size) for _ in range(messages)))
