@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
+
 from mailvet.ports import Trouble
 from zone import Zone
 

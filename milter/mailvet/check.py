@@ -14,8 +14,8 @@ import time
 from dataclasses import dataclass
 
 from mailvet import explain, mailfile, received, replay
-from mailvet.adapters.resolver import Resolver
 from mailvet.adapters.logs import Log
+from mailvet.adapters.resolver import Resolver
 from mailvet.daemon import make_engine
 from mailvet.message import Envelope
 from mailvet.outcome import Outcome
@@ -131,7 +131,7 @@ def _envelope(request: Request, message: mailfile.MailFile) -> tuple[Envelope, t
     if ip is None:
         ip = hop.address if hop else ""
         assumed.append(
-            f"client {ip} from the topmost Received field" if ip else "client unknown: no Received field tells it; use --ip"
+            f"client {ip} from the topmost Received field" if ip else "client unknown: no Received tells it; use --ip"
         )
     else:
         ip = str(ipaddress.ip_address(ip))
@@ -142,6 +142,6 @@ def _envelope(request: Request, message: mailfile.MailFile) -> tuple[Envelope, t
         path = values.get(b"return-path", [b""])[0].decode("utf-8", "replace").strip()
         mail_from = path.removeprefix("<").removesuffix(">")
         assumed.append(
-            f"MAIL FROM {mail_from} from Return-Path" if mail_from else "null MAIL FROM: no Return-Path; use --mail-from"
+            f"MAIL FROM {mail_from} from Return-Path" if mail_from else "null MAIL FROM: no Return-Path, no --mail-from"
         )
     return Envelope(address=ip, helo=helo, mail_from=mail_from), tuple(assumed)

@@ -102,7 +102,7 @@ def _drop(known: dict[str, Any], key: Path_) -> None:
 def _walk(raw: dict[str, Any], kind: type, at: Path_, problems: list[tuple[Path_, str]]) -> dict[str, Any]:
     """The known part of a table with durations as seconds; what is unknown or no duration is a problem."""
     hints = typing.get_type_hints(kind, include_extras=True)
-    known = {}
+    known: dict[str, Any] = {}
     for key, value in raw.items():
         here = (*at, key)
         hint = hints.get(key)

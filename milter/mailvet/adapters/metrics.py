@@ -22,9 +22,8 @@ from mailvet.outcome import Delete, Outcome
 _MESSAGES = Counter("mailvet_messages", "Messages judged, by what was done with them", ["action"])
 _RESULTS = Counter("mailvet_results", "Verdicts, by method and result", ["method", "result"])
 _REMOVED = Counter("mailvet_removed_fields", "Forged or unreadable fields removed")
-_SECONDS = Histogram(
-    "mailvet_message_seconds", "Time a message waited for us at its end", buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10)
-)
+_BUCKETS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10)
+_SECONDS = Histogram("mailvet_message_seconds", "Time a message waited for us at its end", buckets=_BUCKETS)
 _DNS = Counter("mailvet_dns", "The resolver's counters", ["what"])
 _BREACH = Counter("mailvet_breach", "The breach look-up's counters", ["what"])
 _RESTARTS = Counter("mailvet_restarts", "Processes of ours that died and were started again", ["process"])
@@ -85,7 +84,7 @@ class Meter:
 
 def forget(pid: int) -> None:
     """A process of ours has ended."""
-    mark_process_dead(pid)
+    mark_process_dead(pid)  # type: ignore[no-untyped-call]
 
 
 def serve(address: tuple[str, int], ready: Callable[[], bool]) -> None:

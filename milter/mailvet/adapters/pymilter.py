@@ -23,7 +23,6 @@ from types import TracebackType
 from typing import Any
 
 import milter
-
 from mailvet.outcome import Delete, Outcome
 from mailvet.session import Session
 from mailvet.settings import Action
