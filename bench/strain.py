@@ -86,7 +86,7 @@ def bodies(socket: str, pid: int, signed: Signed, sizes: tuple[int, ...] = BODY_
     for name, unit in BODIES.items():
         asyncio.run(_send(socket, signed, unit, 1000))
         for size in sizes:
-            times = max(3, min(100, 15_000_000 // size))  # a clock tick is 10 ms
+            times = max(3, min(100, 60_000_000 // size))  # a clock tick is 10 ms
             before = cpu_seconds([pid])
             for _ in range(times):
                 asyncio.run(_send(socket, signed, unit, size))
