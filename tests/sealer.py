@@ -135,14 +135,14 @@ def seal(
     mail = mail.on_top((b"ARC-Authentication-Results", (written or b" i=%d;" % number) + payload))
     header_form, _, body_form = form.partition("/")
     signer = message_by or by
-    body = _relaxed_body(mail.body) if body_form == "relaxed" else _simple_body(mail.body)
+    body = relaxed_body(mail.body) if body_form == "relaxed" else simple_body(mail.body)
     length = re.search(r"\bl=(\d+)", more)
     digest = b64encode(sha256(body[: int(length[1])] if length else body).digest()).decode()
     tags = f" i={number}; a={signer.algorithm}; c={form}; d={signer.domain}; s={signer.selector}; {more}\n"
     listed = " : ".join(name.decode() for name in names)
     message = f"{tags} h={listed}; bh={digest};\n b=".encode()
-    data = b"".join(_form(field, header_form) + b"\r\n" for field in _selected(mail, names))
-    data += _form((b"ARC-Message-Signature", message), header_form)
+    data = b"".join(canonical(field, header_form) + b"\r\n" for field in selected(mail, names))
+    data += canonical((b"ARC-Message-Signature", message), header_form)
     mail = mail.on_top((b"ARC-Message-Signature", message + signer.sign(data)))
     status = cv or ("none" if number == 1 else "pass")
     tags = f" i={number}; a={by.algorithm}; t=1700000000; cv={status}; d={by.domain}; s={by.selector}; {seal_more}\n b="
@@ -153,11 +153,11 @@ def sealed_data(mail: Mail, instance: int, own: bytes) -> bytes:
     """RFC 8617 §5.1.1; `own` is the seal with an empty b=."""
     lower = [f for n in range(1, instance) for f in (mail.fields[mail.find(kind, n)] for kind in ARC)]
     message, results = mail.fields[:2]
-    covered = b"".join(_form(field, "relaxed") + b"\r\n" for field in (*lower, results, message))
-    return covered + _form((b"ARC-Seal", own), "relaxed")
+    covered = b"".join(canonical(field, "relaxed") + b"\r\n" for field in (*lower, results, message))
+    return covered + canonical((b"ARC-Seal", own), "relaxed")
 
 
-def _selected(mail: Mail, names: Iterable[bytes]) -> list[tuple[bytes, bytes]]:
+def selected(mail: Mail, names: Iterable[bytes]) -> list[tuple[bytes, bytes]]:
     left = list(mail.fields)
     found = []
     for name in names:
@@ -168,18 +168,18 @@ def _selected(mail: Mail, names: Iterable[bytes]) -> list[tuple[bytes, bytes]]:
     return found
 
 
-def _form(field: tuple[bytes, bytes], form: str) -> bytes:
+def canonical(field: tuple[bytes, bytes], form: str) -> bytes:
     name, value = field
     if form == "simple":
         return b"%b:%b" % (name, value.replace(b"\n", b"\r\n"))
     return name.lower() + b":" + re.sub(rb"[ \t]+", b" ", value.replace(b"\n", b"")).strip(b" ")
 
 
-def _simple_body(body: bytes) -> bytes:
+def simple_body(body: bytes) -> bytes:
     return re.sub(rb"(\r\n)*\Z", b"", body) + b"\r\n"
 
 
-def _relaxed_body(body: bytes) -> bytes:
+def relaxed_body(body: bytes) -> bytes:
     lines = [re.sub(rb"[ \t]+", b" ", line).rstrip(b" ") for line in body.split(b"\r\n")]
     while lines and not lines[-1]:
         lines.pop()

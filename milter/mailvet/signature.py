@@ -77,10 +77,10 @@ def read(value: bytes, parse_tags: ParseTags, limits: LimitSettings) -> Signatur
         tags[b"v"], tags[b"a"], get(b"c"), tags[b"d"], tags[b"s"], tags[b"h"], get(b"i"), get(b"q"), limits.signed_fields
     )
     packed = _compact(tags[b"b"])
-    prefix = packed[:8].decode("ascii", "replace")
+    signature, body_hash = octets(packed), octets(tags[b"bh"])
+    prefix = packed[:8].decode("ascii") if signature else ""
     if isinstance(style, Unusable):
         return dataclasses.replace(style, prefix=prefix) if style.domain else style
-    signature, body_hash = octets(packed), octets(tags[b"bh"])
     numbers = [number(get(tag)) for tag in (b"l", b"t", b"x")]
     length, signed_at, expires = numbers
     problem = ""
@@ -133,10 +133,10 @@ def _style(
 ) -> _Style | Unusable:
     """Those tags checked, once for all messages of a signer; or what is wrong with them."""
     domain, selector = host_name(d), host_name(s)
-    if not domain or not selector:
+    if "." not in domain or not selector:  # RFC 6376 §3.5: a domain-name has two labels at least
         return _neutral("d= or s= is not a name")
     known = {"domain": domain, "selector": selector}
-    algorithm = a.decode("ascii", "replace").lower()
+    algorithm = a.decode("ascii", "replace")  # RFC 6376 §3.2: values are case-sensitive unless said otherwise
     if algorithm == "rsa-sha1":
         problem = "rsa-sha1 is forbidden (RFC 8301 §3.1)"
         return Unusable(result=DkimResult.PERMERROR, problem=problem, algorithm=algorithm, **known)
@@ -150,7 +150,7 @@ def _style(
         return _neutral("unknown canonicalisation", **known)
     if isinstance(names, str):
         return _neutral(names, **known)
-    if b"dns/txt" not in [method.strip(_BLANKS) for method in (q or b"dns/txt").split(b":")]:
+    if q is not None and b"dns/txt" not in [method.strip(_BLANKS) for method in q.split(b":")]:
         return _neutral("q= names no known method", **known)
     if b"from" not in names:
         problem = "From is not signed (RFC 6376 §5.4)"
@@ -164,9 +164,9 @@ def _style(
 
 def canonicalisation(value: bytes | None) -> tuple[Canon, Canon] | None:
     """c=: header and body; simple where nothing is said (RFC 6376 §3.5)."""
-    header, _, body = (value or b"simple/simple").lower().partition(b"/")
+    header, slash, body = (b"simple" if value is None else value).partition(b"/")
     try:
-        return Canon(header.decode("ascii", "replace")), Canon(body.decode("ascii", "replace") or "simple")
+        return Canon(header.decode("ascii", "replace")), Canon(body.decode("ascii", "replace") if slash else "simple")
     except ValueError:
         return None
 

@@ -1,8 +1,9 @@
 """dkimpy – its tag-list parser for key records, with the strictness it lacks; the only file that imports dkim.
 
 What is sound there is used: `dkim.util.parse_tag_value` finds the tags and refuses duplicates. Signatures,
-which nothing can keep, have a parser four times as fast (taglist). Not used: its verification (one boolean for four truths, `rsa-sha1`, no check that From is signed), its header
-selection (cost of h= times fields) and its body canonicalisation (quadratic in white space).
+which nothing can keep, have a parser four times as fast (taglist). Not used: its verification (one boolean
+for four truths, no check that From is signed), its header selection (it signs itself if h= says so) and its
+body canonicalisation (quadratic in white space).
 
 Raises     nothing
 """
