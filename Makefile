@@ -6,7 +6,7 @@ BUILD_PACKAGES := gcc libc6-dev libmilter-dev python3-dev python3-venv
 TEST_PACKAGES := postfix postgresql nsd unbound iproute2 util-linux
 BENCH_PACKAGES := opendkim opendmarc
 
-.PHONY: build demo test lint run bench clean
+.PHONY: build demo test lint run bench conformance clean
 build: $(VENV)/.built
 
 $(VENV)/.built: pyproject.toml requirements-build.txt requirements-dev.txt Makefile scripts/debian-packages.sh
@@ -27,7 +27,6 @@ test: build
 
 lint: build
 	$(BIN)/ruff check milter tests bench scripts
-	$(BIN)/ruff format --check milter tests bench scripts
 	$(BIN)/mypy
 
 run: build
@@ -36,6 +35,10 @@ run: build
 bench: build
 	scripts/debian-packages.sh $(TEST_PACKAGES) $(BENCH_PACKAGES)
 	$(BIN)/python -m bench.run
+
+conformance: build
+	scripts/debian-packages.sh $(TEST_PACKAGES)
+	$(BIN)/python scripts/conformance.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info milter/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

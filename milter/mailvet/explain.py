@@ -13,7 +13,7 @@ from mailvet import disposition
 from mailvet.outcome import Delete
 from mailvet.ports import Answer, Question, Status
 from mailvet.text import loggable
-from mailvet.verdict import DkimVerdict, DmarcVerdict
+from mailvet.verdict import ArcVerdict, DkimVerdict, DmarcVerdict
 
 if TYPE_CHECKING:
     from mailvet.check import Result
@@ -76,14 +76,24 @@ def _verdicts(result: Result) -> Iterator[str]:
     for number, verdict in enumerate(report.dkim, 1):
         yield from _signature(number, verdict)
     if report.arc is not None:
-        sets = f"{report.arc.instances} sets, sealed by {', '.join(map(loggable, report.arc.sealers))}"
-        yield _line("ARC", report.arc.result, sets if report.arc.instances else "", report.arc.problem)
+        yield from _arc(report.arc)
     if report.dmarc is not None:
         yield from _dmarc(report.dmarc)
     if report.breach is not None:
         yield _line("breach", report.breach.result, "", report.breach.problem)
     for anomaly in report.anomalies:
         yield f"Anomaly    {loggable(anomaly)}"
+
+
+def _arc(verdict: ArcVerdict) -> Iterator[str]:
+    facts = []
+    if verdict.instances:
+        facts.append(f"{verdict.instances} sets, sealed by {', '.join(map(loggable, verdict.sealers)) or 'nobody readable'}")
+    if verdict.oldest_pass is not None:
+        facts.append(f"oldest message signature that still holds: {verdict.oldest_pass or 'all do'}")
+    yield _line("ARC", verdict.result, "; ".join(facts), verdict.problem)
+    if verdict.sealed:
+        yield f"             {loggable(verdict.sealed_by)}, a trusted sealer, saw {loggable(verdict.sealed)}"
 
 
 def _signature(number: int, verdict: DkimVerdict) -> Iterator[str]:

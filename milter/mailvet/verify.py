@@ -141,6 +141,8 @@ def _signatures(
 
 
 def _chain(t: Transaction, engine: Engine, forms: HeaderForms, bodies: dict[BodyDigest, BodyHash]) -> ArcVerdict:
+    if t.chain is None and not any(name.startswith(b"arc-") for name in t.headers.by_name):
+        return ArcVerdict(result=ArcResult.NONE)
     if t.chain is None:
         return ArcVerdict(result=ArcResult.FAIL, problem="not looked at: too many or too large header fields (limit)")
     sealers = frozenset(engine.settings.trust.sealers)
