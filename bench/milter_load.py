@@ -215,7 +215,7 @@ def cpu_seconds(pids: list[int]) -> float:
             stat = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
         except OSError:
             continue
-        total += int(stat[11]) + int(stat[12])
+        total += sum(int(ticks) for ticks in stat[11:15])  # with those of children that ended
     return total / _TICKS
 
 

@@ -1,5 +1,6 @@
 """profile – where a message's time goes in mailvet, by sampling its workers under load with py-spy.
 
+Without stopping them for a sample: libmilter takes an interrupted poll for its end, and the worker's with it.
 Only what runs in Python is seen, with the C functions it calls (hashes, RSA, sockets); libmilter's own
 work and the kernel's between two callbacks is the rest of the CPU time.
 
@@ -38,7 +39,7 @@ def take(jobs: list[tuple[bytes, dict[str, object]]], socket: str, pid: int, sec
     loader.start()
     before = cpu_seconds([pid])
     try:
-        command = [str(spy), "record", "--subprocesses", "--format", "raw", "--rate", str(_RATE)]
+        command = [str(spy), "record", "--subprocesses", "--nonblocking", "--format", "raw", "--rate", str(_RATE)]
         subprocess.run(
             [*command, "--duration", str(seconds), "--output", str(raw), "--pid", str(pid)],
             check=True,

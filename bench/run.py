@@ -174,7 +174,7 @@ class _Bench:
             milter_load.drive(jobs, str(milter.socket), [milter.pid], 600, CONNECTIONS)
             for step in steps:
                 step(str(milter.socket), milter.pid)
-            seconds = max(2, 10 // self.less)
+            seconds = max(2, 20 // self.less)
             self.results.profile = profile.take(jobs, str(milter.socket), milter.pid, seconds, self.scratch)
         with ExitStack() as stack:
             port, (milter,) = self._mta(stack, ("mailvet",))
