@@ -109,9 +109,9 @@ def certificates(directory: Path) -> tuple[Path, Path]:
         (usage, True),
         (identifier, False),
     )
-    names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("localhost")])
+    names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
     authority = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier)
-    leaf = issue("localhost", ca.subject, ca_key, key, (names, False), (authority, False))
+    leaf = issue("look-alike", ca.subject, ca_key, key, (names, False), (authority, False))
     plain = serialization.NoEncryption()
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
     ca_file, leaf_file = directory / "hibp-ca.pem", directory / "hibp.pem"
