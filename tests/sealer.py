@@ -64,7 +64,7 @@ class Mail:
 
 
 @cache
-def _key(kind: str, number: int) -> RSAPrivateKey | Ed25519PrivateKey:
+def private_key(kind: str, number: int) -> RSAPrivateKey | Ed25519PrivateKey:
     return Ed25519PrivateKey.generate() if kind == "ed25519" else generate_private_key(65537, int(kind))
 
 
@@ -86,13 +86,13 @@ class Sealer:
 
     @property
     def record(self) -> bytes:
-        public = _key(self.kind, self.number).public_key()
+        public = private_key(self.kind, self.number).public_key()
         if self.kind == "ed25519":
             return b"v=DKIM1; k=ed25519; p=" + b64encode(public.public_bytes(Encoding.Raw, PublicFormat.Raw))
         return b"v=DKIM1; p=" + b64encode(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
 
     def sign(self, data: bytes) -> bytes:
-        key = _key(self.kind, self.number)
+        key = private_key(self.kind, self.number)
         if isinstance(key, RSAPrivateKey):
             return b64encode(key.sign(data, PKCS1v15(), SHA256()))
         return b64encode(key.sign(sha256(data).digest()))  # RFC 8463 §3

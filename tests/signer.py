@@ -50,7 +50,8 @@ def sign(
     said = [f"{name}={value}".encode() for name, value in (due | tags).items() if value is not None]
     own = head + glue.join([*said, b"b="])
     data = b"".join(canonical(field, header_form) + b"\r\n" for field in selected(mail, names))
-    data += canonical((b"DKIM-Signature", own + tail), header_form)
+    # RFC 6376 §3.7: white space around the value of b= goes with it
+    data += canonical((b"DKIM-Signature", own + tail.lstrip(b" \t\n")), header_form)
     return mail.on_top((b"DKIM-Signature", own + by.sign(data) + tail))
 
 
