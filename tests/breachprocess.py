@@ -3,8 +3,11 @@
 Raises     RuntimeError if it does not come up
 """
 
+import atexit
+import functools
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -16,18 +19,62 @@ from mailvet.breach_client import BreachClient
 from mailvet.verdict import BreachResult, BreachVerdict
 
 _SOURCES = Path(__file__).resolve().parents[1] / "milter"
+# What is slow is loading HTTP and SQL; so that is done once, in a process without threads that forks each of ours.
 _SCRIPT = """
-import json, pathlib, sys
+import json, os, pathlib, signal, sys
 from mailvet import breach_service, config
 from mailvet.adapters.logs import Log
-settings = config.load(pathlib.Path(sys.argv[1]))
-counters = pathlib.Path(sys.argv[3])
-def absorb(_, totals):
-    fresh = counters.with_suffix(".new")
-    fresh.write_text(json.dumps(totals))
-    fresh.rename(counters)
-breach_service.run(settings, pathlib.Path(sys.argv[2]), Log(settings.log), absorb)
+
+def live(configuration, socket, counters, log):
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(output, 1), os.dup2(output, 2)
+    def absorb(_, totals):
+        fresh = pathlib.Path(counters + ".new")
+        fresh.write_text(json.dumps(totals))
+        fresh.rename(counters)
+    settings = config.load(pathlib.Path(configuration))
+    breach_service.run(settings, pathlib.Path(socket), Log(settings.log), absorb)
+
+for line in sys.stdin:
+    request = json.loads(line)
+    if isinstance(request, int):
+        print(os.waitstatus_to_exitcode(os.waitpid(request, 0)[1]), flush=True)
+        continue
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            live(*request)
+            status = 0
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+        finally:
+            os._exit(status)
+    print(pid, flush=True)
 """
+
+
+@functools.cache
+def _zygote() -> "subprocess.Popen[str]":
+    environment = {**os.environ, "PYTHONPATH": str(_SOURCES)}
+    started = subprocess.Popen(
+        [sys.executable, "-c", _SCRIPT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    )
+
+    def end() -> None:
+        started.stdin.close()
+        started.stdout.close()
+        started.wait(10)
+
+    atexit.register(end)
+    return started
+
+
+def _tell_zygote(request: Any) -> int:
+    zygote = _zygote()
+    zygote.stdin.write(json.dumps(request) + "\n")
+    zygote.stdin.flush()
+    return int(zygote.stdout.readline())
 
 
 def toml(values: dict[str, Any]) -> str:
@@ -56,7 +103,7 @@ class BreachProcess:
         sections = {"store": {"url": url}, "log": {"format": "text"}, "breach": breach}
         text = toml(head) + "".join(f"[{section}]\n{toml(values)}" for section, values in sections.items())
         self._config.write_text(text)
-        self._process: subprocess.Popen[bytes] | None = None
+        self._pid = 0
 
     def __enter__(self) -> Self:
         self.start()
@@ -66,34 +113,31 @@ class BreachProcess:
         self.stop()
 
     def start(self) -> None:
-        self._counters.unlink(missing_ok=True)
-        with self._log.open("wb") as log:
-            arguments = [sys.executable, "-c", _SCRIPT, str(self._config), str(self.socket), str(self._counters)]
-            environment = {**os.environ, "PYTHONPATH": str(_SOURCES)}
-            self._process = subprocess.Popen(arguments, env=environment, stdout=log, stderr=log)
+        for file in (self._counters, self._log):
+            file.unlink(missing_ok=True)
+        files = (self._config, self.socket, self._counters, self._log)
+        self._pid = _tell_zygote([str(file) for file in files])
         try:
-            until(lambda: "state=ready" in self.log or self._process.poll() is not None)
+            until(lambda: "state=ready" in self.log or "Traceback" in self.log)
         finally:
-            if self._process.poll() is not None:
+            if "state=ready" not in self.log:
+                self.kill()
                 raise RuntimeError(self.log)
 
-    def stop(self) -> int:
-        if self._process is None:
+    def stop(self, wish: signal.Signals = signal.SIGTERM) -> int:
+        """Its exit status."""
+        if not self._pid:
             return 0
-        self._process.terminate()
-        try:
-            return self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            raise
+        pid, self._pid = self._pid, 0
+        os.kill(pid, wish)
+        return _tell_zygote(pid)
 
     def kill(self) -> None:
-        self._process.kill()
-        self._process.wait()
+        self.stop(signal.SIGKILL)
 
     @property
     def log(self) -> str:
-        return self._log.read_text("utf-8", "replace")
+        return self._log.read_text("utf-8", "replace") if self._log.exists() else ""
 
     @property
     def counters(self) -> dict[str, int]:

@@ -23,7 +23,7 @@ from mailvet.verdict import BreachResult, BreachVerdict
 
 SOURCE: Final = "local"
 _KEPT: Final = 600  # seconds a worker may keep a verdict; it is told when the list changes
-_LOOK: Final = 2.0  # seconds between two looks at the file
+_LOOK: Final = 1.0  # seconds between two looks at the file
 _CLASSES: Final = frozenset(("passwords", "stealer-log", "malware", "incident", "other"))
 _SHA1: Final = re.compile(r"([0-9A-Fa-f]{40})(?::\d+)?")
 _MONTH: Final = re.compile(r"[12]\d{3}-(?:0[1-9]|1[0-2])")
