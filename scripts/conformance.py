@@ -19,12 +19,20 @@ START, END = "<!-- suites -->", "<!-- /suites -->"
 SUITES = (
     ("SPF, RFC 7208", "openspf.org suite, 203 cases", ["tests/test_spf_suite.py"]),
     ("ARC validation, RFC 8617", "ValiMail arc_test_suite, 171 cases", ["tests/test_arc_suite.py"]),
-    ("ARC, hardening and dkimpy's opinion", "ours", ["tests/test_arc.py", "tests/test_arc_sets.py", "tests/test_arc_differential.py"]),
-    ("DMARC, RFC 9989, appendix B and the walk", "ours, from the RFC", ["tests/test_dmarc.py", "tests/test_dmarc_walk.py", "tests/test_dmarc_record.py"]),
-    ("DKIM, RFC 6376, 8301, 8463", "ours, and RFC 8463 appendix A", ["tests", "-k", "test_dkim or test_bodyhash or test_canonical or test_signature or test_keyrecord or test_differential"]),
-    ("Authors and forged fields", "ours; espoofer's 22 attacks written anew", ["tests/test_author.py", "tests/test_address.py", "tests/test_authresults.py", "tests/test_edits.py"]),
+    ("ARC, hardening and dkimpy's opinion", "ours", ["tests", "-k", "test_arc and not test_arc_suite"]),
+    ("DMARC, RFC 9989, appendix B and the walk", "ours, from the RFC", ["tests", "-k", "test_dmarc"]),
+    (
+        "DKIM, RFC 6376, 8301, 8463",
+        "ours, and RFC 8463 appendix A",
+        ["tests", "-k", "test_dkim or test_bodyhash or test_canonical or test_signature or test_keyrecord"],
+    ),
+    (
+        "Authors and forged fields",
+        "ours; espoofer's 22 attacks written anew",
+        ["tests", "-k", "test_author or test_address or test_authresults or test_edits"],
+    ),
     ("A real Postfix, DNS and milter socket", "ours; espoofer's attacks end to end", ["tests/e2e"]),
-)  # fmt: skip
+)
 
 
 def run(arguments: list[str]) -> dict[str, int]:

@@ -75,9 +75,7 @@ def _check(arguments: argparse.Namespace, settings: Settings) -> int:
     from mailvet import check
 
     try:
-        source = sys.stdin.buffer if arguments.message == "-" else Path(arguments.message).open("rb")
-        with source:
-            message = source.read()
+        message = sys.stdin.buffer.read() if arguments.message == "-" else Path(arguments.message).read_bytes()
         replay = arguments.replay.read_text("utf-8") if arguments.replay else None
         request = check.Request(
             message=message, ip=arguments.ip, helo=arguments.helo, mail_from=arguments.mail_from, replay=replay

@@ -88,7 +88,8 @@ def _verdicts(result: Result) -> Iterator[str]:
 def _arc(verdict: ArcVerdict) -> Iterator[str]:
     facts = []
     if verdict.instances:
-        facts.append(f"{verdict.instances} sets, sealed by {', '.join(map(loggable, verdict.sealers)) or 'nobody readable'}")
+        sealers = ", ".join(map(loggable, verdict.sealers)) or "nobody readable"
+        facts.append(f"{verdict.instances} sets, sealed by {sealers}")
     if verdict.oldest_pass is not None:
         facts.append(f"oldest message signature that still holds: {verdict.oldest_pass or 'all do'}")
     yield _line("ARC", verdict.result, "; ".join(facts), verdict.problem)
@@ -134,7 +135,8 @@ def _effect(result: Result) -> Iterator[str]:
         else:
             yield f"Added      {edit.name}:{edit.value}"
     decided = outcome.disposition
-    yield f"Policy     mode {result.settings.policy.mode}: {decided.action}" + (f" ({decided.rule})" if decided.rule else "")
+    rule = f" ({decided.rule})" if decided.rule else ""
+    yield f"Policy     mode {result.settings.policy.mode}: {decided.action}{rule}"
     yield f"           {disposition.explain(outcome.report, result.settings.policy)}"
     if decided.code:
         yield f"           {decided.code} {decided.enhanced} {decided.text}"

@@ -74,7 +74,8 @@ def read(value: bytes, parse_tags: ParseTags, limits: LimitSettings) -> Signatur
     get = tags.get
     kept = len(value) < _KEPT_LENGTH  # what is remembered is bounded
     style = (_style if kept else _style.__wrapped__)(
-        tags[b"v"], tags[b"a"], get(b"c"), tags[b"d"], tags[b"s"], tags[b"h"], get(b"i"), get(b"q"), limits.signed_fields
+        *(tags[b"v"], tags[b"a"], get(b"c"), tags[b"d"], tags[b"s"], tags[b"h"], get(b"i"), get(b"q")),
+        limits.signed_fields,
     )
     packed = _compact(tags[b"b"])
     signature, body_hash = octets(packed), octets(tags[b"bh"])
