@@ -46,7 +46,7 @@ class Supervisor:
         changed: Callable[[list[Child]], None],
         stopping: Callable[[], None],
     ) -> None:
-        """`died(name, pid, wait status)`; `changed(children)`, where pid 0 is not alive; `stopping()` once, at first."""
+        """`died(name, pid, wait status)`; `changed(children)`, where pid 0 is not alive; `stopping()` at first."""
         self._children = children
         self._died = died
         self._changed = changed
