@@ -12,5 +12,5 @@ from lab.whole import Lab
 def lab() -> Iterator[Lab]:
     if reason := postfix.missing():
         pytest.skip(reason)
-    with Lab(world.zone() | trouble.zone() | world.attackers(), spare=("spare", "corpus")) as running:
+    with Lab(world.zone() | trouble.zone() | world.attackers(), spare=("spare", "corpus", "breach")) as running:
         yield running
