@@ -34,7 +34,9 @@ class BodyHash(NamedTuple):
 
 _CRLF: Final = b"\r\n"
 _BLANK_LINES: Final = _CRLF * 32_769  # emitted at a time when held-back empty lines turn out to count
-_RUNS: Final = tuple((b" " * width, b" ") for width in (256, 16, 4, 2, 2))  # enough for a chunk of any run
+_ENDS: Final = tuple(_CRLF * pairs for pairs in (16_384, 512, 16, 1))  # how trailing CRLFs are counted
+_RUNS: Final = tuple(b" " * width for width in (128, 4, 3))  # measured: the worst of all run lengths is cheapest so
+_TABS: Final = bytes.maketrans(b"\t", b" ")
 
 
 class _Stream:
@@ -55,17 +57,16 @@ class _Stream:
 
     def put(self, data: bytes) -> None:
         """Canonical octets but for the end of the body; a CR and its LF come together."""
-        if data == _BLANK_LINES[: len(data)] and not len(data) % 2:  # nothing but empty lines: one comparison
-            self._blank_lines += len(data) // 2
-            return
-        text = data.rstrip(_CRLF)
-        ends = _line_ends(data, len(text))
-        kept = len(data) - 2 * ends
+        kept = len(data)
+        if data.endswith(_CRLF):
+            for ends in _ENDS:
+                while data.endswith(ends, 0, kept):
+                    kept -= len(ends)
         if kept:
             if self._blank_lines:
                 self._flush()
-            self._emit(data[:kept] if ends else data)
-        self._blank_lines += ends
+            self._emit(data[:kept])
+        self._blank_lines += (len(data) - kept) // 2
 
     def _flush(self) -> None:
         left, self._blank_lines = self._blank_lines * 2, 0
@@ -94,20 +95,6 @@ class _Stream:
             digest = whole if each.length is None else self._done.get(each.length, whole)
             found[each] = BodyHash(digest, hashed, total)
         return found
-
-
-def _line_ends(data: bytes, start: int) -> int:
-    """How many CRLF pairs end `data`, of which everything from `start` on is CR and LF."""
-    tail = data[start:]
-    pairs = len(tail) // 2
-    if tail == _CRLF * pairs:  # nearly always
-        return pairs
-    if not tail.endswith(b"\n"):
-        return 0
-    # the pairs behind the last place where two of a kind meet
-    last = max(tail.rfind(b"\n\n"), tail.rfind(b"\r\r"))
-    tail = tail[last + 1 :]
-    return (len(tail) - (tail[:1] == b"\n")) // 2
 
 
 class _Form(Protocol):
@@ -172,10 +159,10 @@ def _collapse(text: bytes) -> bytes:
     if b" " not in text and b"\t" not in text:
         return text  # base64
     if b"\t" in text:
-        text = text.replace(b"\t", b" ")
+        text = text.translate(_TABS)
     if b"  " in text:
-        for run, space in _RUNS:
-            text = text.replace(run, space)
+        for run in _RUNS:
+            text = text.replace(run, b" ")
         while b"  " in text:
             text = text.replace(b"  ", b" ")
     if b" \r\n" in text:
