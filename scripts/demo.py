@@ -14,6 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from lab import postfix, world
+from lab.breach_scene import flagging
 from lab.letter import Letter
 from lab.whole import Lab
 
@@ -27,7 +28,7 @@ class Scene:
 
     title: str
     story: str
-    mode: str  # mark | quarantine | enforce: which mailvet it goes through
+    mode: str  # mark | quarantine | enforce | breach: which mailvet it goes through
     message: Callable[[], bytes]
     mail_from: str
     address: str = world.HOST
@@ -103,6 +104,25 @@ SCENES = (
         message=lambda: b"From: Ann <ann@signed.example>\r\n" + spoof(),
         mail_from="ann@signed.example",
     ),
+    Scene(
+        title="A sender whose password was leaked lately",
+        story="DMARC passed, so the address is looked up by six digits of its SHA-1. A hint for the reader, no more.",
+        mode="breach",
+        message=signed_letter,
+        mail_from="ann@signed.example",
+    ),
+    Scene(
+        title="A spoof of the same sender",
+        story="Nobody authenticated it, so nobody is asked about it; the copied hint is removed.",
+        mode="breach",
+        message=lambda: (
+            b"Sender-Breach-Info: mx.example.org; result=not-listed; source=haveibeenpwned.com\r\n"
+            + world.letter("Ann <ann@signed.example>", subject="New bank account")
+        ),
+        mail_from="ann@signed.example",
+        address=world.STRANGER,
+        helo="pc.stranger.example",
+    ),
 )
 
 
@@ -149,10 +169,11 @@ def _verdicts(letter: Letter) -> Iterator[str]:
 
 def run() -> None:
     started = time.monotonic()
-    print("Starting a name server, three mailvets (mark, quarantine, enforce) and a Postfix, all on loopback ...")
-    with Lab(world.zone()) as lab:
+    print("Starting a name server, a HIBP look-alike, four mailvets and a Postfix, all on loopback ...")
+    with Lab(world.zone(), spare=("breach",)) as lab, flagging(lab, {"ann@signed.example": ["Fresh"]}) as hibp:
         for number, scene in enumerate(SCENES, 1):
             show(number, scene, lab)
+        print(f"\nAll that the HIBP look-alike was asked about senders: {' '.join(hibp.ranges)}")
     print(f"\nThat was it, in {time.monotonic() - started:.0f} seconds; everything that was started has ended.")
 
 

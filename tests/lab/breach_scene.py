@@ -1,0 +1,28 @@
+"""breach_scene – a mailvet of the lab that looks senders up, and the HIBP look-alike it asks.
+
+    with flagging(lab, {"ann@signed.example": ["Fresh"]}) as hibp:   # behind Postfix' port "breach"
+
+Raises     RuntimeError, AssertionError if it does not come up
+"""
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from breachprocess import toml, until
+from hibp_server import HibpServer
+from lab.whole import TRUSTED, Lab
+
+
+@contextlib.contextmanager
+def flagging(lab: Lab, listed: Mapping[str, Sequence[str]]) -> Iterator[HibpServer]:
+    """The lab has to have `spare=("breach",)`."""
+    with TemporaryDirectory(prefix="mailvet-breach-") as directory, HibpServer(Path(directory), listed) as hibp:
+        settings = hibp.settings() | {"enabled": True, "wait": "2s", "rpm": 600}
+        more = f'[trust]\nnetworks = ["{TRUSTED}"]\n[breach]\n{toml(settings)}'
+        more += f'[store]\nurl = "sqlite:///{directory}/store.db"\n'
+        with lab.daemon("breach", more) as daemon:
+            until(lambda: "state=ready" in daemon.log)
+            until(lambda: any(request.path.endswith("/breaches") for request in hibp.requests))
+            yield hibp
