@@ -70,7 +70,7 @@ class HeaderForms:
             at = used.get(name, len(positions)) - 1
             if at >= 0 and positions[at] == but:
                 at -= 1
-            used[name] = at if at > 0 else 0
+            used[name] = at
             if at >= 0:
                 yield positions[at]
 
