@@ -9,6 +9,7 @@ Not here   asking (breach_client, breach_service); which breaches count (breach_
 """
 
 import hashlib
+from functools import lru_cache
 from typing import Final
 
 from mailvet.author import Author, NoAuthor
@@ -30,6 +31,7 @@ _BULK: Final = (b"list-id", b"list-unsubscribe", b"list-post", b"feedback-id")
 _BULK_WORDS: Final = frozenset((b"bulk", b"list", b"junk", b"auto_reply"))
 
 
+@lru_cache(maxsize=512)
 def digest(address: str) -> bytes | None:
     """SHA-1 of the address, trimmed and in lower case; None for one that is not plain ASCII.
 
@@ -57,13 +59,21 @@ def why_not(
     local, _, domain = who.address.lower().rpartition("@")
     if digest(who.address) is None:
         return "not an ASCII address"
-    if any(domain == own or domain.endswith("." + own) for own in map(str.lower, settings.own_domains)):
+    if settings.own_domains and _within(domain, settings.own_domains):
         return "one of our own domains"
-    if any(excluded in (domain, f"{local}@{domain}") for excluded in map(str.lower, settings.exclude)):
+    if settings.exclude and _named(domain, f"{local}@{domain}", settings.exclude):
         return "excluded"
     if _is_role(local):
         return "a role address"
     return "list or bulk mail" if _is_bulk(headers) else None
+
+
+def _within(domain: str, domains: tuple[str, ...]) -> bool:
+    return any(domain == own or domain.endswith("." + own) for own in map(str.lower, domains))
+
+
+def _named(domain: str, address: str, excluded: tuple[str, ...]) -> bool:
+    return any(name in (domain, address) for name in map(str.lower, excluded))
 
 
 def _is_role(local: str) -> bool:
