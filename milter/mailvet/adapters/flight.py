@@ -19,12 +19,13 @@ _TELLING: Final = (0, 3)  # NOERROR, NXDOMAIN; with any other code the server sa
 class Flight:
     """One question on its way."""
 
-    __slots__ = ("deadline", "fallback", "landed", "query", "resend", "start", "tries", "turn")
+    __slots__ = ("deadline", "fallback", "landed", "over", "query", "resend", "start", "tries", "turn")
 
     def __init__(self, query: bytes, landed: Landed, timeout: float, turn: int) -> None:
         now = time.monotonic()
         self.query = query  # everything behind the id
         self.landed = landed  # called once
+        self.over = False
         self.resend = now + timeout / 2
         self.deadline = now + timeout
         self.start = self.turn = turn  # of the next server; rises with every try

@@ -10,6 +10,7 @@ Not here   which octets answer a question (flight), what is in them (dnspython),
 """
 
 import contextlib
+import math
 import os
 import resource
 import select
@@ -24,7 +25,7 @@ from mailvet.adapters.flight import Flight, Landed, Server, is_answer, tells
 from mailvet.ports import Trouble
 
 _MOST_BYTES: Final = 65535
-_MOST_TRIES: Final = 4000  # on their way at once
+_MOST_FLIGHTS: Final = 4000  # on their way at once
 _MOST_WAITING: Final = 10_000  # flights that wait for others to land
 _STAY: Final = 30.0  # seconds with the server that answered in place of a silent one
 
@@ -37,8 +38,9 @@ class Transport:
         self._servers = servers
         self._timeout = timeout
         self._tick = min(0.05, timeout / 10)  # how exact times are kept
-        self._most = _most_tries()
+        self._most = _most_flights()
         self._lock = threading.Lock()
+        self._up = 0  # flights on their way
         self._flights: dict[int, Flight] = {}  # by the descriptor of each try
         self._waiting: deque[Flight] = deque()
         self._first = (0, 0.0)  # a server to begin with, and until when
@@ -68,12 +70,16 @@ class Transport:
         first, until = self._first
         flight = Flight(query, landed, self._timeout, first if until > time.monotonic() else 0)
         with self._lock:
-            full = len(self._flights) >= self._most
-            if full and len(self._waiting) < _MOST_WAITING:
+            full = self._up >= self._most
+            if not full:
+                self._up += 1
+            elif len(self._waiting) < _MOST_WAITING:
                 self._waiting.append(flight)
                 return
-        if full or not self._try(flight):
+        if full:
             self._tell(flight, Trouble.UNREACHABLE, self._servers[0])
+        elif not self._try(flight):
+            self._land(flight, Trouble.UNREACHABLE, self._servers[0])
 
     def _try(self, flight: Flight) -> bool:
         """Send it to the next server that a packet can be sent to."""
@@ -132,8 +138,7 @@ class Transport:
             if time.monotonic() >= look:
                 self._expire()
                 look = time.monotonic() + self._tick
-        for flight in {*self._flights.values(), *self._waiting}:
-            self._land(flight, Trouble.TIMEOUT, self._servers[0])
+        self._expire(closing=True)
 
     def _heard(self, descriptor: int) -> None:
         flight = self._flights.get(descriptor)
@@ -163,12 +168,15 @@ class Transport:
         if not (others and self._try(flight)) and not flight.tries:
             self._land(flight, *flight.fallback)
 
-    def _expire(self) -> None:
-        now = time.monotonic()
-        while self._waiting and self._waiting[0].deadline <= now:
-            self._tell(self._waiting.popleft(), Trouble.TIMEOUT, self._servers[0])
+    def _expire(self, *, closing: bool = False) -> None:
+        now = math.inf if closing else time.monotonic()
+        late = []
         with self._lock:
+            while self._waiting and self._waiting[0].deadline <= now:
+                late.append(self._waiting.popleft())
             flights = set(self._flights.values())
+        for flight in late:
+            self._tell(flight, Trouble.TIMEOUT, self._servers[0])
         for flight in flights:
             if flight.deadline <= now:
                 self._land(flight, *(flight.fallback or (Trouble.TIMEOUT, self._servers[0])))
@@ -177,16 +185,26 @@ class Transport:
                 self._try(flight)
 
     def _land(self, flight: Flight, result: bytes | Trouble, server: Server) -> None:
+        with self._lock:
+            if flight.over:
+                return
+            flight.over = True
         late = isinstance(result, bytes) and server != self._servers[0]
         if late and flight.start == 0 and flight.fallback is None:  # the first one was silent
             self._first = (self._servers.index(server), time.monotonic() + _STAY)
         for descriptor in list(flight.tries):
             self._drop(flight, descriptor)
         self._tell(flight, result, server)
-        while self._waiting and len(self._flights) < self._most:
-            waiting = self._waiting.popleft()  # only the receiver takes from it
-            if not self._try(waiting):
-                self._tell(waiting, Trouble.UNREACHABLE, self._servers[0])
+        while (waiting := self._next()) is not None and not self._try(waiting):
+            self._tell(waiting, Trouble.UNREACHABLE, self._servers[0])
+
+    def _next(self) -> Flight | None:
+        """One has landed: who takes its place?"""
+        with self._lock:
+            if self._waiting:
+                return self._waiting.popleft()
+            self._up -= 1
+        return None
 
     def _tell(self, flight: Flight, result: bytes | Trouble, server: Server) -> None:
         try:
@@ -195,7 +213,7 @@ class Transport:
             self.bugs += 1
 
 
-def _most_tries() -> int:
+def _most_flights() -> int:
     """A quarter of the descriptors we may have: connections and second tries need some as well."""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return _MOST_TRIES if limit == resource.RLIM_INFINITY else max(16, min(_MOST_TRIES, limit // 4))
+    return _MOST_FLIGHTS if limit == resource.RLIM_INFINITY else max(16, min(_MOST_FLIGHTS, limit // 4))
