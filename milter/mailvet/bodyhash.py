@@ -1,17 +1,19 @@
 """bodyhash – the body's canonical forms, hashed while it streams; nothing of it is kept.
 
 `BodyHasher` is told which digests are wanted, is fed the body in chunks cut anywhere, and gives them all at
-the end. Work is linear in the octets whatever they are: `bytes` searches and replacements, no regular
+the end. Work is linear in the octets whatever they are: searches and arithmetic on whole chunks, no regular
 expressions, and no loop whose length the sender chooses beyond the chunk.
 
 Raises     nothing
-Not here   which digests a message needs (signature, arc)
+Not here   which digests a message needs (signature, arc); runs of white space (blanks)
 """
 
 import hashlib
 from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final, NamedTuple, Protocol
+
+from mailvet.blanks import squeezed
 
 
 class Canon(StrEnum):  # RFC 6376 §3.4
@@ -35,8 +37,7 @@ class BodyHash(NamedTuple):
 _CRLF: Final = b"\r\n"
 _BLANK_LINES: Final = _CRLF * 32_769  # emitted at a time when held-back empty lines turn out to count
 _ENDS: Final = tuple(_CRLF * pairs for pairs in (16_384, 512, 16, 1))  # how trailing CRLFs are counted
-_RUNS: Final = tuple(b" " * width for width in (128, 4, 3))  # measured: the worst of all run lengths is cheapest so
-_TABS: Final = bytes.maketrans(b"\t", b" ")
+_PIECE: Final = 65_536  # of a larger chunk: what is worked on at a time stays small
 
 
 class _Stream:
@@ -146,28 +147,12 @@ class _Relaxed:
         elif end < len(chunk):
             self._held = b"\r"
             chunk = text
-        self._stream.put(_collapse(chunk))
+        self._stream.put(squeezed(chunk))
 
     def finish(self) -> dict[BodyDigest, BodyHash]:
         # white space that ends the body ends its last line too; a lone CR is no line end
         self._stream.put(b"" if self._held == b" " else self._held)
         return self._stream.end(empty_is_empty=True)
-
-
-def _collapse(text: bytes) -> bytes:
-    """Inside a chunk: tabs to spaces, runs to one, none before CRLF."""
-    if b" " not in text and b"\t" not in text:
-        return text  # base64
-    if b"\t" in text:
-        text = text.translate(_TABS)
-    if b"  " in text:
-        for run in _RUNS:
-            text = text.replace(run, b" ")
-        while b"  " in text:
-            text = text.replace(b"  ", b" ")
-    if b" \r\n" in text:
-        text = text.replace(b" \r\n", _CRLF)
-    return text
 
 
 class BodyHasher:
@@ -184,6 +169,10 @@ class BodyHasher:
         ]
 
     def feed(self, chunk: bytes) -> None:
+        if len(chunk) > _PIECE:
+            for at in range(0, len(chunk), _PIECE):
+                self.feed(chunk[at : at + _PIECE])
+            return
         for form in self._forms:
             form.feed(chunk)
 
