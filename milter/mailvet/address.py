@@ -15,6 +15,7 @@ import unicodedata
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from mailvet import punycode
 from mailvet.lexical import QUOTED, Unreadable, comment_end, refuse, unfolded, unquoted
 
 _TOKEN = re.compile(
@@ -29,6 +30,8 @@ _LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _DOMAIN = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
 _PLAIN_LOCAL = re.compile(r'[^\x00-\x20"(),:;<>@\[\\\]\x7f]+')
 _QUOTED_LOCAL = re.compile(r'"[^\x00-\x1f"(),:;<>@\[\\\]\x7f]+"')
+_LONGEST: Final = 1024  # characters of what may be a domain: 253 octets, but composed from more characters
+_LONGEST_CODE: Final = 59  # of a label's 63 octets, behind "xn--"
 # RFC 5892 §2.1 LetterDigits, lower case: what a U-label may consist of besides the hyphen
 _LETTER_DIGITS: Final = frozenset(("Ll", "Lo", "Lm", "Mn", "Mc", "Nd"))
 
@@ -166,13 +169,17 @@ def to_alabel(domain: str) -> str | None:
     composed, and refused unless that is stable under NFKC and made of RFC 5892's letters and digits;
     its contextual and bidirectional rules, which only registries need, are not checked.
     """
-    return _to_alabel(domain) if len(domain) <= 1024 else None
+    return _to_alabel(domain) if len(domain) <= _LONGEST else None
 
 
 @lru_cache(maxsize=4096)
 def _to_alabel(domain: str) -> str | None:
     if not domain.isascii():
-        labels = [_a_label(label) for label in domain.split(".")]
+        labels = []
+        for label in domain.split("."):
+            labels.append(_a_label(label))
+            if not labels[-1]:
+                return None
         domain = ".".join(labels)
     domain = domain.lower()
     return domain if _DOMAIN.fullmatch(domain) else None
@@ -183,8 +190,11 @@ def _a_label(label: str) -> str:
     if label.isascii():
         return label
     lower = unicodedata.normalize("NFC", label.lower())
+    if len(lower) > _LONGEST_CODE:
+        return ""
     stable = unicodedata.normalize("NFKC", lower) == lower
     known = all(c == "-" or c.isascii() or unicodedata.category(c) in _LETTER_DIGITS for c in lower)
     if not stable or not known or unicodedata.category(lower[0]).startswith("M"):
         return ""
-    return "xn--" + lower.encode("punycode").decode("ascii")
+    encoded = punycode.encode(lower, _LONGEST_CODE)
+    return "xn--" + encoded if encoded else ""
