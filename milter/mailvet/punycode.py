@@ -40,7 +40,7 @@ def encode(label: str, most: int) -> str:
 
 def _number(delta: int, bias: int) -> list[str]:
     """A generalised variable-length integer, RFC 3492 §3.3."""
-    digits = []
+    digits: list[str] = []
     k = _BASE
     while True:
         threshold = min(max(k - bias, _TMIN), _TMAX)
