@@ -52,10 +52,13 @@ class _Token(NamedTuple):
     glued: bool  # nothing between it and the one before
 
 
-def parse(value: bytes) -> tuple[Mailbox, ...] | Malformed:
-    """The mailboxes of an address list, at least one; or why it cannot be read with certainty."""
+def parse(value: bytes, words: int | None = None) -> tuple[Mailbox, ...] | Malformed:
+    """The mailboxes of an address list, at least one; or why it cannot be read with certainty.
+
+    `words`: so many atoms, quoted strings, comments and marks are read at most.
+    """
     try:
-        return _mailbox_list([token for token in _tokens(value) if token.kind != "comment"])
+        return _mailbox_list([token for token in _tokens(value, words) if token.kind != "comment"])
     except Unreadable as e:
         return Malformed(str(e))
 
@@ -69,13 +72,15 @@ def without_quoted(value: bytes) -> str | None:
     return "".join(("" if t.glued else " ") + ('""' if t.kind == "quoted" else t.text) for t in found)
 
 
-def _tokens(value: bytes) -> list[_Token]:
+def _tokens(value: bytes, words: int | None = None) -> list[_Token]:
     """The lexical tokens of RFC 5322 §3.2; of white space only that it was there."""
     # An 8-bit display name that is not UTF-8 harms nobody; in an address it is refused below.
     text = unfolded(value, "surrogateescape")
     found: list[_Token] = []
     at, end, glued = 0, len(text), False
     while at < end:
+        if len(found) == words:
+            refuse(f"over {words} words (limit)")
         if text[at] == "(":
             start, at = at, comment_end(text, at)
             found.append(_Token("comment", text[start:at], False))

@@ -23,6 +23,7 @@ _BLANKS: Final = b" \t\r\n"
 _SPACE: Final = re.compile(r"[ \t\r\n]*+")
 _POSITION: Final = re.compile(r"[0-9]{1,2}(?![0-9])")  # RFC 8617 §3.9
 _LAST: Final = 50  # RFC 8617 §4.2.1
+_HEAD: Final = 2000  # octets in which an ARC-Authentication-Results has to come to its instance
 
 
 class SignedBy(NamedTuple):
@@ -51,7 +52,7 @@ class MessageSignature(NamedTuple):
 
 def results(value: bytes) -> tuple[int, int]:
     """The instance of an ARC-Authentication-Results, and where its payload begins (RFC 8617 §4.1.1)."""
-    text = value.decode("latin-1")
+    text = value[:_HEAD].decode("latin-1")
     at = _mark(text, _mark(text, 0, "i"), "=")
     at = _skip(text, at)
     match = _POSITION.match(text, at)

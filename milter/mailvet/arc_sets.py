@@ -63,7 +63,7 @@ def _sets(headers: Headers, count: int, parse_tags: ParseTags, limits: LimitSett
     """Steps 2 and 3 of RFC 8617 §5.2."""
 
     def tagged(value: bytes) -> tuple[int, Tags]:
-        tags = parse_tags(value)
+        tags = parse_tags(value) if value.count(b";") <= limits.tags else f"over {limits.tags} tags (limit)"
         if isinstance(tags, str):
             refuse(tags)
         return arc_fields.instance(tags), tags

@@ -22,6 +22,7 @@ from mailvet.message import Headers
 
 _FROM: Final = b"from"
 _LIMIT: Final = 8192
+_WORDS: Final = 500
 
 # What a reader takes for the address who knows neither quoting nor comments ...
 _ANGLED = re.compile(rb"<[^<>@]*+@([^<>]*+)")
@@ -43,7 +44,9 @@ class NoAuthor:
     problem: str  # for people; no local parts
 
 
-def find(values: Sequence[bytes], headers: Headers | None = None, limit: int = _LIMIT) -> Author | NoAuthor:
+def find(
+    values: Sequence[bytes], headers: Headers | None = None, limit: int = _LIMIT, words: int = _WORDS
+) -> Author | NoAuthor:
     """The author by the values of all From: fields. With `headers`, disguised From: fields count too."""
     if headers is not None:
         disguised = _disguised(headers)
@@ -55,7 +58,7 @@ def find(values: Sequence[bytes], headers: Headers | None = None, limit: int = _
         return NoAuthor(ambiguous=True, problem=f"{len(values)} From fields")  # RFC 5322 §3.6
     if len(values[0]) > limit:
         return NoAuthor(ambiguous=True, problem=f"From field over {limit} octets (limit)")
-    return _read(values[0])
+    return _read(values[0], words)
 
 
 def _disguised(headers: Headers) -> str:
@@ -63,14 +66,14 @@ def _disguised(headers: Headers) -> str:
         return "a field whose name some readers take for From"
     for line in disguise.hidden(headers, _FROM):
         # without an address behind it, a word at the start of a line is only that
-        if b"@" in line.rest or line.after_cr:
+        if b"@" in line.rest or line.certain:
             return "a line inside another field that some readers take for a From field"
     return ""
 
 
 @lru_cache(maxsize=512)
-def _read(value: bytes) -> Author | NoAuthor:
-    mailboxes = address.parse(value)
+def _read(value: bytes, words: int) -> Author | NoAuthor:
+    mailboxes = address.parse(value, words)
     if isinstance(mailboxes, address.Malformed):
         return NoAuthor(ambiguous=bool(value.strip()), problem=f"From field: {mailboxes.problem}")
     domains = {mailbox.domain for mailbox in mailboxes}

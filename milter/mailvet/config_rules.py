@@ -71,6 +71,7 @@ def _numbers(s: Settings) -> Iterator[tuple[Key, str]]:
         ("dns", "questions"): (s.dns.questions, 20, 1000),
         ("dns", "cache"): (s.dns.cache, 0, 10_000_000),
         ("limits", "signatures"): (limits.signatures, 1, 100),
+        ("limits", "tags"): (limits.tags, 20, 1000),
         ("limits", "signed_fields"): (limits.signed_fields, 10, 1000),
         ("limits", "key_record"): (limits.key_record, 512, 65535),
         ("limits", "rsa_min_bits"): (limits.rsa_min_bits, 1024, 4096),  # RFC 8301 §3.2
@@ -79,6 +80,8 @@ def _numbers(s: Settings) -> Iterator[tuple[Key, str]]:
         ("limits", "header_fields"): (limits.header_fields, 50, 10_000),
         ("limits", "header_bytes"): (limits.header_bytes, 16_384, 16_777_216),
         ("limits", "from_bytes"): (limits.from_bytes, 320, 65536),
+        ("limits", "from_words"): (limits.from_words, 20, 10_000),
+        ("limits", "results_bytes"): (limits.results_bytes, 1024, 1_048_576),
         ("breach", "wait"): (s.breach.wait, 0, 30),
         ("breach", "timeout"): (s.breach.timeout, 0.1, 120),
         ("breach", "rpm"): (s.breach.rpm, 0, 100_000),
@@ -131,7 +134,7 @@ def _breach(s: Settings) -> Iterator[tuple[Key, str]]:
 
 
 def split_server(text: str, default_port: int | None = 53) -> tuple[str, int] | None:
-    """"127.0.0.1", "127.0.0.1:5353", "::1" or "[::1]:53" → (address, port); None if it is none of these."""
+    """ "127.0.0.1", "127.0.0.1:5353", "::1" or "[::1]:53" → (address, port); None if it is none of these."""
     match = re.fullmatch(r"\[([^\]]+)\](?::(\d{1,5}))?|([^:]+)(?::(\d{1,5}))?", text)
     if match is None:
         return (text, default_port) if default_port is not None and _is_address(text) else None

@@ -8,46 +8,54 @@ Not here   what follows from it (author, edits)
 """
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final, NamedTuple
 
 from mailvet.message import Headers
 
-_ODD = re.compile(rb"[^!-9;-~]")  # not ftext, RFC 5322 §3.6.8
+_FTEXT: Final = bytes(octet for octet in range(0x21, 0x7F) if octet != ord(":"))  # RFC 5322 §3.6.8
+_ODD: Final = bytes(set(range(256)).difference(_FTEXT))
 _TAG_LISTS: Final = (b"dkim-signature", b"arc-", b"domainkey-signature", b"x-google-dkim-signature")
+
+
+_MOST_LINES: Final = 100  # of one message that are read
 
 
 class Hidden(NamedTuple):
     position: int  # in Headers.fields
     rest: bytes  # of the line behind the colon
-    after_cr: bool  # behind a bare CR, which never belongs into a header; else on a continuation line
+    certain: bool  # behind a bare CR, which never belongs into a header, or one of too many continuation lines
 
 
 def names_like(headers: Headers, *wanted: bytes) -> list[bytes]:
     """Keys of `headers.by_name` that read as one of `wanted` (lower case) once what is no ftext is left out."""
-    if not _ODD.search(b"".join(headers.by_name)):
+    if not b"".join(headers.by_name).translate(None, _FTEXT):
         return []
-    return [key for key in headers.by_name if key not in wanted and _ODD.sub(b"", key) in wanted]
+    return [key for key in headers.by_name if key not in wanted and key.translate(None, _ODD) in wanted]
 
 
-def hidden(headers: Headers, *wanted: bytes) -> list[Hidden]:
-    """Lines inside other fields' values that begin with one of these lower-case names and a colon."""
+def hidden(headers: Headers, *wanted: bytes) -> Iterator[Hidden]:
+    """Lines inside other fields' values that begin with one of these lower-case names and a colon, in order.
+
+    What is certain ends the search in that field.
+    """
     squeezed = headers.squeezed()
     if not any(b"\n" + name + b":" in squeezed or b"\r" + name + b":" in squeezed for name in wanted):
-        return []  # so for nearly every message, and quickly
-    found = []
-    line = _line(wanted)
+        return  # so for nearly every message, and quickly
+    seen = 0
     for position, (name, value) in enumerate(headers.fields):
         # the h= of these lists names, and may be folded before any of them
-        folds = not name.lower().startswith(_TAG_LISTS)
-        for match in line.finditer(value):
-            after_cr = match[1] == b"\r"
-            if after_cr or folds:
-                found.append(Hidden(position, match[2], after_cr))
-    return found
+        ends = b"\r" if name.lower().startswith(_TAG_LISTS) else b"\r\n"
+        for match in _line(wanted, ends).finditer(value):
+            seen += 1
+            certain = match[1] == b"\r" or seen > _MOST_LINES
+            yield Hidden(position, match[2], certain)
+            if certain:
+                break
 
 
 @lru_cache(maxsize=8)
-def _line(names: tuple[bytes, ...]) -> re.Pattern[bytes]:
+def _line(names: tuple[bytes, ...], ends: bytes) -> re.Pattern[bytes]:
     either = b"|".join(map(re.escape, names))
-    return re.compile(rb"([\r\n])[ \t]*+(?:" + either + rb")[ \t]*+:([^\r\n]*+)", re.IGNORECASE)
+    return re.compile(rb"([" + ends + rb"])[ \t]*+(?:" + either + rb")[ \t]*+:([^\r\n]*+)", re.IGNORECASE)

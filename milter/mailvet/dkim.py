@@ -173,6 +173,8 @@ def fetch_key(name: str, key_type: str, ask: Ask, tools: Tools) -> FoundKey:
         return FoundKey(problem="several key records", secure=answer.secure)
     if len(records[0]) > tools.limits.key_record:
         return FoundKey(problem=f"key record over {tools.limits.key_record} octets (limit)", secure=answer.secure)
+    if records[0].count(b";") > tools.limits.tags:
+        return FoundKey(problem=f"key record of over {tools.limits.tags} tags (limit)", secure=answer.secure)
     record = keyrecord.parse(records[0], tools.parse_record or tools.parse_tags)
     if isinstance(record, str):
         return FoundKey(problem=f"bad key record: {record}", secure=answer.secure)

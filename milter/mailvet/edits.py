@@ -17,26 +17,29 @@ from mailvet.message import Headers
 from mailvet.outcome import Delete, Edit, Insert
 
 _RESULTS: Final = b"authentication-results"
-_READ: Final = 65_536  # octets of such fields that are read; the limits that hold for other fields spare these
+_READ: Final = 32_768
 
 
 def scrub(
-    headers: Headers, own: frozenset[str], trusted: frozenset[str], breach_header: str | None
+    headers: Headers, own: frozenset[str], trusted: frozenset[str], breach_header: str | None, limit: int = _READ
 ) -> tuple[Delete, ...]:
-    """Every field that claims to be ours or cannot be read. `trusted`: those of our ids that may stay."""
+    """Every field that claims to be ours or cannot be read. `trusted`: those of our ids that may stay.
+
+    `limit`: octets of such fields that are read; what is more goes unread. No other limit holds for them.
+    """
     forbidden = own - trusted
     names = (_RESULTS,) if breach_header is None else (_RESULTS, breach_header.lower().encode("ascii", "replace"))
     gone: set[int] = set()
     octets = 0
     for position in headers.by_name.get(_RESULTS, ()):
-        value = headers.fields[position].value
-        octets += len(value)
-        if octets > _READ or claims(value, forbidden):
+        name, value = headers.fields[position]
+        octets += len(name) + len(value)
+        if octets > limit or claims(value, forbidden):
             gone.add(position)
     for key in (*names[1:], *disguise.names_like(headers, *names)):
         gone.update(headers.by_name.get(key, ()))
     for line in disguise.hidden(headers, *names):
-        if line.after_cr or any(ours.lower().encode() in line.rest.lower() for ours in forbidden):
+        if line.certain or any(ours.lower().encode() in line.rest.lower() for ours in forbidden):
             gone.add(line.position)
     return _deletions(headers, gone) if gone else ()
 

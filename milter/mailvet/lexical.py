@@ -14,7 +14,24 @@ _FOLD = re.compile(r"\r?\n(?=[ \t])")  # RFC 5322 §3.2.2
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # after unfolding only blank and tab are left to separate
 _COMMENT_MARK = re.compile(r"[()\\]")
 _PAIR = re.compile(r"\\(.)")
-QUOTED: Final = r'"(?:[^"\\]++|\\.)*+"'  # possessive: what does not fit is not tried a second time
+# possessive: what does not fit is not tried a second time
+QUOTED: Final = r'"(?:[^"\\]++|\\.)*+"'
+
+
+def _comment() -> str:
+    """A comment as a pattern: what may stand between its parentheses is a comment of one level less.
+
+    Atomic groups, since a possessive one loses its place in Python 3.11.2 when a round of it fails half-way.
+    """
+    pattern = ""
+    for _ in range(_DEEPEST):
+        inner = f"|{pattern}" if pattern else ""
+        pattern = rf"\((?>(?:[^()\\]++|\\.{inner})*)\)"
+    return pattern
+
+
+COMMENT: Final = _comment()
+CFWS: Final = rf"(?>(?:[ \t]++|{COMMENT})*)"  # RFC 5322 §3.2.2, optional and without folds
 
 
 class Unreadable(ValueError):

@@ -98,7 +98,8 @@ class Session:
         transaction = self.transaction or Transaction(Envelope(), True, engine.settings.limits, engine.begin())
         transaction.queue_id = queue_id
         kept = engine.kept if self._relay else frozenset[str]()
-        removals = edits.scrub(transaction.headers, engine.own, kept, _BREACH)
+        limit = engine.settings.limits.results_bytes
+        removals = edits.scrub(transaction.headers, engine.own, kept, _BREACH, limit)
         try:
             outcome = self._decide(verify(transaction, engine), removals)
         except Exception as e:

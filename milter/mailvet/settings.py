@@ -54,6 +54,7 @@ class TrustSettings:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitSettings:
     signatures: int = 10  # DKIM signatures looked at
+    tags: int = 100  # of a signature, a seal or a key record
     signed_fields: int = 200  # entries of one h=
     key_record: int = 4096  # octets of a key record
     rsa_min_bits: int = 1024  # RFC 8301 §3.2
@@ -62,6 +63,8 @@ class LimitSettings:
     header_fields: int = 1000
     header_bytes: int = 524_288
     from_bytes: int = 8192
+    from_words: int = 500  # atoms, quoted strings, comments and marks of a From field
+    results_bytes: int = 32_768  # Authentication-Results fields of others that are read; what is more is removed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -65,7 +65,7 @@ class Unusable:
 
 def read(value: bytes, parse_tags: ParseTags, limits: LimitSettings) -> Signature | Unusable:
     """The signature in this field value."""
-    tags = parse_tags(value)
+    tags = parse_tags(value) if value.count(b";") <= limits.tags else f"over {limits.tags} tags (limit)"
     if isinstance(tags, str):
         return _neutral(tags)
     missing = [name.decode() for name in _REQUIRED if name not in tags]

@@ -150,7 +150,8 @@ def _chain(t: Transaction, engine: Engine, forms: HeaderForms, bodies: dict[Body
 
 
 def _author(t: Transaction, engine: Engine) -> Author | NoAuthor | None:
-    return author.find(t.headers.values(b"from"), t.headers, engine.settings.limits.from_bytes)
+    limits = engine.settings.limits
+    return author.find(t.headers.values(b"from"), t.headers, limits.from_bytes, limits.from_words)
 
 
 def _breach(
