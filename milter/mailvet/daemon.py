@@ -37,7 +37,7 @@ from mailvet.engine import BreachFeed, Engine, parse_networks
 from mailvet.outcome import Outcome
 from mailvet.session import Session
 from mailvet.settings import DnsSettings, Settings
-from mailvet.supervisor import Child, Supervisor
+from mailvet.supervisor import Child, Supervisor, stay_on_one_cpu, told
 
 if TYPE_CHECKING:
     from mailvet.adapters.metrics import Meter
@@ -128,7 +128,7 @@ class _Daemon:
         self._workers: frozenset[int] = frozenset()
 
     def run(self) -> None:
-        count = self._settings.milter.workers or os.cpu_count() or 1
+        count = self._settings.milter.workers or len(os.sched_getaffinity(0))
         children = [
             Child(name=f"worker-{n}", run=functools.partial(self._work, n), grace=_FINISH, stop_signal=_DRAIN)
             for n in range(count)
@@ -174,6 +174,7 @@ class _Daemon:
         breach_service.run(self._settings, self._breach_socket, self._log, self._metrics.Meter().absorb)
 
     def _work(self, number: int) -> None:
+        stay_on_one_cpu(number)
         _Worker(self._settings, self._log, self._metrics.Meter(), self._breach_socket).run(first=number == 0)
 
 
@@ -224,7 +225,7 @@ class _Worker:
 
         libmilter's own way to stop (SIGTERM) drops sessions in the middle of a message.
         """
-        while signal.sigtimedwait({_DRAIN}, _HOUSEKEEPING) is None:
+        while not told({_DRAIN}, _HOUSEKEEPING):
             self._count()
         pymilter.refuse_new()
         quiet = 0

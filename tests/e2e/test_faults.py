@@ -1,5 +1,7 @@
 """What happens when a worker is killed, the daemon is told to stop, or cannot start."""
 
+import os
+import signal
 import socket
 import subprocess
 import time
@@ -37,6 +39,27 @@ def test_a_killed_worker_is_replaced(lab: Lab, workers: int) -> None:
             assert letter.verdict("dmarc") == "pass"
             assert not set(before) & set(daemon.workers)
         assert "died" in daemon.log
+
+
+def test_each_worker_keeps_to_a_cpu_of_its_own(lab: Lab) -> None:
+    cpus = os.sched_getaffinity(0)
+    with spare(lab, workers=len(cpus)) as daemon:
+        taken = [os.sched_getaffinity(pid) for pid in daemon.workers]
+    assert all(len(each) == 1 for each in taken)
+    assert set().union(*taken) == cpus
+
+
+def test_a_worker_that_is_stopped_for_a_while_goes_on(lab: Lab) -> None:
+    with spare(lab) as daemon:
+        before = daemon.workers
+        daemon.signal_workers(signal.SIGSTOP)
+        time.sleep(2.5)  # longer than it waits between two looks at its counters
+        daemon.signal_workers(signal.SIGCONT)
+        letter = lab.letter(lab.send("spare", mail_from="a@signed.example", message=PASSING))
+        assert letter.verdict("dmarc") == "pass"
+        time.sleep(0.5)
+        assert daemon.workers == before
+        assert "died" not in daemon.log
 
 
 def test_a_message_whose_worker_is_killed_is_deferred_and_not_lost(lab: Lab) -> None:

@@ -114,8 +114,11 @@ class Daemon:
         self._process.wait()
 
     def kill_workers(self) -> None:
+        self.signal_workers(signal.SIGKILL)
+
+    def signal_workers(self, number: signal.Signals) -> None:
         for pid in self.workers:
-            os.kill(pid, signal.SIGKILL)
+            os.kill(pid, number)
 
 
 def scratch() -> "tempfile.TemporaryDirectory[str]":
