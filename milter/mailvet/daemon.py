@@ -37,7 +37,7 @@ from mailvet.engine import BreachFeed, Engine, parse_networks
 from mailvet.outcome import Outcome
 from mailvet.session import Session
 from mailvet.settings import DnsSettings, Settings
-from mailvet.supervisor import Child, Supervisor, stay_on_one_cpu, told
+from mailvet.supervisor import Child, Supervisor, told, work_in_turns
 
 if TYPE_CHECKING:
     from mailvet.adapters.metrics import Meter
@@ -174,7 +174,7 @@ class _Daemon:
         breach_service.run(self._settings, self._breach_socket, self._log, self._metrics.Meter().absorb)
 
     def _work(self, number: int) -> None:
-        stay_on_one_cpu(number)
+        work_in_turns(number)
         _Worker(self._settings, self._log, self._metrics.Meter(), self._breach_socket).run(first=number == 0)
 
 

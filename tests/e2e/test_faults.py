@@ -45,6 +45,7 @@ def test_each_worker_keeps_to_a_cpu_of_its_own(lab: Lab) -> None:
     cpus = os.sched_getaffinity(0)
     with spare(lab, workers=len(cpus)) as daemon:
         taken = [os.sched_getaffinity(pid) for pid in daemon.workers]
+        assert {os.sched_getscheduler(pid) for pid in daemon.workers} == {os.SCHED_BATCH}
     assert all(len(each) == 1 for each in taken)
     assert set().union(*taken) == cpus
 
