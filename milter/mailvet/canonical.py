@@ -21,7 +21,9 @@ def simple_field(field: Field) -> bytes:
     """RFC 6376 §3.4.1: as it was, with CRLF at the end."""
     name, value = field
     if b"\n" in value:
-        value = value.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+        if b"\r" in value:
+            value = value.replace(b"\r\n", b"\n")
+        value = value.replace(b"\n", b"\r\n")
     return b"%b:%b\r\n" % (name, value)
 
 
@@ -33,7 +35,9 @@ def relaxed_field(field: Field) -> bytes:
 
 def relaxed_value(value: bytes) -> bytes:
     if b"\n" in value:
-        value = value.replace(b"\r\n", b"").replace(b"\n", b"")
+        if b"\r" in value:
+            value = value.replace(b"\r\n", b"")
+        value = value.replace(b"\n", b"")
     if len(value) > _SHORT:
         return squeezed(value).strip(b" ")
     if b"\t" in value:

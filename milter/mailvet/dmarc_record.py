@@ -20,6 +20,7 @@ from mailvet import ports
 from mailvet.verdict import Policy
 
 _WSP: Final = " \t"
+_LONGEST: Final = 4096  # octets of a record that is read
 _CACHED_OCTETS: Final = 1024  # longer records are read anew each time: the cache's memory stays bounded
 _VERSION: Final = re.compile(rb"[vV][ \t]*=[ \t]*DMARC1[ \t]*(?:;|\Z)")  # RFC 9989 §4.8: %s"DMARC1"
 _SIZE: Final = re.compile(r"![0-9]+[kmgtKMGT]?\Z")  # RFC 9989 §4.8: obs-dmarc-report-size
@@ -56,6 +57,8 @@ def parse(record: ports.Record) -> PolicyRecord | None:
     """The DMARC Policy Record in this TXT record; None if it is something else."""
     if not isinstance(record, bytes) or _VERSION.match(record) is None:
         return None
+    if len(record) > _LONGEST:
+        return PolicyRecord(p=None, problem=f"the record has over {_LONGEST} octets (limit)")
     return _cached(record) if len(record) <= _CACHED_OCTETS else _read(record)
 
 

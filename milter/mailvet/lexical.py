@@ -13,7 +13,6 @@ _DEEPEST: Final = 16  # nested comments
 _FOLD = re.compile(r"\r?\n(?=[ \t])")  # RFC 5322 §3.2.2
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # after unfolding only blank and tab are left to separate
 _COMMENT_MARK = re.compile(r"[()\\]")
-_PAIR = re.compile(r"\\(.)")
 # possessive: what does not fit is not tried a second time
 QUOTED: Final = r'"(?:[^"\\]++|\\.)*+"'
 
@@ -76,4 +75,4 @@ def comment_end(text: str, at: int) -> int:
 
 def unquoted(text: str) -> str:
     """What a quoted string says."""
-    return _PAIR.sub(r"\1", text[1:-1])
+    return "\\".join(part.replace("\\", "") for part in text[1:-1].split("\\\\"))

@@ -33,7 +33,8 @@ def sender(transaction: Transaction, engine: Engine) -> None:
 def field(transaction: Transaction, key: bytes, value: bytes, engine: Engine) -> None:
     """A From: or a signature has arrived: the DMARC record, or the key."""
     if key == b"from":
-        _author(value, transaction.lookups, engine.breach)
+        if len(transaction.headers.by_name[key]) == 1:  # with a second one there is no author domain to ask about
+            _author(value, transaction.lookups, engine.breach)
         return
     found = transaction.add_signature(value, engine.tools)
     if found is not None and found.key_name is not None:

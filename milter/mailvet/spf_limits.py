@@ -16,6 +16,7 @@ QUESTIONS: Final = 30  # RFC 7208 §11.1: ten mx terms alone could ask 110, and 
 RECORD: Final = 8192  # octets; RFC 7208 §3.4 recommends less than 512
 NAME: Final = 253  # characters of a domain, RFC 7208 §7.3
 _TERM: Final = 512  # twice the longest name
+_TERMS: Final = 500  # of one record, all of which are read before the first is evaluated
 _MACROS: Final = 200  # macros of one record and the dots around them: the library multiplies the two
 
 _SENDER_MACRO = re.compile(r"%\{[slhSLH]")  # RFC 7208 §7.2: what address and domain do not decide
@@ -26,6 +27,8 @@ def refusal(record: str) -> str:
     words = record.split(" ") if len(record) <= RECORD else []
     if not words or max(map(len, words)) > _TERM:
         return "The record or a term of it is too long (limit)"
+    if len(words) - words.count("") > _TERMS:
+        return f"The record has over {_TERMS} terms (limit)"
     if "%" in record and sum(word.count("%") + word.count(".") for word in words if "%" in word) > _MACROS:
         return "Too many macros (limit)"
     return ""

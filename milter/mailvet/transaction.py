@@ -13,19 +13,16 @@ from mailvet.ports import Lookups
 from mailvet.settings import LimitSettings
 from mailvet.text import loggable
 
-# beyond the limits only fields that may have to be removed, or that count as authors, are still kept
-_KEPT_ALWAYS = (b"authentication", b"breach", b"from")
-
-
 _MOST_ANOMALIES = 20
+_MOST_AUTHORS = 100  # fields beyond the limits that may count as authors: two say already that there is no single one
 
 
 class Transaction:
     """The state of one message; the attributes are read by verify and lookahead."""
 
     __slots__ = (
-        "_bytes", "_fields", "address", "anomalies", "body_octets", "candidates", "chain", "dropped", "envelope",
-        "exempt", "hasher", "headers", "helo", "lookups", "queue_id",
+        "_authors", "_bytes", "_fields", "address", "anomalies", "body_octets", "candidates", "chain", "dropped",
+        "envelope", "exempt", "hasher", "headers", "helo", "lookups", "queue_id",
     )  # fmt: skip
 
     def __init__(self, envelope: Envelope, exempt: bool, limits: LimitSettings, lookups: Lookups) -> None:
@@ -43,6 +40,7 @@ class Transaction:
         self.hasher: BodyHasher | None = None
         self.anomalies: list[str] = []
         self._fields, self._bytes = limits.header_fields, limits.header_bytes
+        self._authors = _MOST_AUTHORS
 
     def add(self, name: bytes, value: bytes) -> bytes:
         """A header field; returns its lower-case name, or b"" if it was beyond the limits and not kept."""
@@ -50,7 +48,12 @@ class Transaction:
         if len(headers.fields) >= self._fields or headers.size > self._bytes:
             self.dropped += 1
             lower = name.lower()
-            if not any(part in lower for part in _KEPT_ALWAYS):
+            # now only fields that may have to be removed, or that may count as authors, are kept
+            if b"from" in lower:
+                self._authors -= 1
+                if self._authors < 0:
+                    return b""
+            elif b"authentication" not in lower and b"breach" not in lower:
                 return b""
         return headers.add(name, value)
 
