@@ -11,6 +11,7 @@ from typing import Self
 
 _FINAL = b"artyd"  # accept, reject, tempfail, reply code, discard
 _LEADING_SPACE = 0x100000
+_SKIP = b"s"  # the rest of the body is not wanted
 # command → (protocol flag: do not send it, protocol flag: it gets no reply), libmilter/mfdef.h
 _STEPS = {
     b"C": (0x1, 0x1000),
@@ -75,19 +76,22 @@ class MilterClient:
             self.step(b"L", name + b"\0" + (value if self._protocol & _LEADING_SPACE else value.lstrip(b" ")) + b"\0")
         self.step(b"N")
         for at in range(0, len(body), 65535):
-            self.step(b"B", body[at : at + 65535])
+            if self.step(b"B", body[at : at + 65535]) == _SKIP:
+                break
         return self.end()
 
-    def step(self, command: bytes, data: bytes = b"") -> None:
+    def step(self, command: bytes, data: bytes = b"") -> bytes:
         """One step, unless the milter does not want it, and its reply, if it gets one."""
         unwanted, silent = _STEPS[command]
         if self._protocol & unwanted:
-            return
+            return b""
         self._write(command, data)
-        if not self._protocol & silent:
-            reply, text = self._read()
-            if reply not in b"c":
-                raise ConnectionError(f"{command!r} was answered by {reply + text!r}")
+        if self._protocol & silent:
+            return b""
+        reply, text = self._read()
+        if reply not in (b"c", _SKIP):
+            raise ConnectionError(f"{command!r} was answered by {reply + text!r}")
+        return reply
 
     def end(self) -> Answer:
         self._write(b"D", b"Ei\0QUEUEID\0")
