@@ -9,6 +9,7 @@ Not here   starting mailvet and Postfix (run)
 import asyncio
 import os
 import signal
+import statistics
 import struct
 import threading
 import time
@@ -29,6 +30,7 @@ BODIES = {
     "` x`": b" x",
 }
 _NO_BODY_REPLY = 0x80000
+_IDLE_ROUNDS = 7
 _ENDS = b"acrtyd"  # replies that end a message; `c`, continue, does at its last step
 
 Signed = tuple[bytes, dict[str, Any]]  # header fields, envelope
@@ -39,7 +41,7 @@ class Strain:
     """What was measured."""
 
     bodies: dict[str, list[float]] = field(default_factory=dict)  # CPU ms by BODY_SIZES
-    idle: tuple[Measured, Measured] | None = None  # the same load without and with idle connections
+    idle: tuple[float, float] = (0, 0)  # CPU ms a message, without and with idle connections
     idle_cpu: tuple[float, float] = (0, 0)  # ms a second while nothing happens, without and with them
     idle_count: int = 0
     huge: str = ""  # how many of which size
@@ -95,21 +97,28 @@ def bodies(socket: str, pid: int, signed: Signed, sizes: tuple[int, ...] = BODY_
 
 
 def idle(strain: Strain, jobs: list[Signed], socket: str, pid: int, count: int, connections: int = 200) -> None:
-    """The same load without and with connections on which nothing happens."""
+    """The same load without and with connections on which nothing happens, in turn."""
+    without: list[float] = []
+    with_them: list[float] = []
 
-    async def held() -> None:
+    def cost() -> float:
+        return milter_load.drive(jobs, socket, [pid], count, 16).cpu
+
+    async def held(rest: bool) -> None:
         opened = [await _open(socket) for _ in range(connections)]
-        strain.idle_cpu = quiet, await asyncio.to_thread(_cpu_at_rest, pid)
-        with_them.append(await asyncio.to_thread(milter_load.drive, jobs, socket, [pid], count, 16))
+        if rest:
+            strain.idle_cpu = quiet, await asyncio.to_thread(_cpu_at_rest, pid)
+        with_them.append(await asyncio.to_thread(cost))
         for _, writer, _ in opened:
             writer.close()
 
-    with_them: list[Measured] = []
-    milter_load.drive(jobs, socket, [pid], count, 16)
-    without = milter_load.drive(jobs, socket, [pid], count, 16)
+    cost()
     quiet = _cpu_at_rest(pid)
-    asyncio.run(held())
-    strain.idle, strain.idle_count = (without, with_them[0]), connections
+    for number in range(_IDLE_ROUNDS):
+        without.append(cost())
+        asyncio.run(held(rest=number == 0))
+    strain.idle = statistics.median(without), statistics.median(with_them)
+    strain.idle_count = connections
 
 
 def _cpu_at_rest(pid: int, seconds: float = 5.0) -> float:
