@@ -82,6 +82,7 @@ def _numbers(s: Settings) -> Iterator[tuple[Key, str]]:
         ("limits", "from_bytes"): (limits.from_bytes, 320, 65536),
         ("limits", "from_words"): (limits.from_words, 20, 10_000),
         ("limits", "results_bytes"): (limits.results_bytes, 1024, 1_048_576),
+        ("limits", "removals"): (limits.removals, 100, 100_000),
         ("breach", "wait"): (s.breach.wait, 0, 30),
         ("breach", "timeout"): (s.breach.timeout, 0.1, 120),
         ("breach", "rpm"): (s.breach.rpm, 0, 100_000),

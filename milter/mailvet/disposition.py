@@ -26,6 +26,7 @@ class _Finding(NamedTuple):
     text: str  # behind "Email rejected" or "Email deferred"
 
 
+FLOODED: Final = "removals"  # the rule that is not in [policy.on]
 _ACCEPTED: Final = Disposition(action=Action.ACCEPT)
 _UNLIMITED: Final[Mapping[Action, Action]] = {action: action for action in Action}
 _MODES: Final[Mapping[Mode, Mapping[Action, Action]]] = {
@@ -59,6 +60,18 @@ def decide(report: Report, policy: PolicySettings) -> Disposition:
         code="550" if rejected else "451",
         enhanced=("5." if rejected else "4.") + finding.enhanced,
         text=f"Email {'rejected' if rejected else 'deferred'} {finding.text}",
+    )
+
+
+def flooded(limit: int) -> Disposition:
+    """So many forged fields that removing them, which costs the MTA the square of their number, is an attack on it."""
+    return Disposition(
+        action=Action.REJECT,
+        rule=FLOODED,
+        reason=f"over {limit} forged header fields (limit)",
+        code="550",
+        enhanced="5.7.1",
+        text="Email rejected because of forged Authentication-Results header fields",
     )
 
 

@@ -208,6 +208,8 @@ def _notes(says: Signature, found: FoundKey, body: BodyHash, headers: Headers, n
     notes = []
     if body.hashed < body.total:
         notes.append(f"l= covers only {_share(body)} of the body")
+    elif says.digest.length is not None and says.digest.length > body.total:
+        notes.append("l= is larger than the body")  # RFC 6376 §3.5: it MUST NOT be
     for name in _SHOWN:
         present = len(headers.by_name.get(name, ()))
         if present > says.names.count(name):

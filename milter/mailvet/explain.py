@@ -137,7 +137,9 @@ def _effect(result: Result) -> Iterator[str]:
     decided = outcome.disposition
     rule = f" ({decided.rule})" if decided.rule else ""
     yield f"Policy     mode {result.settings.policy.mode}: {decided.action}{rule}"
-    yield f"           {disposition.explain(outcome.report, result.settings.policy)}"
+    flooded = decided.rule == disposition.FLOODED
+    why = decided.reason if flooded else disposition.explain(outcome.report, result.settings.policy)
+    yield f"           {why}"
     if decided.code:
         yield f"           {decided.code} {decided.enhanced} {decided.text}"
     yield f"Time       {result.milliseconds:.1f} ms"

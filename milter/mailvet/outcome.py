@@ -29,7 +29,7 @@ Edit = Delete | Insert
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disposition:
     action: Action
-    rule: str = ""  # the [policy.on] key that decided; "" where nothing did
+    rule: str = ""  # the [policy.on] key or the limit that decided; "" where nothing did
     reason: str = ""  # for the log and `check`
     code: str = ""  # "550", "451"; "" unless the message is refused
     enhanced: str = ""  # "5.7.1"

@@ -113,6 +113,8 @@ class Session:
     def _decide(self, report: Report, removals: tuple[Delete, ...]) -> Outcome:
         settings = self._engine.settings
         decided = disposition.decide(report, settings.policy)
+        if len(removals) > settings.limits.removals:
+            decided = disposition.flooded(settings.limits.removals)
         inserts = [Insert(0, _AR, authresults.format_value(report, settings.authserv_id))]
         found = report.breach
         if found is not None and found.result is BreachResult.LISTED:

@@ -57,6 +57,20 @@ def test_all_forged_go_and_all_harmless_stay(lab: Lab, address: str, login: str,
         assert below_received(deliver(lab, sent, address, login)) == harmless
 
 
+@pytest.mark.parametrize(("number", "code"), [(2000, 250), (5000, 250), (5001, 550)])
+def test_a_flood_is_removed_up_to_a_limit_and_refused_beyond(lab: Lab, number: int, code: int) -> None:
+    message = b"Authentication-Results: mx.example.org; dmarc=pass\r\n" * number + _LETTER
+    recipient = lab.recipient()
+    with lab.client("mark") as client:
+        client.begin("a@quiet.example", recipient)
+        answer = client.finish(message)
+    assert answer.code == code
+    if code == 250:
+        assert len(Letter(lab.mailbox.take(recipient)).named("Authentication-Results")) == 1
+    else:
+        assert lab.mailbox.waiting(recipient) == 0
+
+
 @pytest.mark.parametrize("name", FORGED_BY_NAME)
 def test_each_alone(lab: Lab, name: str) -> None:
     assert below_received(deliver(lab, [FORGED_BY_NAME[name]])) == []
