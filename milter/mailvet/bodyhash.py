@@ -37,7 +37,7 @@ class BodyHash(NamedTuple):
 _CRLF: Final = b"\r\n"
 _BLANK_LINES: Final = _CRLF * 32_769  # emitted at a time when held-back empty lines turn out to count
 _ENDS: Final = tuple(_CRLF * pairs for pairs in (16_384, 512, 16, 1))  # how trailing CRLFs are counted
-_PIECE: Final = 65_536  # of a larger chunk: what is worked on at a time stays small
+_PIECE: Final = 16_384  # of a chunk worked on at a time: larger ones cost twice as much, an octet, in allocation
 
 
 class _Stream:
