@@ -53,9 +53,14 @@ class PolicyRecord:
     problem: str = ""  # for people: what was ignored, and why
 
 
+def is_record(record: ports.Record) -> bool:
+    """Is this TXT record a DMARC Policy Record?"""
+    return isinstance(record, bytes) and _VERSION.match(record) is not None
+
+
 def parse(record: ports.Record) -> PolicyRecord | None:
     """The DMARC Policy Record in this TXT record; None if it is something else."""
-    if not isinstance(record, bytes) or _VERSION.match(record) is None:
+    if not isinstance(record, bytes) or not is_record(record):
         return None
     if len(record) > _LONGEST:
         return PolicyRecord(p=None, problem=f"the record has over {_LONGEST} octets (limit)")

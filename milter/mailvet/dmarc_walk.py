@@ -48,8 +48,8 @@ def look(name: str, ask: Ask) -> tuple[PolicyRecord | None, Answer]:
     answer = ask(name, Kind.TXT)
     if answer.status is not Status.FOUND:
         return None, answer
-    records = [record for record in map(dmarc_record.parse, answer.records) if record is not None]
-    return (records[0] if len(records) == 1 else None), answer
+    records = list(filter(dmarc_record.is_record, answer.records))
+    return (dmarc_record.parse(records[0]) if len(records) == 1 else None), answer
 
 
 def discover(domain: str, ask: Ask) -> Discovery:

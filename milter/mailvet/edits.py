@@ -9,6 +9,7 @@ Raises     nothing
 Not here   carrying it out (adapters.pymilter); what our field says (authresults)
 """
 
+from functools import lru_cache
 from typing import Final
 
 from mailvet import disguise
@@ -31,10 +32,14 @@ def scrub(
     names = (_RESULTS,) if breach_header is None else (_RESULTS, breach_header.lower().encode("ascii", "replace"))
     gone: set[int] = set()
     octets = 0
-    for position in headers.by_name.get(_RESULTS, ()):
+    positions = headers.by_name.get(_RESULTS, [])
+    for number, position in enumerate(positions):
         name, value = headers.fields[position]
         octets += len(name) + len(value)
-        if octets > limit or claims(value, forbidden):
+        if octets > limit:
+            gone.update(positions[number:])
+            break
+        if claims(value, forbidden):
             gone.add(position)
     for key in (*names[1:], *disguise.names_like(headers, *names)):
         gone.update(headers.by_name.get(key, ()))
@@ -47,11 +52,17 @@ def scrub(
 def _deletions(headers: Headers, gone: set[int]) -> tuple[Delete, ...]:
     deletes = []
     for positions in headers.by_name.values():
+        if gone.isdisjoint(positions):
+            continue
         for index in range(len(positions), 0, -1):
             if positions[index - 1] in gone:
-                name = headers.fields[positions[index - 1]].name.rstrip(b" \t")
-                deletes.append(Delete(name.decode("utf-8", "replace"), index))
+                deletes.append(Delete(_spelled(headers.fields[positions[index - 1]].name), index))
     return tuple(deletes)
+
+
+@lru_cache(maxsize=64)
+def _spelled(name: bytes) -> str:
+    return name.rstrip(b" \t").decode("utf-8", "replace")
 
 
 def plan(deletes: tuple[Delete, ...], inserts: tuple[Insert, ...]) -> tuple[Edit, ...]:

@@ -51,7 +51,7 @@ def _author(value: bytes, lookups: Lookups, breach: BreachFeed | None) -> None:
 
     def walk_on(answer: Answer) -> None:
         """The parents matter only where the author domain has no record of its own."""
-        if answer.status is not Status.FOUND or not any(map(dmarc_record.parse, answer.records)):
+        if answer.status is not Status.FOUND or not any(map(dmarc_record.is_record, answer.records)):
             for name in names[1:]:
                 lookups.ahead(name, Kind.TXT)
 

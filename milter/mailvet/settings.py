@@ -61,7 +61,7 @@ class LimitSettings:
     rsa_max_bits: int = 8192
     arc_sets: int = 10  # at most 50 (RFC 8617 §4.2.1)
     header_fields: int = 1000
-    header_bytes: int = 524_288
+    header_bytes: int = 262_144
     from_bytes: int = 8192
     from_words: int = 500  # atoms, quoted strings, comments and marks of a From field
     results_bytes: int = 32_768  # Authentication-Results fields of others that are read; what is more is removed

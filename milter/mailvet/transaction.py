@@ -45,7 +45,7 @@ class Transaction:
     def add(self, name: bytes, value: bytes) -> bytes:
         """A header field; returns its lower-case name, or b"" if it was beyond the limits and not kept."""
         headers = self.headers
-        if len(headers.fields) >= self._fields or headers.size > self._bytes:
+        if len(headers.fields) >= self._fields or headers.size + len(value) > self._bytes:
             self.dropped += 1
             lower = name.lower()
             # now only fields that may have to be removed, or that may count as authors, are kept
