@@ -259,6 +259,8 @@ P = AUTHOR.record.partition(b"p=")[2]
         ((rsa_of(1023),), "1023-bit key is too small"),
         ((rsa_of(8193),), "8193-bit key is too large (limit)"),
         ((rsa_of(2048, (1 << 33) + 1),), "the key's exponent is too large (limit)"),
+        ((rsa_of(8192, (1 << 17) + 1),), "the key's exponent is too large (limit)"),
+        ((AUTHOR.record + b"; n=" * 100,), "key record of over 100 tags (limit)"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -24,6 +24,7 @@ from mailvet.verify import undecided, verify
 _WATCHED: Final = frozenset((b"from", b"dkim-signature"))
 _AR: Final = "Authentication-Results"
 _BREACH: Final = "Sender-Breach-Info"
+_MOST_HOPS: Final = 100  # RFC 5321 §6.3: more is a loop
 
 
 class Session:
@@ -81,7 +82,8 @@ class Session:
         if transaction is None or transaction.exempt:
             return
         if self._relay:
-            transaction.look_behind(received.client(transaction.headers.values(b"received"), self._engine.relays))
+            hops = transaction.headers.values(b"received")[:_MOST_HOPS]
+            transaction.look_behind(received.client(hops, self._engine.relays))
             lookahead.connected(transaction.address, transaction.lookups)
             lookahead.sender(transaction, self._engine)
         transaction.end_of_headers(self._engine.tools)

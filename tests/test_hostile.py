@@ -1,0 +1,107 @@
+"""Messages made to be expensive: each class is linear in its size, and what bounds it says so.
+
+The classes and a session to receive them in are those of bench.hostile, which also compares them with plain mail.
+CPU time on a shared machine is a rough measure, so only what is not linear fails here.
+"""
+
+from collections.abc import Callable
+
+import pytest
+
+from bench import hostile
+from bench.hostile_mail import GROUPS, Message
+from mailvet import arc_sets, taglist
+from mailvet.author import Author, NoAuthor, find
+from mailvet.disguise import hidden
+from mailvet.message import Envelope, Headers
+from mailvet.settings import LimitSettings
+from mailvet.signature import Unusable, read
+from mailvet.spf_limits import refusal
+from mailvet.transaction import Transaction
+from zone import Zone
+
+Build = Callable[[int], Message]
+LIMITS = LimitSettings()
+SMALL, TIMES = 16_000, 4
+CLASSES = [
+    pytest.param(build, id=f"{group} {name}") for group, names in GROUPS.items() for name, build in names.items()
+]
+
+
+def milliseconds(message: Message) -> float:
+    run = hostile.Run(message)
+    return min(run.seconds() for _ in range(3)) * 1000
+
+
+@pytest.mark.parametrize("build", CLASSES)
+def test_a_class_is_linear(build: Build) -> None:
+    small, large = build(SMALL), build(SMALL * TIMES)
+    once = milliseconds(small)
+    # quadratic would be 16 times, and what is linear only seldom looks like more than 4
+    assert milliseconds(large) < 10 * once + 5
+
+
+def headers(*fields: tuple[bytes, bytes]) -> Headers:
+    made = Headers()
+    for name, value in fields:
+        made.add(name, value)
+    return made
+
+
+def test_a_from_field_of_many_words_has_no_author() -> None:
+    assert isinstance(find((b" " + b"a " * 493 + b"<a@example.org>",)), Author)
+    found = find((b" " + b"a " * 494 + b"<a@example.org>",))
+    assert found == NoAuthor(ambiguous=True, problem="From field: over 500 words (limit)")
+
+
+@pytest.mark.parametrize(
+    ("tags", "problem"), [(100, "tag v, a, b, bh, d, h, s missing"), (101, "over 100 tags (limit)")]
+)
+def test_tags_of_a_signature(tags: int, problem: str) -> None:
+    found = read(b"; ".join([b"x%d=1" % at for at in range(tags)]) + b";", taglist.parse, LIMITS)
+    assert isinstance(found, Unusable)
+    assert found.problem == problem
+
+
+def test_tags_of_a_seal() -> None:
+    value = b" i=1; " + b"; ".join([b"x%d=1" % at for at in range(101)])
+    found = arc_sets.collect(headers((b"ARC-Seal", value)), taglist.parse, LIMITS)
+    assert found.problem == "ARC-Seal: over 100 tags (limit)"
+
+
+def test_comments_before_the_instance() -> None:
+    value = b" " + b"()" * 999 + b" i=1; none"
+    found = arc_sets.collect(headers((b"ARC-Authentication-Results", value)), taglist.parse, LIMITS)
+    assert found.problem.startswith("ARC-Authentication-Results: it does not begin with i=")
+
+
+def test_terms_of_an_spf_record() -> None:
+    assert refusal("v=spf1" + " a" * 499) == ""
+    assert refusal("v=spf1" + "  a" * 499) == ""
+    assert refusal("v=spf1" + " a" * 500) == "The record has over 500 terms (limit)"
+
+
+def test_lines_that_look_like_a_field_are_read_up_to_a_limit() -> None:
+    found = list(hidden(headers((b"X", b"\n from: b" * 150), (b"Y", b"\n from: b" * 150)), b"from"))
+    assert [line.certain for line in found] == [False] * 100 + [True, True]
+    assert [line.position for line in found[-2:]] == [0, 1]
+
+
+def test_beyond_the_limits_only_some_fields_are_kept() -> None:
+    transaction = Transaction(Envelope(), False, LimitSettings(header_fields=50), Zone({}))
+    names = [b"X", b"From", b"X-From", b"Authentication-Results", b"Sender-Breach-Info", b"Subject"]
+    for _ in range(200):
+        for name in names:
+            transaction.add(name, b" x")
+    kept = {name: len(transaction.headers.by_name[name.lower()]) for name in names}
+    assert transaction.dropped == 1150
+    assert kept[b"Authentication-Results"] == kept[b"Sender-Breach-Info"] == 200
+    assert kept[b"From"] + kept[b"X-From"] == 100 + 2 * 8 + 1
+    assert kept[b"X"] + kept[b"Subject"] == 9 + 8
+
+
+def test_one_field_beyond_the_octets_is_not_kept() -> None:
+    transaction = Transaction(Envelope(), False, LimitSettings(header_bytes=16_384), Zone({}))
+    assert transaction.add(b"Subject", b" x") == b"subject"
+    assert transaction.add(b"X", b"x" * 20_000) == b""
+    assert (transaction.dropped, len(transaction.headers.fields)) == (1, 1)
