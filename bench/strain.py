@@ -28,6 +28,9 @@ BODIES = {
     "CRLF": b"\r\n",
     "tabs": b"\t",
     "` x`": b" x",
+    "`  x`": b"  x",
+    "`\\t\\r\\n`": b"\t\r\n",
+    "`x \\r\\n`": b"x \r\n",
 }
 _NO_BODY_REPLY = 0x80000
 _IDLE_ROUNDS = 7

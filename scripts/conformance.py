@@ -26,6 +26,8 @@ SUITES = (
         "ours, and RFC 8463 appendix A",
         ["tests", "-k", "test_dkim or test_bodyhash or test_canonical or test_taglist or test_openssl"],
     ),
+    ("DKIM beside OpenDKIM", "ours: 2,240 messages", ["tests/test_opendkim_differential.py"]),
+    ("Hostile mail is linear in its size", "ours", ["tests/test_hostile.py"]),
     (
         "Authors and forged fields",
         "ours; espoofer's 22 attacks written anew",
