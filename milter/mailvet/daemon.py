@@ -71,17 +71,17 @@ def make_engine(
 
 
 def serve(settings: Settings) -> int:
-    """Run until SIGTERM. Exit status 0, or 2 if it could not start."""
+    """Run until SIGTERM. Exit status 0, or 1 if it could not start, though trying again may help."""
     log = Log(settings.log)
     if not _may_start(settings.dns):
         complain(f"dns.require_validation: {_NO_VALIDATION}")
-        return 2
+        return 1
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})  # for the supervisor, who cleans up
     try:
         pymilter.open_socket(settings.milter.listen)
     except OSError as e:
         complain(str(e))
-        return 2
+        return 1
     _allow_many_descriptors()
     scratch = Path(tempfile.mkdtemp(prefix="mailvet-"))
     try:

@@ -57,9 +57,18 @@ def _resolve(wanted: str, descriptor: int) -> str:
         return wanted
     if os.isatty(descriptor):
         return "text"
-    return "journal" if "JOURNAL_STREAM" in os.environ else "json"
+    return "journal" if _is_journal(descriptor) else "json"
+
+
+def _is_journal(descriptor: int) -> bool:
+    """systemd.exec(5), $JOURNAL_STREAM: what a service starts may inherit the name without the stream."""
+    with contextlib.suppress(OSError):
+        status = os.fstat(descriptor)
+        return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
+    return False
 
 
 def complain(text: str) -> None:
     """A line for the person who started the program."""
-    sys.stderr.write(f"mailvet: {text}\n")
+    severity = f"<{_LEVELS['error']}>" if _is_journal(2) else ""
+    sys.stderr.write(f"{severity}mailvet: {text}\n")
