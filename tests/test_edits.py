@@ -128,5 +128,5 @@ def test_a_header_full_of_forgeries_is_cheap() -> None:
 
 
 def test_other_fields_are_read_up_to_a_limit_and_then_removed() -> None:
-    message = [fields(b"Authentication-Results: other.example; none" + b" " * 8000)] * 3
+    message = [fields(b"Authentication-Results: other.example; none" + b" " * 15_000)] * 3
     assert scrub(PostfixHeaders(message).shown(), OWN, frozenset(), BREACH) == (Delete("Authentication-Results", 3),)

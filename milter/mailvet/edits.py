@@ -18,7 +18,7 @@ from mailvet.message import Headers
 from mailvet.outcome import Delete, Edit, Insert
 
 _RESULTS: Final = b"authentication-results"
-_READ: Final = 16_384
+_READ: Final = 32_768
 
 
 def scrub(

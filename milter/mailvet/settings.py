@@ -64,7 +64,7 @@ class LimitSettings:
     header_bytes: int = 262_144
     from_bytes: int = 8192
     from_words: int = 500  # atoms, quoted strings, comments and marks of a From field
-    results_bytes: int = 16_384  # Authentication-Results fields of others that are read; what is more is removed
+    results_bytes: int = 32_768  # Authentication-Results fields of others that are read; what is more is removed
     removals: int = 5000  # fields removed from one message; one with more is refused
 
 
