@@ -3,6 +3,7 @@
 import functools
 import resource
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -41,6 +42,8 @@ ZONE: dict[str, dict[str, Any]] = {
     "circle.example.org": {"CNAME": "circle2.example.org"},
     "circle2.example.org": {"CNAME": "circle.example.org"},
     "huge.example.org": {"TXT": ["y" * 20_000]},
+    "huge2.example.org": {"TXT": ["z" * 20_000]},
+    "crowd.example.org": {"A": [f"192.{n >> 16}.{n >> 8 & 255}.{n & 255}" for n in range(4000)]},
     "many.example.org": {"A": [f"192.0.{n // 250}.{n % 250}" for n in range(300)]},
     "bare.example.org": {"manner": "bare-nodata"},
     "zero.example.org": {"TXT": ["now"], "ttl": 0},
@@ -335,6 +338,23 @@ def test_the_cache_is_bounded_and_forgets_the_oldest() -> None:
         assert len(server.asked) == 41
 
 
+def test_large_answers_count_for_several_in_the_cache() -> None:
+    with resolving(cache=30) as (resolver, server, _):
+        for name in ("huge.example.org", "huge2.example.org"):  # 20 kB each
+            resolver.begin().ask(name, Kind.TXT)
+        resolver.begin().ask("huge2.example.org", Kind.TXT)
+        assert len(server.asked_tcp) == 2
+        resolver.begin().ask("huge.example.org", Kind.TXT)
+        assert len(server.asked_tcp) == 3
+
+
+def test_an_answer_larger_than_the_cache_is_not_kept() -> None:
+    with resolving(cache=10) as (resolver, server, _):
+        for _ in range(2):
+            assert len(resolver.begin().ask("huge.example.org", Kind.TXT).records[0]) == 20_000
+        assert len(server.asked_tcp) == 2
+
+
 def test_no_cache_when_told_so() -> None:
     with resolving(cache=0) as (resolver, server, _):
         for _ in range(2):
@@ -343,8 +363,26 @@ def test_no_cache_when_told_so() -> None:
 
 
 def test_records_of_one_answer_are_bounded() -> None:
-    with resolving() as (resolver, _, _):
+    with resolving() as (resolver, server, _):
         assert len(resolver.begin().ask("many.example.org", Kind.A).records) == 100
+        before = server.asked_tcp.copy()
+        assert len(resolver.begin().ask("crowd.example.org", Kind.A).records) == 100
+        assert server.asked_tcp == [*before, ("crowd.example.org", "A")]
+
+
+def test_thousands_of_records_are_not_all_read() -> None:
+    """Each takes the library 25 µs, and an answer over TCP holds 4,000."""
+    names = [(b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, 300, 4) + struct.pack("!I", n)) for n in range(4000)]
+    question = b"\1a\0" + struct.pack("!HH", 1, 1)
+    whole = struct.pack("!HHHHHH", 1, 0x8180, 1, 4000, 0, 0) + question + b"".join(names)
+    started = time.thread_time()
+    answer = dnspython.read(whole, Kind.A, trusted=True)
+    took = time.thread_time() - started
+    assert isinstance(answer, Answer)
+    assert len(answer.records) == 100
+    assert took < 0.05  # all of them: 0.1 s and more
+    beyond = struct.pack("!HHHHHH", 1, 0x8180, 1, 0, 60, 60) + question + b"".join(names)
+    assert dnspython.read(beyond, Kind.A, trusted=True) is Trouble.BROKEN
 
 
 # Asking once

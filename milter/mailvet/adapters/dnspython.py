@@ -4,18 +4,15 @@ Questions are encoded by hand, since they are all alike and dnspython takes 100 
 by dnspython, which has met every malformed message there is.
 
 Raises     nothing: what cannot be read is `Trouble.BROKEN`
-Not here   sockets (udp), caching and budgets (resolver)
+Not here   sockets (udp, tcp), caching and budgets (resolver)
 """
 
 import ipaddress
 import struct
 from typing import Any, Final
 
-import dns.exception
 import dns.flags
 import dns.message
-import dns.name
-import dns.query
 import dns.rcode
 import dns.rdataclass
 import dns.rdatatype
@@ -56,21 +53,6 @@ def is_truncated(data: bytes) -> bool:
 def is_validated(data: bytes) -> bool:
     """The AD bit of an answer without error."""
     return bool(data[3] & 0x20) and not data[3] & 0x0F
-
-
-def over_tcp(name: str, kind: Kind, server: tuple[str, int], timeout: float) -> bytes | Trouble:
-    """Ask again where the answer did not fit (RFC 7766 §5). Waits; for threads that may."""
-    try:
-        labels = [*name.encode("ascii").split(b"."), b""]  # as `query` does: in a name a backslash is a backslash
-        message = dns.message.make_query(dns.name.Name(labels), dns.rdatatype.RdataType(_TYPES[kind]), use_edns=0)
-        message.flags |= dns.flags.AD
-        return dns.query.tcp(message, server[0], timeout, server[1]).to_wire()
-    except dns.exception.Timeout:
-        return Trouble.TIMEOUT
-    except OSError:
-        return Trouble.UNREACHABLE
-    except Exception:  # dnspython's own, and whatever a hostile server makes it raise
-        return Trouble.BROKEN
 
 
 def read(data: bytes, kind: Kind, *, trusted: bool) -> Answer | Trouble:

@@ -5,7 +5,7 @@ an absence as RFC 2308 says, a failure for a second, so that a dead server is no
 once. What does not fit into a UDP answer is asked again over TCP, which has the same time once more.
 
 Raises     nothing
-Not here   what one message may ask (lookups), sockets (udp), the wire format (dnspython)
+Not here   what one message may ask (lookups), sockets (udp, tcp), the wire format (dnspython)
 """
 
 import threading
@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Final
 
-from mailvet.adapters import dnspython, nameservers
+from mailvet.adapters import dnspython, nameservers, tcp
 from mailvet.adapters.flight import Server
 from mailvet.adapters.lookups import Key, MessageLookups, Pending, Then
 from mailvet.adapters.patience import Patience
@@ -26,6 +26,7 @@ from mailvet.settings import DnsSettings
 _NO_SUCH_NAME: Final = Answer(Status.NXDOMAIN)
 _FAILURE_KEPT: Final = 1.0  # seconds
 _TCP_AT_ONCE: Final = 8
+_FAIR: Final = 1024  # octets that an answer may have in the cache; more count for several
 _COUNTED: Final = ("questions", "hits", "coalesced", "tcp", "ahead", "unused", "bugs")  # and every `Trouble`
 
 
@@ -42,6 +43,7 @@ class Resolver:
         self._tcp = ThreadPoolExecutor(_TCP_AT_ONCE, "dns-tcp")  # starts threads when there is work
         self._lock = threading.Lock()
         self._cache: dict[Key, tuple[float, Answer | Trouble]] = {}  # with the time it ends; oldest first
+        self._weight = 0  # of all that is in it
         self._pending: dict[Key, Pending] = {}
         # Threads add to them without a lock: they are for people, and a lost count is no harm
         self._counts = dict.fromkeys((*_COUNTED, *(trouble.value for trouble in Trouble)), 0)
@@ -116,7 +118,9 @@ class Resolver:
             self._settle(key, result, server)
 
     def _over_tcp(self, key: Key, server: Server) -> None:
-        self._settle(key, dnspython.over_tcp(*key, server, self._settings.timeout), server)
+        query = dnspython.query(*key)
+        answer = tcp.ask(query, server, self._settings.timeout) if query is not None else Trouble.BROKEN
+        self._settle(key, answer, server)
 
     def _settle(self, key: Key, data: bytes | Trouble, server: Server) -> None:
         result = dnspython.read(data, key[1], trusted=server in self._trusted) if isinstance(data, bytes) else data
@@ -137,12 +141,14 @@ class Resolver:
     def _keep(self, key: Key, result: Answer | Trouble) -> None:
         seconds = _FAILURE_KEPT if isinstance(result, Trouble) else result.ttl
         cache, most = self._cache, self._settings.cache
-        if seconds <= 0 or not most:
+        weight = _weight(result)
+        if seconds <= 0 or weight > most:
             return
-        cache.pop(key, None)
-        if len(cache) >= most:
+        before = cache.pop(key, None)
+        self._weight += weight - (_weight(before[1]) if before is not None else 0)
+        while self._weight > most and cache:
             for oldest in list(islice(cache, most // 20 + 1)):  # some at once: finding the first costs time
-                del cache[oldest]
+                self._weight -= _weight(cache.pop(oldest)[1])
         cache[key] = (self._clock() + seconds, result)
 
     def listen(self, pending: Pending, then: Then) -> bool:
@@ -159,3 +165,12 @@ class Resolver:
             then(answer)
         except Exception:
             self.count("bugs")
+
+
+def _weight(result: Answer | Trouble) -> int:
+    """Large answers count for several: a stranger may make us ask for 64 kB at as many names as he likes."""
+    if isinstance(result, Trouble):
+        return 1
+    return (
+        1 + sum(len(record) if not isinstance(record, tuple) else len(record[1]) for record in result.records) // _FAIR
+    )
