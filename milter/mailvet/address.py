@@ -31,6 +31,7 @@ _DOMAIN = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
 _PLAIN_LOCAL = re.compile(r'[^\x00-\x20"(),:;<>@\[\\\]\x7f]+')
 _QUOTED_LOCAL = re.compile(r'"[^\x00-\x1f"(),:;<>@\[\\\]\x7f]+"')
 _LONGEST: Final = 1024  # characters of what may be a domain: 253 octets, but composed from more characters
+_KEPT: Final = 253  # of those that are remembered
 _LONGEST_CODE: Final = 59  # of a label's 63 octets, behind "xn--"
 # RFC 5892 §2.1 LetterDigits, lower case: what a U-label may consist of besides the hyphen
 _LETTER_DIGITS: Final = frozenset(("Ll", "Lo", "Lm", "Mn", "Mc", "Nd"))
@@ -174,7 +175,9 @@ def to_alabel(domain: str) -> str | None:
     composed, and refused unless that is stable under NFKC and made of RFC 5892's letters and digits;
     its contextual and bidirectional rules, which only registries need, are not checked.
     """
-    return _to_alabel(domain) if len(domain) <= _LONGEST else None
+    if len(domain) > _KEPT:
+        return _to_alabel.__wrapped__(domain) if len(domain) <= _LONGEST else None
+    return _to_alabel(domain)
 
 
 @lru_cache(maxsize=4096)

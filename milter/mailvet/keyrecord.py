@@ -32,7 +32,7 @@ class KeyRecord:
         return b"s" in self.flags
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)  # of up to limits.key_record octets
 def parse(record: bytes, parse_tags: ParseTags) -> KeyRecord | str:
     """The record, or what is wrong with it."""
     tags = parse_tags(record)

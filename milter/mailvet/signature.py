@@ -128,7 +128,7 @@ class _Style(NamedTuple):
     names: tuple[bytes, ...]
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)  # up to 10 kB each
 def _style(
     v: bytes, a: bytes, c: bytes | None, d: bytes, s: bytes, h: bytes, i: bytes | None, q: bytes | None, most: int
 ) -> _Style | Unusable:

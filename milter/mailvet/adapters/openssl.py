@@ -56,7 +56,7 @@ class Ed25519Key:
         return True
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def load(kind: str, data: bytes) -> PublicKey | str:
     """The key in the decoded p= of a key record with k=`kind`; or what is wrong with it. Kept by its octets."""
     try:
