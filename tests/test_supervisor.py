@@ -20,6 +20,10 @@ def steady():
     say("up", os.getpid())
     signal.pause()
 
+def retiring():
+    signal.signal(signal.SIGUSR2, lambda *_: time.sleep(0.3) or os._exit(0))
+    steady()
+
 def stubborn():
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     say("up", os.getpid())
@@ -30,20 +34,25 @@ def crashing():
     say("crash", round(time.monotonic(), 3))
     os._exit(3)
 
-kinds = {"steady": steady, "stubborn": stubborn, "crashing": crashing}
-children = [Child(name=name, run=kinds[name], grace=0.5) for name in sys.argv[1:]]
+kinds = {"steady": steady, "stubborn": stubborn, "crashing": crashing, "retiring": retiring}
+children = [
+    Child(name=name, run=kinds[name], grace=0.5, retire_signal=signal.SIGUSR2 if name == "retiring" else None)
+    for name in sys.argv[1:]
+]
 Supervisor(
     children,
     died=lambda name, pid, status: say("died", name, os.waitstatus_to_exitcode(status)),
     changed=lambda all: None,
     stopping=lambda: say("stopping"),
+    reload=lambda: say("reload") or os.environ.get("RELOAD") != "no",
+    retired=lambda pid: say("retired", pid),
 ).run(lambda: say("ready", os.getpid()))
 say("ended", threading.active_count())
 """
 
 
-def start(*names: str) -> subprocess.Popen[str]:
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "milter")}
+def start(*names: str, **more: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "milter"), **more}
     return subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(SCRIPT), *names], stdout=subprocess.PIPE, text=True, env=environment
     )
@@ -90,6 +99,35 @@ def test_a_child_that_does_not_end_is_killed_after_its_grace():
     began = time.monotonic()
     assert "ended" in stop(process)
     assert 0.4 < time.monotonic() - began < 5
+
+
+def test_a_hangup_starts_successors_before_the_old_ones_end_and_leaves_the_others_alone():
+    process = start("retiring", "steady")
+    lines = lines_until(process, "up", 2)
+    process.send_signal(signal.SIGHUP)
+    after = lines_until(process, "retired")
+    assert [line.split()[0] for line in after] == ["reload", "up", "retired"]
+    assert after[2].split()[1] in {line.split()[1] for line in lines if line.startswith("up")}
+    rest = stop(process)
+    assert "died" not in rest
+    assert "ended" in rest
+
+
+def test_a_hangup_with_nothing_new_changes_nothing():
+    process = start("retiring", RELOAD="no")
+    lines_until(process, "up")
+    process.send_signal(signal.SIGHUP)
+    assert lines_until(process, "reload") == ["reload"]
+    assert "up" not in stop(process)
+
+
+def test_told_to_stop_those_that_retire_end_too():
+    process = start("retiring")
+    (old,) = (line.split()[1] for line in lines_until(process, "up") if line.startswith("up"))
+    process.send_signal(signal.SIGHUP)
+    lines_until(process, "up")
+    stop(process)
+    assert not Path(f"/proc/{old}").exists()
 
 
 def test_children_do_not_outlive_a_killed_supervisor():

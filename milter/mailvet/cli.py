@@ -8,6 +8,7 @@ Not here   what the commands do
 
 import argparse
 import dataclasses
+import functools
 import json
 import signal
 import sys
@@ -65,10 +66,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _serve(_arguments: argparse.Namespace, settings: Settings) -> int:
+def _serve(arguments: argparse.Namespace, settings: Settings) -> int:
     from mailvet.daemon import serve  # each command loads only what it needs
 
-    return serve(settings)
+    return serve(settings, functools.partial(config.load, arguments.config))
 
 
 def _check(arguments: argparse.Namespace, settings: Settings) -> int:

@@ -1,14 +1,15 @@
 """daemon – the composition root: builds the processes of `mailvet serve` and hands them to the supervisor.
 
 Before the fork: configuration, the listening socket, everything imported. After it, in each worker: its
-own resolver, its own session factory, and libmilter. Told to stop, a worker turns new connections away,
-finishes the messages in progress, and ends.
+own resolver, its own session factory, and libmilter. Told to stop, a worker takes no new connections,
+finishes the messages in progress, and ends. SIGHUP reads the configuration again and replaces the workers.
 
 Raises     nothing; `serve` returns an exit status and says why on standard error
 Not here   what a message goes through (session)
 """
 
 import contextlib
+import dataclasses
 import functools
 import gc
 import mmap
@@ -31,6 +32,7 @@ from mailvet.adapters.openssl import load
 from mailvet.adapters.pyspf import SpfChecker
 from mailvet.adapters.resolver import Resolver
 from mailvet.adapters.sdnotify import notify
+from mailvet.config import ConfigError
 from mailvet.config_rules import split_server
 from mailvet.dkim import Tools
 from mailvet.engine import BreachFeed, Engine, parse_networks
@@ -44,7 +46,10 @@ if TYPE_CHECKING:
     from mailvet.breach_client import BreachClient
 
 _DRAIN = signal.SIGUSR1
+_RETIRE = signal.SIGUSR2  # drain, but without haste: a successor is there
 _FINISH = 30.0  # seconds a worker gets for messages in progress
+_LINGER = 300.0  # seconds one that retires gives connections without a message
+_RESTART = ("milter", "breach", "store", "metrics")  # what only a restart can change
 _QUIET = 15  # looks in a row, 20 ms apart, that find none: Postfix does not wait at MAIL FROM, one may be on its way
 _NO_VALIDATION = "the name servers do not validate DNSSEC (no AD bit on the root's SOA)"
 _HOUSEKEEPING = 2.0  # seconds between two looks at the counters kept elsewhere
@@ -70,13 +75,16 @@ def make_engine(
     )
 
 
-def serve(settings: Settings) -> int:
-    """Run until SIGTERM. Exit status 0, or 1 if it could not start, though trying again may help."""
+def serve(settings: Settings, load: Callable[[], Settings]) -> int:
+    """Run until SIGTERM. Exit status 0, or 1 if it could not start, though trying again may help.
+
+    `load()` reads the configuration again.
+    """
     log = Log(settings.log)
     if not _may_start(settings.dns):
         complain(f"dns.require_validation: {_NO_VALIDATION}")
         return 1
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})  # for the supervisor, who cleans up
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP, signal.SIGTERM, signal.SIGINT})  # for the supervisor
     try:
         pymilter.open_socket(settings.milter.listen)
     except OSError as e:
@@ -85,7 +93,7 @@ def serve(settings: Settings) -> int:
     _allow_many_descriptors()
     scratch = Path(tempfile.mkdtemp(prefix="mailvet-"))
     try:
-        _Daemon(settings, log, scratch).run()
+        _Daemon(settings, load, log, scratch).run()
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
         if settings.milter.listen.startswith("unix:"):
@@ -115,13 +123,14 @@ def _may_start(settings: DnsSettings) -> bool:
 class _Daemon:
     """The processes of one `mailvet serve` and what they share."""
 
-    def __init__(self, settings: Settings, log: Log, scratch: Path) -> None:
+    def __init__(self, settings: Settings, load: Callable[[], Settings], log: Log, scratch: Path) -> None:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(scratch)  # read when prometheus_client is imported
         from mailvet.adapters import metrics
 
         self._metrics = metrics
         self._meter = metrics.Meter()
         self._settings = settings
+        self._load = load
         self._log = log
         self._alive = mmap.mmap(-1, 1)  # shared: is any worker alive?
         self._breach_socket = scratch / "breach.sock"
@@ -130,14 +139,27 @@ class _Daemon:
     def run(self) -> None:
         count = self._settings.milter.workers or len(os.sched_getaffinity(0))
         children = [
-            Child(name=f"worker-{n}", run=functools.partial(self._work, n), grace=_FINISH, stop_signal=_DRAIN)
+            Child(
+                name=f"worker-{n}",
+                run=functools.partial(self._work, n),
+                grace=_FINISH,
+                stop_signal=_DRAIN,
+                retire_signal=_RETIRE,
+            )
             for n in range(count)
         ]
         if self._settings.breach.enabled:
             children.append(Child(name="breach", run=self._serve_breach, grace=5.0))
         if self._settings.metrics.listen:
             children.append(Child(name="metrics", run=self._serve_metrics, grace=2.0))
-        supervisor = Supervisor(children, died=self._died, changed=self._changed, stopping=self._stopping)
+        supervisor = Supervisor(
+            children,
+            died=self._died,
+            changed=self._changed,
+            stopping=self._stopping,
+            reload=self._reload,
+            retired=self._metrics.forget,
+        )
         supervisor.run(self._ready)
         self._log.say("info", "stopped")
 
@@ -149,6 +171,31 @@ class _Daemon:
     def _stopping(self) -> None:
         notify("STOPPING=1")
         self._log.say("info", "stopping")
+        pymilter.leave_socket()  # the last worker to leave it closes it
+
+    def _reload(self) -> bool:
+        notify("RELOADING=1")
+        try:
+            new = self._load()
+            if not _may_start(new.dns):
+                self._log.say("error", "reload", problem=f"dns.require_validation: {_NO_VALIDATION}")
+                return False
+            self._take_over(new)
+            return True
+        except ConfigError as e:
+            for mistake in e.mistakes:
+                self._log.say("error", "reload", problem=str(mistake))
+            return False
+        finally:
+            notify("READY=1")
+
+    def _take_over(self, new: Settings) -> None:
+        kept = {section: getattr(self._settings, section) for section in _RESTART}
+        if needing := [section for section, value in kept.items() if getattr(new, section) != value]:
+            self._log.say("warning", "reload", problem=f"only a restart changes [{'], ['.join(needing)}]")
+        self._settings = dataclasses.replace(new, **kept)
+        self._log = Log(new.log)
+        self._log.say("info", "reloaded", authserv_id=new.authserv_id)
 
     def _changed(self, children: list[Child]) -> None:
         self._alive[0] = any(child.pid for child in children if child.name.startswith("worker-"))
@@ -160,6 +207,7 @@ class _Daemon:
         self._log.say("error", "died", process=name, pid=pid, how=how)
 
     def _serve_metrics(self) -> None:
+        pymilter.leave_socket()
         address = split_server(self._settings.metrics.listen, None)
         assert address is not None  # config_rules has seen to it
         try:
@@ -171,6 +219,7 @@ class _Daemon:
     def _serve_breach(self) -> None:
         from mailvet import breach_service  # HTTP and SQL are loaded here, not in the workers
 
+        pymilter.leave_socket()
         breach_service.run(self._settings, self._breach_socket, self._log, self._metrics.Meter().absorb)
 
     def _work(self, number: int) -> None:
@@ -197,7 +246,7 @@ class _Worker:
 
     def run(self, *, first: bool) -> None:
         gc.set_threshold(50_000, 20, 50)  # a message leaves no cycles; what does is rare
-        signal.pthread_sigmask(signal.SIG_BLOCK, {_DRAIN})  # in all threads: `_keep_house` waits for it
+        signal.pthread_sigmask(signal.SIG_BLOCK, {_DRAIN, _RETIRE})  # in all threads: `_keep_house` waits for it
         self._resolver.start()
         if first:
             threading.Thread(target=self._look_at_resolver, daemon=True).start()
@@ -225,15 +274,24 @@ class _Worker:
 
         libmilter's own way to stop (SIGTERM) drops sessions in the middle of a message.
         """
-        while not told({_DRAIN}, _HOUSEKEEPING):
+        while not (order := told({_DRAIN, _RETIRE}, _HOUSEKEEPING)):
             self._count()
-        pymilter.refuse_new()
+        pymilter.leave_socket()
+        if order == _RETIRE:
+            self._linger()
         quiet = 0
         while quiet < _QUIET:  # the supervisor bounds this
             time.sleep(0.02)
             quiet = 0 if pymilter.busy() else quiet + 1
         self._count()
         os._exit(0)
+
+    def _linger(self) -> None:
+        """Until nobody is connected, for Postfix may begin another message; until told to drain; not for ever."""
+        until, quiet = time.monotonic() + _LINGER, 0
+        while quiet < 3 and time.monotonic() < until and not told({_DRAIN}, 0.1):
+            quiet = 0 if pymilter.connected() else quiet + 1
+            self._count()
 
     def _count(self) -> None:
         self._meter.flush()

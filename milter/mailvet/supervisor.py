@@ -1,8 +1,9 @@
 """supervisor – the parent: starts the processes of one daemon, replaces one that dies, ends them all.
 
 It has no threads and no event loop, since it forks; it does nothing but wait for signals. A child that
-dies is started again, later each time it dies again soon. SIGTERM and SIGINT end the children in the
-order given, those with the same grace together, and kill only what has not ended within it.
+dies is started again, later each time it dies again soon. SIGHUP replaces those that can retire: their
+successors are started first. SIGTERM and SIGINT end the children in the order given, those with the same
+grace together, and kill only what has not ended within it.
 
 Raises     nothing
 Not here   what the children do (daemon)
@@ -15,9 +16,9 @@ import os
 import signal
 import time
 from collections.abc import Callable, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-_WATCHED = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT}
+_WATCHED = {signal.SIGCHLD, signal.SIGHUP, signal.SIGTERM, signal.SIGINT}
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 _BACK_OFF = 0.1  # seconds before the first restart; doubled for each death within the last minute
 _BACK_OFF_MOST = 30.0
@@ -31,6 +32,7 @@ class Child:
     run: Callable[[], None]
     grace: float  # seconds it gets to end by itself
     stop_signal: signal.Signals = signal.SIGTERM
+    retire_signal: signal.Signals | None = None  # it can retire: ends by itself, when its work is done
     pid: int = 0
     deaths: list[float] = field(default_factory=list)  # when, within the last minute
     due: float = 0.0  # when to start it (again)
@@ -46,12 +48,20 @@ class Supervisor:
         died: Callable[[str, int, int], None],
         changed: Callable[[list[Child]], None],
         stopping: Callable[[], None],
+        reload: Callable[[], bool],
+        retired: Callable[[int], None],
     ) -> None:
-        """`died(name, pid, wait status)`; `changed(children)`, where pid 0 is not alive; `stopping()` at first."""
+        """`died(name, pid, wait status)`; `changed(children)`, where pid 0 is not alive; `stopping()` at first.
+
+        `reload()` upon SIGHUP: are there to be new children? `retired(pid)`: one of the old has ended.
+        """
         self._children = children
         self._died = died
         self._changed = changed
         self._stopping = stopping
+        self._reload = reload
+        self._retired = retired
+        self._old: list[Child] = []  # those that retire
 
     def run(self, ready: Callable[[], None]) -> None:
         """Start all, say `ready`, and return when all have ended after SIGTERM or SIGINT."""
@@ -61,7 +71,9 @@ class Supervisor:
         for child in self._children:
             self._start(child)
         ready()
-        while self._wait() not in (signal.SIGTERM, signal.SIGINT):
+        while (order := self._wait()) not in (signal.SIGTERM, signal.SIGINT):
+            if order == signal.SIGHUP and self._reload():
+                self._replace()
             self._reap()
             now = time.monotonic()
             for child in self._children:
@@ -81,6 +93,15 @@ class Supervisor:
         child.pid = pid
         self._tell()
 
+    def _replace(self) -> None:
+        """New ones for those that can retire; none is missed meanwhile."""
+        for child in self._children:
+            if child.pid and child.retire_signal is not None:
+                old = replace(child)
+                self._start(child)
+                os.kill(old.pid, child.retire_signal)
+                self._old.append(old)
+
     def _tell(self) -> None:
         self._changed(self._children)
 
@@ -90,6 +111,10 @@ class Supervisor:
                 pid, status = os.waitpid(child.pid, os.WNOHANG)
                 if pid:
                     self._bury(child, status)
+        for child in list(self._old):
+            if os.waitpid(child.pid, os.WNOHANG)[0]:
+                self._old.remove(child)
+                self._retired(child.pid)
 
     def _bury(self, child: Child, status: int) -> None:
         pid, child.pid = child.pid, 0
@@ -101,8 +126,9 @@ class Supervisor:
 
     def _stop(self) -> None:
         self._stopping()
-        for grace in dict.fromkeys(child.grace for child in self._children):
-            group = [child for child in self._children if child.grace == grace and child.pid]
+        everyone = self._children + self._old
+        for grace in dict.fromkeys(child.grace for child in everyone):
+            group = [child for child in everyone if child.grace == grace and child.pid]
             for child in group:
                 os.kill(child.pid, child.stop_signal)
             _await_end(group, grace)
@@ -137,6 +163,7 @@ def _become(child: Child) -> None:
     status = 1
     try:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, child.stop_signal)  # do not outlive the supervisor
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # meant for the supervisor
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _WATCHED)
         child.run()
         status = 0

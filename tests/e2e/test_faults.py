@@ -1,5 +1,6 @@
 """What happens when a worker is killed, the daemon is told to stop, or cannot start."""
 
+import itertools
 import os
 import signal
 import socket
@@ -86,6 +87,46 @@ def test_told_to_stop_it_finishes_the_message_in_progress(lab: Lab) -> None:
         assert client.say(b".").code == 250
         assert daemon.stop() == 0
     assert Letter(lab.mailbox.take(recipient)).verdict("dmarc") == "pass"
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_reload_changes_what_new_connections_get_and_refuses_nobody(lab: Lab, workers: int) -> None:
+    with spare(lab, workers) as daemon:
+        old = daemon.workers
+        with lab.client("spare") as client:
+            assert client.send("a@signed.example", lab.recipient(), PASSING).code == 250
+            for before, name in itertools.pairwise(("mx.example.org", "mx2.example.org", "mx3.example.org")):
+                daemon.reload(before, name)
+                time.sleep(1)  # the old ones are about to be told
+                for _ in range(10):
+                    letter = lab.letter(lab.send("spare", mail_from="a@signed.example", message=PASSING))
+                    assert letter.top.startswith(f"Authentication-Results: {name};")
+            recipient = lab.recipient()  # on the connection of before
+            assert client.send("a@signed.example", recipient, PASSING).code == 250
+            assert Letter(lab.mailbox.take(recipient)).verdict("dmarc") == "pass"
+        deadline = time.monotonic() + 10
+        while len(daemon.workers) > workers and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert len(daemon.workers) == workers
+        assert not set(old) & set(daemon.workers)
+        assert "died" not in daemon.log
+        assert daemon.log.count("authserv_id=mx3.example.org") == 1
+
+
+def test_a_reload_with_a_mistake_changes_nothing(lab: Lab) -> None:
+    with spare(lab) as daemon:
+        workers = daemon.workers
+        daemon.reload("timeout", "timeuot")
+        assert 'dns.timeuot: unknown key; did you mean \\"timeout\\"?' in daemon.log
+        assert lab.letter(lab.send("spare", mail_from="a@signed.example", message=PASSING)).verdict("dmarc") == "pass"
+        assert daemon.workers == workers
+
+
+def test_what_only_a_restart_changes_is_said(lab: Lab) -> None:
+    with spare(lab) as daemon:
+        daemon.reload("workers = 1", "workers = 2")
+        assert "only a restart changes [milter]" in daemon.log
+        assert lab.letter(lab.send("spare", mail_from="a@signed.example", message=PASSING)).verdict("dmarc") == "pass"
 
 
 def test_told_to_stop_it_leaves_nothing_behind() -> None:

@@ -84,6 +84,17 @@ class Daemon:
         assert self._process is not None
         self._process.terminate()
 
+    def reload(self, old: str, new: str) -> None:
+        """Change the configuration, send SIGHUP, and wait until it has said what it thinks of it."""
+        assert self._process is not None
+        text, said = self._config.read_text(), self.log.count("event=reload")
+        assert old in text
+        self._config.write_text(text.replace(old, new))
+        self._process.send_signal(signal.SIGHUP)
+        deadline = time.monotonic() + 20
+        while self.log.count("event=reload") == said and time.monotonic() < deadline:
+            time.sleep(0.02)
+
     def stop(self, patience: float = 40.0) -> int:
         """SIGTERM and wait; the exit status."""
         if self._process is None:

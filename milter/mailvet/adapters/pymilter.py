@@ -14,8 +14,10 @@ Not here   what any of it means (session)
 """
 
 import contextlib
+import os
 import socket
 import sys
+import syslog
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -51,7 +53,7 @@ _sessions: set[Session] = set()  # one a connection
 # Debian's libmilter runs a connection's callbacks on any thread of a pool, but pymilter gives each connection
 # a Python thread state of its own, and that is what `local` hangs on to
 _current = threading.local()
-_refusing = threading.Event()
+_listeners: list[int] = []  # descriptors of the socket that Postfix connects to
 
 
 def open_socket(listen: str, backlog: int = 1024) -> None:
@@ -66,10 +68,36 @@ def open_socket(listen: str, backlog: int = 1024) -> None:
     milter.setbacklog(backlog)
     milter.set_flags(_ACTIONS)
     milter.register(NAME, negotiate=_unready)  # libmilter wants to be registered before it listens
+    before = _listening()
     try:
         milter.opensocket(True)
     except milter.error as e:
         raise OSError(f"cannot listen on {listen}: in use, or not permitted") from e
+    _listeners.extend(_listening() - before)
+
+
+def _listening() -> set[int]:
+    """Descriptors of listening sockets: libmilter does not tell which one it opened."""
+    found = set()
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(int(name))) as sock:
+            if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                found.add(int(name))
+    return found
+
+
+def leave_socket() -> None:
+    """From now on this process takes no new connections; the others that have the socket do.
+
+    libmilter cannot be told so: the descriptor it listens on becomes that of a socket nobody connects to. Once
+    no process has the old one any more, connections are refused at once.
+    """
+    with socket.socket(socket.AF_UNIX) as deaf:
+        deaf.setblocking(False)  # libmilter may be about to accept
+        deaf.bind("")  # an abstract name of the kernel's choice (unix(7))
+        deaf.listen()
+        for descriptor in _listeners:
+            os.dup2(deaf.fileno(), descriptor, inheritable=False)
 
 
 def _refuse_live_socket(path: str) -> None:
@@ -87,11 +115,12 @@ def _unready(_ctx: Any, _offer: list[int]) -> int:
 def run(new_session: Callable[[], Session], finished: Finished, timeout: int = 7210) -> None:
     """Serve connections for as long as the process lives. `finished` gets each message's outcome, once applied.
 
-    SIGTERM makes libmilter drop the sessions it has; a process that is to end politely calls `refuse_new`,
+    SIGTERM makes libmilter drop the sessions it has; a process that is to end politely calls `leave_socket`,
     waits until it is no longer `busy`, and exits.
 
     `timeout` is libmilter's, in seconds; longer than Postfix' own, so that Postfix decides.
     """
+    syslog.openlog(NAME, syslog.LOG_PID, syslog.LOG_MAIL)  # libmilter has words of its own
     milter.set_exception_policy(milter.CONTINUE)
     sys.excepthook = _excepthook
     milter.set_connect_callback(_connect)
@@ -113,9 +142,9 @@ def busy() -> bool:
     return any(session.transaction is not None for session in list(_sessions))
 
 
-def refuse_new() -> None:
-    """From now on new connections are turned away: this process is about to end."""
-    _refusing.set()
+def connected() -> bool:
+    """Is any connection open, busy or not?"""
+    return bool(_sessions)
 
 
 def _excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -131,8 +160,6 @@ def _excepthook(kind: type[BaseException], error: BaseException, trace: Tracebac
 
 def _negotiate(ctx: Any, offer: list[int], new_session: Callable[[], Session]) -> int:
     actions, steps = offer[0], offer[1]
-    if _refusing.is_set():
-        return int(milter.REJECT)
     if actions & (milter.ADDHDRS | milter.CHGHDRS) != milter.ADDHDRS | milter.CHGHDRS:
         return int(milter.REJECT)  # an MTA that lets no header be changed cannot be protected
     quiet = steps & _NEEDED == _NEEDED
