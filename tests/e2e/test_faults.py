@@ -81,8 +81,11 @@ def test_told_to_stop_it_finishes_the_message_in_progress(lab: Lab) -> None:
         assert client.begin("a@signed.example", recipient).code == 354
         half = len(PASSING) // 2
         client.push(PASSING[:half])
+        told = time.monotonic()
         daemon.tell_to_stop()
         time.sleep(0.5)
+        assert lab.send("spare", mail_from="a@signed.example", message=PASSING).reply.code == 451  # at once
+        assert time.monotonic() - told < 3
         client.push(PASSING[half:])
         assert client.say(b".").code == 250
         assert daemon.stop() == 0

@@ -15,6 +15,7 @@ Not here   what any of it means (session)
 
 import contextlib
 import os
+import signal
 import socket
 import sys
 import syslog
@@ -98,6 +99,8 @@ def leave_socket() -> None:
         deaf.listen()
         for descriptor in _listeners:
             os.dup2(deaf.fileno(), descriptor, inheritable=False)
+    # libmilter polls on the main thread, and keeps the old socket for the 5 seconds that takes
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGURG)
 
 
 def _refuse_live_socket(path: str) -> None:
@@ -121,6 +124,7 @@ def run(new_session: Callable[[], Session], finished: Finished, timeout: int = 7
     `timeout` is libmilter's, in seconds; longer than Postfix' own, so that Postfix decides.
     """
     syslog.openlog(NAME, syslog.LOG_PID, syslog.LOG_MAIL)  # libmilter has words of its own
+    signal.signal(signal.SIGURG, lambda *_: None)  # see leave_socket
     milter.set_exception_policy(milter.CONTINUE)
     sys.excepthook = _excepthook
     milter.set_connect_callback(_connect)
