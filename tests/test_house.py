@@ -25,7 +25,7 @@ TREES = {room: ast.parse(file.read_text("utf-8")) for room, file in ROOMS.items(
 WORDS = {"", "verdict", "ports", "message", "settings", "outcome", "text", "lexical"}
 STORY = {"engine", "transaction", "lookahead", "verify", "session"}
 EDGES = {
-    "__main__", "cli", "config", "daemon", "supervisor", "check", "explain", "mailfile", "replay",
+    "__main__", "cli", "config", "daemon", "supervisor", "worker", "check", "explain", "mailfile", "replay",
     # the process that asks about breaches
     "breach_cache", "breach_cli", "breach_client", "breach_desk", "breach_file", "breach_library", "breach_service",
     "breach_source",

@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from mailvet import explain, mailfile, received, replay
 from mailvet.adapters.logs import Log
 from mailvet.adapters.resolver import Resolver
-from mailvet.daemon import make_engine
 from mailvet.message import Envelope
 from mailvet.outcome import Outcome
 from mailvet.ports import Lookups, Question
 from mailvet.session import Session
 from mailvet.settings import Settings
 from mailvet.verdict import DmarcResult
+from mailvet.worker import make_engine
 
 _CHUNK = 65535  # what Postfix sends at a time
 

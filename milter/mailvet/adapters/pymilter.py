@@ -13,19 +13,17 @@ Raises     OSError from `open_socket`
 Not here   what any of it means (session)
 """
 
-import contextlib
-import os
 import signal
 import socket
 import sys
 import syslog
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import milter
+from mailvet.adapters import listener
 from mailvet.outcome import Delete, Outcome
 from mailvet.session import Session
 from mailvet.settings import Action
@@ -64,51 +62,24 @@ def open_socket(listen: str, backlog: int = 1024) -> None:
     silently take its place).
     """
     if listen.startswith("unix:"):
-        _refuse_live_socket(listen.removeprefix("unix:"))
+        listener.refuse_live(listen.removeprefix("unix:"))
     milter.setconn(listen)
     milter.setbacklog(backlog)
     milter.set_flags(_ACTIONS)
     milter.register(NAME, negotiate=_unready)  # libmilter wants to be registered before it listens
-    before = _listening()
+    before = listener.listening()
     try:
         milter.opensocket(True)
     except milter.error as e:
         raise OSError(f"cannot listen on {listen}: in use, or not permitted") from e
-    _listeners.extend(_listening() - before)
-
-
-def _listening() -> set[int]:
-    """Descriptors of listening sockets: libmilter does not tell which one it opened."""
-    found = set()
-    for name in os.listdir("/proc/self/fd"):
-        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(int(name))) as sock:
-            if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-                found.add(int(name))
-    return found
+    _listeners.extend(listener.listening() - before)
 
 
 def leave_socket() -> None:
-    """From now on this process takes no new connections; the others that have the socket do.
-
-    libmilter cannot be told so: the descriptor it listens on becomes that of a socket nobody connects to. Once
-    no process has the old one any more, connections are refused at once.
-    """
-    with socket.socket(socket.AF_UNIX) as deaf:
-        deaf.setblocking(False)  # libmilter may be about to accept
-        deaf.bind("")  # an abstract name of the kernel's choice (unix(7))
-        deaf.listen()
-        for descriptor in _listeners:
-            os.dup2(deaf.fileno(), descriptor, inheritable=False)
+    """From now on this process takes no new connections; the others that have the socket do."""
+    listener.leave(_listeners)
     # libmilter polls on the main thread, and keeps the old socket for the 5 seconds that takes
     signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGURG)
-
-
-def _refuse_live_socket(path: str) -> None:
-    if not Path(path).exists():
-        return
-    with contextlib.closing(socket.socket(socket.AF_UNIX)) as probe:
-        if probe.connect_ex(path) == 0:
-            raise FileExistsError(f"cannot listen on unix:{path}: another process does")
 
 
 def _unready(_ctx: Any, _offer: list[int]) -> int:

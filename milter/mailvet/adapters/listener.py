@@ -1,0 +1,44 @@
+"""listener – the socket that Postfix connects to, beside what libmilter, which opens it, lets one do.
+
+Raises     FileExistsError from `refuse_live`
+Not here   opening it (pymilter)
+"""
+
+import contextlib
+import os
+import socket
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def refuse_live(path: str) -> None:
+    """Fail where a process answers on this unix socket: libmilter would silently take its place."""
+    if not Path(path).exists():
+        return
+    with contextlib.closing(socket.socket(socket.AF_UNIX)) as probe:
+        if probe.connect_ex(path) == 0:
+            raise FileExistsError(f"cannot listen on unix:{path}: another process does")
+
+
+def listening() -> set[int]:
+    """Descriptors of listening sockets: libmilter does not tell which one it opened."""
+    found = set()
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(int(name))) as sock:
+            if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                found.add(int(name))
+    return found
+
+
+def leave(descriptors: Iterable[int]) -> None:
+    """Accept nothing on them any more.
+
+    libmilter cannot be told so: the descriptors become those of a socket nobody connects to. Once no process
+    has the old one any more, connections are refused.
+    """
+    with socket.socket(socket.AF_UNIX) as deaf:
+        deaf.setblocking(False)  # libmilter may be about to accept
+        deaf.bind("")  # an abstract name of the kernel's choice (unix(7))
+        deaf.listen()
+        for descriptor in descriptors:
+            os.dup2(deaf.fileno(), descriptor, inheritable=False)

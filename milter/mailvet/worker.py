@@ -1,0 +1,135 @@
+"""worker – one process that answers Postfix: the composition root of everything a message meets.
+
+It has its own resolver, its own session factory, and libmilter. Told to stop, it takes no new connections,
+finishes the messages in progress, and ends.
+
+Raises     nothing
+Not here   who starts and ends it (daemon, supervisor), what a message goes through (session)
+"""
+
+import gc
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mailvet import taglist
+from mailvet.adapters import pymilter
+from mailvet.adapters.dkimpy import parse_tags
+from mailvet.adapters.logs import Log
+from mailvet.adapters.openssl import load
+from mailvet.adapters.pyspf import SpfChecker
+from mailvet.adapters.resolver import Resolver
+from mailvet.dkim import Tools
+from mailvet.engine import BreachFeed, Engine, parse_networks
+from mailvet.outcome import Outcome
+from mailvet.session import Session
+from mailvet.settings import Settings
+from mailvet.supervisor import told
+
+if TYPE_CHECKING:
+    from mailvet.adapters.metrics import Meter
+    from mailvet.breach_client import BreachClient
+
+DRAIN = signal.SIGUSR1
+RETIRE = signal.SIGUSR2  # drain, but without haste: a successor is there
+NO_VALIDATION = "the name servers do not validate DNSSEC (no AD bit on the root's SOA)"
+_LINGER = 300.0  # seconds one that retires gives connections without a message
+_QUIET = 15  # looks in a row, 20 ms apart, that find none: Postfix does not wait at MAIL FROM, one may be on its way
+_HOUSEKEEPING = 2.0  # seconds between two looks at the counters kept elsewhere
+
+
+def make_engine(
+    settings: Settings, resolver: Resolver, surprise: Callable[[str, BaseException], None], breach: BreachFeed | None
+) -> Engine:
+    """The engine of a worker, and of `mailvet check`."""
+    ids = frozenset((settings.authserv_id, *settings.trust.authserv_ids))
+    return Engine(
+        settings=settings,
+        begin=resolver.begin,
+        spf=SpfChecker(),
+        tools=Tools(taglist.parse, load, settings.limits, settings.dkim, parse_tags),
+        now=time.time,
+        surprise=surprise,
+        breach=breach,
+        trusted=parse_networks(settings.trust.networks),
+        relays=parse_networks(settings.trust.relays),
+        own=ids,
+        kept=frozenset(settings.trust.authserv_ids),
+    )
+
+
+def _breach_client(path: Path) -> "BreachClient":
+    from mailvet.breach_client import BreachClient  # only where the look-up is on
+
+    return BreachClient(path)
+
+
+class Worker:
+    """One process that answers Postfix."""
+
+    def __init__(self, settings: Settings, log: Log, meter: "Meter", breach_socket: Path) -> None:
+        self._settings = settings
+        self._log = log
+        self._meter = meter
+        self._resolver = Resolver(settings.dns)
+        self._breach = _breach_client(breach_socket) if settings.breach.enabled else None
+        self._engine = make_engine(settings, self._resolver, self._surprise, self._breach)
+
+    def run(self, *, first: bool) -> None:
+        gc.set_threshold(50_000, 20, 50)  # a message leaves no cycles; what does is rare
+        signal.pthread_sigmask(signal.SIG_BLOCK, {DRAIN, RETIRE})  # in all threads: `_keep_house` waits for it
+        self._resolver.start()
+        if first:
+            threading.Thread(target=self._look_at_resolver, daemon=True).start()
+        threading.Thread(target=self._keep_house, daemon=True).start()
+        pymilter.run(lambda: Session(self._engine), self._finished)
+
+    def _look_at_resolver(self) -> None:
+        """Say once, for all workers, what is wrong with the name servers; mail goes on."""
+        problem = self._resolver.probe()
+        if problem is None and self._settings.dns.require_validation == "warn" and not self._resolver.validates():
+            problem = NO_VALIDATION
+        if problem:
+            self._log.say("warning", "resolver", problem=problem)
+
+    def _finished(self, session: Session, outcome: Outcome) -> None:
+        self._meter.message(outcome, session.milliseconds / 1000)
+        self._log.message(session.line(outcome))
+
+    def _surprise(self, where: str, error: BaseException) -> None:
+        self._meter.bug()
+        self._log.surprise(where, error)
+
+    def _keep_house(self) -> None:
+        """Count now and then; when told to drain, finish what is in progress and end the process.
+
+        libmilter's own way to stop (SIGTERM) drops sessions in the middle of a message.
+        """
+        while not (order := told({DRAIN, RETIRE}, _HOUSEKEEPING)):
+            self._count()
+        pymilter.leave_socket()
+        if order == RETIRE:
+            self._linger()
+        quiet = 0
+        while quiet < _QUIET:  # the supervisor bounds this
+            time.sleep(0.02)
+            quiet = 0 if pymilter.busy() else quiet + 1
+        self._count()
+        os._exit(0)
+
+    def _linger(self) -> None:
+        """Until nobody is connected, for Postfix may begin another message; until told to drain; not for ever."""
+        until, quiet = time.monotonic() + _LINGER, 0
+        while quiet < 3 and time.monotonic() < until and not told({DRAIN}, 0.1):
+            quiet = 0 if pymilter.connected() else quiet + 1
+            self._count()
+
+    def _count(self) -> None:
+        self._meter.flush()
+        self._meter.absorb("dns", self._resolver.counters())
+        if self._breach is not None:
+            self._meter.absorb("breach", self._breach.counters())
