@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 BUILD_PACKAGES := gcc libc6-dev libmilter-dev python3-dev python3-venv
-TEST_PACKAGES := postfix postgresql nsd unbound iproute2 util-linux
-BENCH_PACKAGES := opendkim opendmarc
+DEMO_PACKAGES := postfix
+TEST_PACKAGES := postfix postgresql util-linux opendkim
+BENCH_PACKAGES := opendmarc nsd unbound iproute2
 
 .PHONY: build demo test lint run bench conformance clean
 build: $(VENV)/.built
@@ -18,7 +19,7 @@ $(VENV)/.built: pyproject.toml requirements-build.txt requirements-dev.txt Makef
 	touch $@
 
 demo: build
-	scripts/debian-packages.sh $(TEST_PACKAGES)
+	scripts/debian-packages.sh $(DEMO_PACKAGES)
 	$(BIN)/python scripts/demo.py
 
 test: build
