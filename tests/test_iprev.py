@@ -30,6 +30,8 @@ def points_to(*names: str) -> dict[str, Any]:
         pytest.param(V6, points_to(NAME) | HOST, "pass", NAME, id="IPv6"),
         pytest.param("::ffff:192.0.2.1", points_to(NAME) | HOST, "pass", NAME, id="mapped"),
         pytest.param("2001:DB8:0:0::1", points_to(NAME) | HOST, "pass", NAME, id="as spelled"),
+        pytest.param("2001:db8::1%eth0", points_to(NAME) | HOST, "pass", NAME, id="with a zone"),
+        pytest.param("2001:db8::1%a\r\nb: \0", points_to(NAME) | HOST, "pass", NAME, id="with anything for a zone"),
         pytest.param(V4, points_to("nobody.example", NAME) | HOST, "pass", NAME, id="the second"),
         pytest.param(
             V4,
@@ -71,6 +73,7 @@ def test_ten_names_are_looked_at() -> None:
 def test_the_address_is_written_canonically() -> None:
     assert iprev.check("2001:DB8:0:0::1", Zone({})).address == V6
     assert iprev.check("::ffff:192.0.2.1", Zone({})).address == V4
+    assert iprev.check("2001:db8::1%eth0", Zone({})).address == V6
 
 
 @pytest.mark.parametrize("secure", [True, False, None])

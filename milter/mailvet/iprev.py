@@ -65,7 +65,7 @@ def ahead(address: str, lookups: Lookups) -> None:
 def _question(address: str) -> tuple[str, Kind, str] | None:
     """The reverse name, the type of the forward question, and the canonical text of an address."""
     try:
-        parsed = ipaddress.ip_address(address)
+        parsed = ipaddress.ip_address(address.partition("%")[0])  # a zone says nothing beyond this host
     except ValueError:
         return None
     if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:

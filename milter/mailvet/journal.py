@@ -34,7 +34,7 @@ def record(
     line: Line = {
         "event": "message",
         "id": loggable(queue_id),
-        "client": report.remote_ip or loggable(envelope.address),
+        "client": loggable(report.remote_ip or envelope.address),
         "helo": loggable(envelope.helo),
         "from": loggable(sender if local_parts else sender.rpartition("@")[2]),
         "action": disposition.action.value,

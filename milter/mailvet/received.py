@@ -87,8 +87,11 @@ def _comments(text: str) -> list[str]:
 def _address(info: str) -> str:
     """The last address literal in it, which no client can write; or the whole of it is an address."""
     literals = _LITERAL.findall(info)
+    text = literals[-1] if literals else info.strip()
+    if "%" in text:  # behind it `ipaddress` takes anything for the name of a zone
+        return ""
     try:
-        parsed = ipaddress.ip_address(literals[-1] if literals else info.strip())
+        parsed = ipaddress.ip_address(text)
     except ValueError:
         return ""
     return str(getattr(parsed, "ipv4_mapped", None) or parsed)
