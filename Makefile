@@ -7,7 +7,7 @@ DEMO_PACKAGES := postfix
 TEST_PACKAGES := postfix postgresql util-linux opendkim
 BENCH_PACKAGES := opendmarc nsd unbound iproute2
 
-.PHONY: build demo test lint run bench conformance clean
+.PHONY: build demo test lint run bench conformance fuzz clean
 build: $(VENV)/.built
 
 $(VENV)/.built: pyproject.toml requirements-build.txt requirements-dev.txt Makefile scripts/debian-packages.sh
@@ -40,6 +40,12 @@ bench: build
 conformance: build
 	scripts/debian-packages.sh $(TEST_PACKAGES)
 	$(BIN)/python scripts/conformance.py
+
+# seconds for each target; FUZZ="header tags" for some of them
+SECONDS ?= 60
+fuzz: build
+	-$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-fuzz.txt
+	$(BIN)/python tests/fuzz/run.py --seconds $(SECONDS) $(FUZZ)
 
 clean:
 	rm -rf $(VENV) build *.egg-info milter/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,217 @@
+"""targets – what is fuzzed: one function for each door through which a stranger's bytes come in.
+
+Each takes any bytes and returns nothing. Whatever it raises, an AssertionError of its own too, is a bug. A
+target is more than "does not raise": it holds what comes out against what the callers rely on.
+"""
+
+import ipaddress
+import re
+from collections.abc import Callable
+from typing import Final
+
+from fuzz.whole import OWN, message, without
+from mailvet import (
+    address,
+    arc_fields,
+    author,
+    authresults_parse,
+    dkim,
+    dmarc_record,
+    edits,
+    keyrecord,
+    lexical,
+    received,
+    signature,
+    spf_terms,
+    taglist,
+    text,
+)
+from mailvet.adapters import dkimpy
+from mailvet.adapters.openssl import load
+from mailvet.adapters.pyspf import SpfChecker
+from mailvet.bodyhash import BodyDigest, BodyHasher, Canon
+from mailvet.canonical import HeaderForms, relaxed_field, without_signature
+from mailvet.message import Field, Headers
+from mailvet.outcome import Delete
+from mailvet.settings import DkimSettings, LimitSettings
+from mailvet.verdict import SpfResult
+from zone import Zone
+
+LIMITS: Final = LimitSettings()
+TOOLS: Final = dkim.Tools(taglist.parse, load, LIMITS, DkimSettings(), dkimpy.parse_tags)
+IDS: Final = frozenset((OWN,))
+DOMAIN: Final = re.compile(r"[a-z0-9_.-]{1,253}")
+CLIENTS: Final = ("192.0.2.1", "2001:db8::1")
+PLAIN: Final = re.compile(r"[\x20-\x7e]*")
+
+
+def header(data: bytes) -> None:
+    """Header fields of any names: what is removed, who the author is, both canonical forms."""
+    headers = Headers()
+    for line in re.split(rb"\n(?![ \t])", data):
+        name, colon, value = line.partition(b":")
+        if colon:
+            headers.add(name, value)
+    removed = edits.plan(edits.scrub(headers, IDS, frozenset(), "Sender-Breach-Info"), ())
+    left = without(headers.fields, [each for each in removed if isinstance(each, Delete)])
+    assert len(left) == len(headers.fields) - len(removed)
+    for field in left:
+        key = field.name.strip(b" \t").lower()
+        assert key != b"sender-breach-info"
+        assert key != b"authentication-results" or not authresults_parse.claims(field.value, IDS)
+    found = author.find(headers.values(b"from"), headers)
+    if isinstance(found, author.Author):
+        assert DOMAIN.fullmatch(found.domain)
+        assert len(headers.values(b"from")) == 1
+    forms = HeaderForms(headers)
+    for at, field in enumerate(headers.fields):
+        assert forms.form(Canon.SIMPLE, at).startswith(field.name + b":")
+        name, _, value = relaxed_field(field)[:-2].partition(b":")
+        assert relaxed_field(Field(name, value)) == forms.form(Canon.RELAXED, at)  # nothing left to relax
+    names = list(headers.by_name)[:50] * 2
+    assert len(list(forms.selected(names, -1))) <= len(headers.fields)
+
+
+def tags(data: bytes) -> None:
+    """Tag lists, and the DKIM and ARC fields made of them."""
+    ours, theirs = taglist.parse(data), dkimpy.parse_tags(data)
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        assert ours == theirs
+    said = signature.read(data, taglist.parse, LIMITS)
+    for word in (said.domain, said.selector):
+        assert not word or DOMAIN.fullmatch(word)
+    assert re.fullmatch(r"[A-Za-z0-9+/=]{0,8}", said.prefix)
+    if isinstance(said, signature.Signature):
+        assert b"from" in said.names
+        assert len(said.names) <= LIMITS.signed_fields
+        for canon in Canon:
+            assert said.signature not in without_signature(canon, Field(b"DKIM-Signature", data)) or not said.prefix
+    if isinstance(ours, dict):
+        readers: tuple[Callable[[], object], ...] = (
+            lambda: arc_fields.instance(ours),
+            lambda: arc_fields.message_signature(ours, LIMITS),
+            lambda: arc_fields.seal(ours, 1),
+            lambda: arc_fields.seal(ours, 2),
+        )
+        for reader in readers:
+            readable(reader)
+    readable(lambda: arc_fields.results(data))
+
+
+def readable(read: Callable[[], object]) -> None:
+    problem = ""
+    try:
+        read()
+    except lexical.Unreadable as e:
+        problem = str(e)
+    assert PLAIN.fullmatch(problem)  # it holds nothing of the text
+
+
+def addresses(data: bytes) -> None:
+    """Address lists as From has them, and domains."""
+    read = address.parse(data)
+    if isinstance(read, address.Malformed):
+        assert address.without_quoted(data) is None or read.problem
+    else:
+        assert read
+        assert all(DOMAIN.fullmatch(mailbox.domain) for mailbox in read)
+        assert address.without_quoted(data) is not None
+    found = author.find([data])
+    if isinstance(found, author.Author):
+        assert not isinstance(read, address.Malformed)
+        assert {mailbox.domain for mailbox in read} == {found.domain}
+        assert author.find([data, data]) != found
+        # a reader who takes the last pair of angle brackets sees that domain too
+        angled = re.findall(rb"<[^<>@\"]*@([^<>\"]*)>", data)
+        assert all(address.to_alabel(each.decode("utf-8").strip()) == found.domain for each in angled)
+    else:
+        assert PLAIN.fullmatch(found.problem)
+    label = address.to_alabel(data.decode("utf-8", "replace"))
+    if label is not None:
+        assert DOMAIN.fullmatch(label)
+        assert address.to_alabel(label) == label
+
+
+def results(data: bytes) -> None:
+    """Authentication-Results of others, and whether they claim to be ours."""
+    read = authresults_parse.parse(data)
+    claimed = authresults_parse.claims(data, IDS)
+    assert claimed or (read is not None and read.authserv_id.strip(" .").lower() != OWN)
+    assert authresults_parse.claims(b" mx.Example.ORG;" + data, IDS)
+    assert authresults_parse.claims(b' (x) "mx.example.org" 1;' + data, IDS)
+    word = data.decode("utf-8", "replace")
+    for written in (text.pvalue(word), text.comment(word)):
+        assert PLAIN.fullmatch(written)
+    ours = f" mx.example.org; spf=pass (x {text.comment(word)}) smtp.mailfrom={text.pvalue(word) or 'x'}".encode()
+    again = authresults_parse.parse(ours)
+    assert again is not None
+    assert len(again.results) == 1
+    assert [name for name, _ in again.results[0].properties] == ["smtp.mailfrom"]
+
+
+def records(data: bytes) -> None:
+    """DMARC and DKIM key records."""
+    policy = dmarc_record.parse(data)
+    if policy is not None:
+        assert all(uri.isascii() for uri in (*policy.rua, *policy.ruf))
+    read = keyrecord.parse(data, dkimpy.parse_tags)
+    found = {kind: dkim.fetch_key("k.example", kind, zone_with(data).ask, TOOLS) for kind in ("rsa", "ed25519")}
+    for kind, each in found.items():
+        assert (each.key is None) == bool(each.problem)
+        if each.key is not None:
+            assert not isinstance(read, str)
+            assert kind == "ed25519" or LIMITS.rsa_min_bits <= each.key.bits <= LIMITS.rsa_max_bits
+            assert not each.key.verify(b"\x01" * (each.key.bits // 8), b"x")
+            assert not each.key.verify(b"", b"x")
+    for kind in ("rsa", "ed25519"):
+        load(kind, data)
+
+
+def zone_with(record: bytes) -> Zone:
+    return Zone({"k.example": {"TXT": [record]}, "a.example": {"A": ["192.0.2.1"], "MX": [(10, "a.example")]}})
+
+
+def spf(data: bytes) -> None:
+    """SPF records: the terms, what is asked ahead, check_host() itself; a domain of any bytes."""
+    record = b"v=spf1 " + data
+    zone = zone_with(record)
+    for client in CLIENTS:
+        asked = spf_terms.targets(record, "k.example", client)
+        assert len(asked) <= 20
+        assert all(DOMAIN.fullmatch(name.lower()) for name, _ in asked)
+        spf_terms.ahead("k.example", client, zone)
+        verdict = SpfChecker().check_mail_from(client, "helo.example", "a@k.example", zone, "mx.example.org")
+        assert verdict.result in SpfResult
+        assert verdict.result is not SpfResult.TEMPERROR  # the DNS was well
+        spf_terms.notes(record, client)
+    assert zone.asked <= 60
+    word = data.decode("utf-8", "surrogateescape")
+    SpfChecker().check_mail_from("192.0.2.1", word, word, zone, "mx.example.org")
+    SpfChecker().check_helo("192.0.2.1", word, zone, "mx.example.org")
+
+
+def trace(data: bytes) -> None:
+    """Received fields, of which the topmost tells the client behind our relay."""
+    for value in (data, b" from " + data, b" from x (y [192.0.2.1]) by z" + data):
+        hop = received.client([value], [ipaddress.ip_network("10.0.0.0/8")])
+        if hop is not None:
+            assert str(ipaddress.ip_address(hop.address)) == hop.address
+            assert not hop.address.startswith("10.")
+
+
+def body(data: bytes) -> None:
+    """Body hashes do not depend on where the body is cut."""
+    cuts, _, octets = data.partition(b"|")
+    wanted = [BodyDigest(canon, length) for canon in Canon for length in (None, 0, 3, len(octets))]
+    whole, pieces = BodyHasher(wanted), BodyHasher(wanted)
+    whole.feed(octets)
+    for size in cuts[:64]:
+        pieces.feed(octets[:size])
+        octets = octets[size:]
+    pieces.feed(octets)
+    assert whole.finish() == pieces.finish()
+
+
+TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
+    each.__name__: each for each in (header, tags, addresses, results, records, spf, trace, body, message)
+}
