@@ -17,9 +17,9 @@ import shutil
 import signal
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mailvet import __version__
 from mailvet.adapters import pymilter
@@ -32,15 +32,13 @@ from mailvet.settings import DnsSettings, Settings
 from mailvet.supervisor import Child, Supervisor, work_in_turns
 from mailvet.worker import DRAIN, NO_VALIDATION, RETIRE, Worker
 
-if TYPE_CHECKING:
-    pass
-
+_OCCUPIED = 3.0  # seconds for a socket in use to become free
 _FINISH = 30.0  # seconds a worker gets for messages in progress
 _RESTART = ("milter", "breach", "store", "metrics")  # what only a restart can change
 
 
 def serve(settings: Settings, load: Callable[[], Settings]) -> int:
-    """Run until SIGTERM. Exit status 0, or 1 if it could not start, though trying again may help.
+    """Run until SIGTERM. Exit status 0; 2 if it cannot listen; 1 if the name servers do not validate, as they may soon.
 
     `load()` reads the configuration again.
     """
@@ -49,11 +47,10 @@ def serve(settings: Settings, load: Callable[[], Settings]) -> int:
         complain(f"dns.require_validation: {NO_VALIDATION}")
         return 1
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP, signal.SIGTERM, signal.SIGINT})  # for the supervisor
-    try:
-        pymilter.open_socket(settings.milter.listen)
-    except OSError as e:
-        complain(str(e))
-        return 1
+    problem = _listen(settings.milter.listen)
+    if problem:
+        complain(problem)
+        return 2
     _allow_many_descriptors()
     scratch = Path(tempfile.mkdtemp(prefix="mailvet-"))
     try:
@@ -63,6 +60,19 @@ def serve(settings: Settings, load: Callable[[], Settings]) -> int:
         if settings.milter.listen.startswith("unix:"):
             Path(settings.milter.listen.removeprefix("unix:")).unlink(missing_ok=True)
     return 0
+
+
+def _listen(where: str) -> str:
+    """Take the socket; what is wrong, if that does not succeed for a while. One who was killed may leave it late."""
+    deadline = time.monotonic() + _OCCUPIED
+    while True:
+        try:
+            pymilter.open_socket(where)
+            return ""
+        except OSError as e:
+            if time.monotonic() > deadline:
+                return str(e)
+        time.sleep(0.2)
 
 
 def _allow_many_descriptors() -> None:

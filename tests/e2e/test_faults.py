@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -177,15 +178,15 @@ def _runs(pid: int) -> bool:
         return False
 
 
-def refused(config: str | Path, status: int = 2) -> str:
-    """Start with this configuration; what it says before it ends. 2: nothing but a person can help."""
+def refused(config: str | Path) -> str:
+    """Start with this configuration; what it says before it ends, which only a person can help."""
     with scratch() as directory:
         file = config if isinstance(config, Path) else Path(directory) / "mailvet.toml"
         if isinstance(config, str):
             file.write_text(config)
         arguments = command("serve", "--config", str(file))
         done = subprocess.run(arguments, env=environment(), capture_output=True, timeout=30, check=False)
-    assert done.returncode == status
+    assert done.returncode == 2
     return done.stderr.decode()
 
 
@@ -197,14 +198,28 @@ def one_line(text: str) -> str:
 
 def test_a_unix_socket_in_use(lab: Lab) -> None:
     path = lab.daemons["mark"].socket
-    assert "another process does" in one_line(refused(f'[milter]\nlisten = "unix:{path}"\n', 1))
+    assert "another process does" in one_line(refused(f'[milter]\nlisten = "unix:{path}"\n'))
     assert lab.letter(lab.send("mark", mail_from="", message=PASSING)).verdict("dmarc") == "pass"
 
 
 def test_a_port_in_use() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         listen = f"inet:{other.getsockname()[1]}@127.0.0.1"
-        assert listen in one_line(refused(f'[milter]\nlisten = "{listen}"\n', 1))
+        assert listen in one_line(refused(f'[milter]\nlisten = "{listen}"\n'))
+
+
+def test_a_port_that_becomes_free() -> None:
+    with scratch() as directory, socket.create_server(("127.0.0.1", 0)) as other:
+        file = Path(directory) / "mailvet.toml"
+        port = other.getsockname()[1]
+        file.write_text(f'[milter]\nlisten = "inet:{port}@127.0.0.1"\n[metrics]\nlisten = ""\n')
+        arguments = command("serve", "--config", str(file))
+        threading.Timer(1.0, other.close).start()
+        with subprocess.Popen(arguments, env=environment(), stderr=subprocess.PIPE) as process:
+            assert process.stderr is not None
+            assert b"started" in process.stderr.readline()
+            process.terminate()
+            assert process.wait(20) == 0
 
 
 def test_a_mistake_in_the_configuration() -> None:
