@@ -7,6 +7,7 @@ Not here   opening it (pymilter)
 import contextlib
 import os
 import socket
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -24,9 +25,12 @@ def listening() -> set[int]:
     """Descriptors of listening sockets: libmilter does not tell which one it opened."""
     found = set()
     for name in os.listdir("/proc/self/fd"):
-        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(int(name))) as sock:
-            if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-                found.add(int(name))
+        with contextlib.suppress(OSError):  # the descriptor of this very listing
+            if not stat.S_ISSOCK(os.fstat(int(name)).st_mode):
+                continue
+            with socket.socket(fileno=os.dup(int(name))) as sock:
+                if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                    found.add(int(name))
     return found
 
 
