@@ -51,7 +51,7 @@ NOW: Final = 1_800_000_000.0
 _MOST_QUESTIONS: Final = 150  # the resolver stops at dns.questions; a rule that forgets its own bound is found here
 # what Postfix accepts in our field: folded printable ASCII
 _VALUE: Final = re.compile(r" [\x20-\x7e]*(?:\n[ \t][\x20-\x7e]*)*")
-_OURS: Final = re.compile(rb"[\s]*\"?mx\.example\.org\"?\s*(?:;|\Z|1)", re.IGNORECASE)
+_OURS: Final = re.compile(rb"\s*\"?mx\.example\.org\"?(?:\s*(?:;|\Z)|\s+1)", re.IGNORECASE)
 
 
 class Said(NamedTuple):
