@@ -87,8 +87,8 @@ def guided(target: str, seconds: int, grow: Path) -> int:
         ended = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=seconds + 120)
     found = _EXECUTIONS.search(ended.stderr)
     if ended.returncode or found is None:
-        last = ended.stderr.rstrip().splitlines()[-5:]
-        sys.exit("\n".join([ended.stdout, ended.stderr.partition("INFO:")[0], *last, f"{target}: see crash-{target}-*"]))
+        trace, last = ended.stderr.partition("INFO:")[0], ended.stderr.rstrip().splitlines()[-5:]
+        sys.exit("\n".join([ended.stdout, trace, *last, f"{target}: see crash-{target}-*"]))
     return int(found[1])
 
 
