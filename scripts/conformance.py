@@ -28,6 +28,7 @@ SUITES = (
     ),
     ("DKIM beside OpenDKIM", "ours: 2,240 messages", ["tests/test_opendkim_differential.py"]),
     ("Hostile mail is linear in its size", "ours", ["tests/test_hostile.py"]),
+    ("Fuzzing: the corpus, and mutations of it", "ours", ["tests/test_fuzz.py"]),
     (
         "Authors and forged fields",
         "ours; espoofer's 22 attacks written anew",
