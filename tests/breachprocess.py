@@ -10,13 +10,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
 from mailvet.breach_client import BreachClient
 from mailvet.verdict import BreachResult, BreachVerdict
+from patience import until
 
 _SOURCES = Path(__file__).resolve().parents[1] / "milter"
 # What is slow is loading HTTP and SQL; so that is done once, in a process without threads that forks each of ours.
@@ -79,15 +78,6 @@ def _tell_zygote(request: Any) -> int:
 
 def toml(values: dict[str, Any]) -> str:
     return "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items())
-
-
-def until(holds: Callable[[], Any], patience: float = 20.0) -> Any:
-    """The first true value."""
-    deadline = time.monotonic() + patience
-    while not (value := holds()):
-        assert time.monotonic() < deadline, "it has not come to pass"
-        time.sleep(0.02)
-    return value
 
 
 class BreachProcess:

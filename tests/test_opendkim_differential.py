@@ -97,7 +97,7 @@ def opendkim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         process = subprocess.Popen([program, "-x", str(config)], stdout=log, stderr=log)
     socket = directory / "socket"
     try:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not socket.exists():
             assert process.poll() is None, (directory / "log").read_text()
             assert time.monotonic() < deadline

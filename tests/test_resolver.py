@@ -1,6 +1,7 @@
 """The resolver against a real name server on loopback, well-behaved and not."""
 
 import functools
+import itertools
 import resource
 import socket
 import struct
@@ -66,7 +67,7 @@ def resolving(zone: dict[str, Any] = ZONE, **settings: Any) -> Iterator[tuple[Re
     clock = Clock()
     secure = settings.pop("secure", False)
     with DnsServer(zone, secure=secure) as server:
-        resolver = Resolver(DnsSettings(**{"nameservers": (server.address,), "timeout": 0.4, **settings}), clock)
+        resolver = Resolver(DnsSettings(**{"nameservers": (server.address,), "timeout": 5, **settings}), clock)
         resolver.start()
         try:
             yield resolver, server, clock
@@ -185,12 +186,16 @@ def test_odd_but_possible_names_are_asked(shared: Resolver, name: str) -> None:
         ("unfinished.test", Trouble.BROKEN),
         ("circle.example.org", Trouble.BROKEN),
         ("truncate-cut.test", Trouble.BROKEN),
-        ("truncate-drop.test", Trouble.TIMEOUT),
-        ("drop.test", Trouble.TIMEOUT),
     ],
 )
 def test_failures_are_kept_apart_and_are_never_absence(shared: Resolver, name: str, expected: Trouble) -> None:
     assert trouble(shared, name) is expected
+
+
+@pytest.mark.parametrize("name", ["drop.test", "truncate-drop.test"])
+def test_silence_is_kept_apart_from_the_other_failures(name: str) -> None:
+    with resolving(timeout=0.4) as (resolver, _, _):
+        assert trouble(resolver, name) is Trouble.TIMEOUT
 
 
 def test_nobody_listens() -> None:
@@ -423,16 +428,16 @@ def test_ask_waits_for_what_was_asked_ahead() -> None:
 
 
 def test_questions_asked_ahead_travel_side_by_side() -> None:
-    zone = {f"n{n}.example": {"TXT": ["x"], "delay": 0.1} for n in range(20)}
+    zone = {f"n{n}.example": {"TXT": ["x"], "delay": 0.5} for n in range(20)}
     with resolving(zone) as (resolver, _, _):
         lookups = resolver.begin()
         started = time.monotonic()
         for name in zone:
             lookups.ahead(name, Kind.TXT)
-        assert time.monotonic() - started < 0.09  # nobody waited
+        assert time.monotonic() - started < 0.4  # nobody waited
         for name in zone:
             lookups.ask(name, Kind.TXT)
-        assert time.monotonic() - started < 1.0
+        assert time.monotonic() - started < 5.0  # and not 10
 
 
 def test_then_is_called_with_answers_in_the_order_they_were_waited_for() -> None:
@@ -514,7 +519,7 @@ def test_a_quarter_of_the_descriptors_is_for_questions(monkeypatch: pytest.Monke
 def test_those_who_wait_their_turn_time_out_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (64, 64))
     zone = {f"n{n}.example": {"manner": "drop"} for n in range(40)}
-    with resolving(zone) as (resolver, server, _):
+    with resolving(zone, timeout=0.4) as (resolver, server, _):
         lookups = resolver.begin()
         for name in zone:
             lookups.ahead(name, Kind.TXT)
@@ -523,7 +528,7 @@ def test_those_who_wait_their_turn_time_out_too(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_silent_server_is_asked_twice() -> None:
-    with resolving() as (resolver, server, _):
+    with resolving(timeout=0.4) as (resolver, server, _):
         assert trouble(resolver, "drop.test") is Trouble.TIMEOUT
         assert len(server.asked) == 2
 
@@ -533,26 +538,26 @@ def test_a_silent_server_is_asked_twice() -> None:
 
 def test_the_second_server_is_asked_when_the_first_is_silent_and_then_at_once() -> None:
     with silent_server() as silent, DnsServer(ZONE) as server:
-        resolver = Resolver(DnsSettings(nameservers=(silent, server.address), timeout=0.4))
+        resolver = Resolver(DnsSettings(nameservers=(silent, server.address), timeout=2))
         resolver.start()
         assert resolver.begin().ask("example.org", Kind.TXT).records == (b"v=spf1 -all",)
         started = time.monotonic()
         assert resolver.begin().ask("example.org", Kind.A).records == ("192.0.2.1",)
-        assert time.monotonic() - started < 0.15
+        assert time.monotonic() - started < 0.8
         assert resolver.probe() == f"no answer from {silent}"
         resolver.close()
 
 
 def test_the_first_server_is_tried_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(udp, "_STAY", 0.3)
+    monkeypatch.setattr(udp, "_STAY", 1.0)
     with DnsServer({"a.example": {"manner": "drop"}}) as first, DnsServer({}) as second:
-        resolver = Resolver(DnsSettings(nameservers=(first.address, second.address), timeout=0.2))
+        resolver = Resolver(DnsSettings(nameservers=(first.address, second.address), timeout=1))
         resolver.start()
         resolver.begin().ask("a.example", Kind.TXT)
-        for n in range(8):
-            resolver.begin().ask(f"n{n}.example", Kind.TXT)
-            time.sleep(0.05)
-        assert 0 < len(first.asked) - 1 < 8
+        names = (f"n{n}.example" for n in itertools.count())
+        resolver.begin().ask(next(names), Kind.TXT)
+        assert len(first.asked) == 1
+        _until(lambda: resolver.begin().ask(next(names), Kind.TXT) and len(first.asked) == 2)
         resolver.close()
 
 
@@ -649,28 +654,28 @@ def test_a_sender_who_asks_for_a_lot_cannot_buy_the_absence_of_a_policy() -> Non
 
 
 def test_only_waiting_uses_up_the_time() -> None:
-    zone = {f"n{n}.example": {"TXT": ["x"], "delay": 0.1} for n in range(9)}
-    with resolving(zone, budget=0.25, timeout=5) as (resolver, _, _):
+    zone = {f"n{n}.example": {"TXT": ["x"], "delay": 0.35} for n in range(9)}
+    with resolving(zone, budget=1.0) as (resolver, _, _):
         lookups = resolver.begin()
-        time.sleep(0.3)  # a slow client
+        time.sleep(1.1)  # a slow client
         assert lookups.ask("n0.example", Kind.TXT)
         assert lookups.ask("n1.example", Kind.TXT)
         with pytest.raises(Unavailable) as e:
             lookups.ask("n2.example", Kind.TXT)
         assert e.value.trouble is Trouble.BUDGET
         lookups.ahead("n3.example", Kind.TXT)
-        time.sleep(0.15)
+        _until(lambda: resolver.begin().ask("n3.example", Kind.TXT))
         assert lookups.ask("n3.example", Kind.TXT)  # came while nobody waited
 
 
 def test_a_zone_that_failed_slowly_is_not_waited_for_again() -> None:
-    zone = {"a.x.slow.example": {"manner": "drop"}, "b.x.slow.example": {"TXT": ["x"], "delay": 0.3}}
-    with resolving(zone, timeout=0.6) as (resolver, _, clock):
+    zone = {"a.x.slow.example": {"manner": "drop"}, "b.x.slow.example": {"TXT": ["x"], "delay": 1.5}}
+    with resolving(zone, timeout=2) as (resolver, _, clock):
         assert trouble(resolver, "a.x.slow.example") is Trouble.TIMEOUT
         clock.now += 2
         started = time.monotonic()
         assert trouble(resolver, "b.x.slow.example") is Trouble.TIMEOUT
-        assert time.monotonic() - started < 0.25
+        assert time.monotonic() - started < 1.0
         _until(lambda: resolver.begin().ask("b.x.slow.example", Kind.TXT))  # it came, and is good news for the zone
 
 
@@ -776,7 +781,7 @@ def _exchange(name: str) -> tuple[bytes, bytes]:
 
 
 def _until(true: Any) -> None:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while True:
         try:
             if true():

@@ -9,12 +9,13 @@ from typing import NamedTuple
 
 import pytest
 
-from breachprocess import toml, until
+from breachprocess import toml
 from hibp_server import TODAY, HibpServer
 from lab import world
 from lab.daemon import Daemon
 from lab.letter import Letter
 from lab.whole import Lab
+from patience import until
 
 ANN = "ann@signed.example"
 FORGED = b"Sender-Breach-Info: mx.example.org; result=not-listed; source=haveibeenpwned.com; checked=2026-01-01\r\n"

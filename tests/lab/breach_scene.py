@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from breachprocess import toml, until
+from breachprocess import toml
 from hibp_server import HibpServer
 from lab.whole import TRUSTED, Lab
+from patience import until
 
 
 @contextlib.contextmanager

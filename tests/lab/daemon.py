@@ -67,7 +67,7 @@ class Daemon:
             arguments = command("serve", "--config", str(self._config))
             here = environment() | {"TMPDIR": str(self.socket.parent)}
             self._process = subprocess.Popen(arguments, env=here, stdout=log, stderr=log)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while "started" not in self.log or not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"mailvet did not come up: {self.log}")
@@ -91,7 +91,7 @@ class Daemon:
         assert old in text
         self._config.write_text(text.replace(old, new))
         self._process.send_signal(signal.SIGHUP)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while self.log.count("event=reload") == said and time.monotonic() < deadline:
             time.sleep(0.02)
 
