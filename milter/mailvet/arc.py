@@ -33,12 +33,8 @@ class Chain:
 
     @property
     def digests(self) -> frozenset[BodyDigest]:
-        """What the body has to be hashed for: the newest signature, and older ones as far as it costs little.
-
-        Without l= they share two hashes at most, however many they are.
-        """
-        wanted = [each.message.digest for each in self.sets.found]
-        return frozenset(wanted[-1:] + [digest for digest in wanted if digest.length is None])
+        """What the body has to be hashed for; two hashes at most, however many signatures and l= there are."""
+        return frozenset([each.message.digest for each in self.sets.found])
 
     @property
     def questions(self) -> tuple[tuple[str, Kind], ...]:
