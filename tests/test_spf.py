@@ -246,6 +246,17 @@ def test_modifiers_know_no_case() -> None:
     assert mail_from("ann@x.example", names).result is SpfResult.FAIL
 
 
+@pytest.mark.parametrize("term", ["a:%{d0}.example", "exists:%{I00R}.%{d}", "x=%{l0-}", "+all exp=%{d0}"])
+def test_a_macro_of_no_parts_is_a_syntax_error(term: str) -> None:
+    """RFC 7208 §7.3: a number of parts MUST be nonzero."""
+    assert mail_from("ann@x.example", record(f"v=spf1 {term}")).result is SpfResult.PERMERROR
+
+
+@pytest.mark.parametrize("term", ["x=%%{d0}", "x=%{d10}", "x=%{d01}", "x={d0}"])
+def test_a_macro_of_parts_is_none(term: str) -> None:
+    assert mail_from("ann@x.example", record(f"v=spf1 +all {term}")).result is SpfResult.PASS
+
+
 def test_a_long_expansion_loses_labels_from_the_left() -> None:
     """RFC 7208 §7.3"""
     label = "a" * 60

@@ -25,6 +25,7 @@ from mailvet.verdict import SpfIdentity, SpfResult, SpfVerdict
 _NOTES: Final = 5  # kept with a verdict
 _END: Final = 80  # more than any label or macro
 _MODIFIER = re.compile(r"(?<= )(?:redirect|exp)=", re.IGNORECASE)  # the library knows them in lower case only
+_NO_PARTS = re.compile(r"(?<!%)%\{[A-Za-z]0++(?![0-9])")  # "%%" is no macro
 _ASKABLE = re.compile(r"[ -\[\]-~]+")  # printable, and nothing a resolver takes for an escape
 _NO_DOMAIN = {
     SpfIdentity.HELO: "HELO is not a fully qualified domain name",
@@ -182,6 +183,8 @@ class _Query(spf.query):  # type: ignore[misc]  # the library has no types
             refusal = spf_limits.refusal(record)
             if refusal:
                 raise spf.PermError(refusal)
+            if _NO_PARTS.search(record):  # RFC 7208 §7.3: "the value MUST be nonzero"; the library takes all parts
+                raise spf.PermError("A macro of no parts")
             self.repeatable = self.repeatable and not spf_limits.asks_for_sender(record)
             record = _MODIFIER.sub(lambda found: found[0].lower(), record)
         found: tuple[str, int, str] = super().check0(record, recursion)
