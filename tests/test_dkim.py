@@ -56,6 +56,7 @@ def test_each_form_and_key(form: str, kind: str) -> None:
         (sign(letter(), c="relaxed", form="relaxed/simple"), "no body form: simple (RFC 6376 §3.5)"),
         (sign(letter(), i="alice@news.author.example"), "i= below d="),
         (sign(letter(), i="@AUTHOR.example", d="Author.Example"), "names in any case"),
+        (sign(letter(), i="alice@\n\tnews.author\n .example"), "folds in i=, which is quoted-printable (§2.11)"),
         (sign(letter(), q="dns/txt:other"), "several q= methods"),
         (sign(letter(), z="From:x|To:y", unknown="x"), "tags nobody needs are ignored (RFC 6376 §3.2)"),
         (sign(letter(), names=[*NAMES, b"x-none", b"from"]), "names of no field mean the null string (§5.4.2)"),

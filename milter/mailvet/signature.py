@@ -205,7 +205,7 @@ def _identity(value: bytes | None, domain: str) -> str | None:
     """The domain of i=, which has to be d= or below it; None if it is not."""
     if value is None:
         return "@" + domain
-    at = host_name(value.rpartition(b"@")[2])
+    at = host_name(_compact(value.rpartition(b"@")[2]))  # RFC 6376 §2.11: folds in it are to be ignored
     return "@" + at if b"@" in value and (at == domain or at.endswith("." + domain)) else None
 
 
