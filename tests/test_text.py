@@ -30,10 +30,24 @@ EVERYTHING = st.text(st.characters(codec=None), max_size=400)  # surrogates too
         ("a\0b", '"a?b"'),
         ("bücher.example", '"b?cher.example"'),
         ("a@b@c", '"a@b@c"'),
+        ("a_b.example", "a_b.example"),
+        ("@a_b.example", '"@a_b.example"'),  # RFC 5321 §4.1.2: no domain-name
     ],
 )
 def test_pvalue(value: str, written: str) -> None:
     assert pvalue(value) == written
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        ('i= is not within d= (RFC 6376 §3.5); "x\\y"', "i: is not within d: [RFC 6376 section 3.5], 'x/y'"),
+        (" a\tb\r\nc ", "a?b??c"),
+        ("§" * 255, " ".join(["section"] * 32)[:255]),
+    ],
+)
+def test_comment(value: str, written: str) -> None:
+    assert comment(value) == written
 
 
 def test_every_code_point() -> None:

@@ -14,12 +14,13 @@ from typing import Final
 _LONGEST: Final = 255  # of a value or comment: a domain has at most 253, and no line may pass 998
 
 # Narrower than the token of RFC 2045 §5.1: readers exist that take ' for a quote and % for an escape.
-_PLAIN = re.compile(r"[A-Za-z0-9._+-]+|[A-Za-z0-9._+-]*@[A-Za-z0-9._-]+")
+# Nor is "_" in a domain-name behind "@" (RFC 5321 §4.1.2), though it may stand in a token.
+_PLAIN = re.compile(r"[A-Za-z0-9._+-]+|[A-Za-z0-9._+-]*@[A-Za-z0-9.-]+")
 _OUTSIDE = re.compile(r"[^ -~]")  # all that is not printable ASCII
 _ESCAPED = re.compile(r'(["\\])')
 
 # A comment must neither end early nor look like a result to a reader who does not know comments.
-_HARMLESS: Final = str.maketrans({"(": "[", ")": "]", "\\": "/", ";": ",", "=": ":", '"': "'"})
+_HARMLESS: Final = str.maketrans({"(": "[", ")": "]", "\\": "/", ";": ",", "=": ":", '"': "'", "§": "section "})
 
 
 @lru_cache(maxsize=4096)
@@ -36,7 +37,7 @@ def pvalue(value: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _short_comment(value: str) -> str:
-    return " ".join(_OUTSIDE.sub("?", value.translate(_HARMLESS)).split())
+    return " ".join(_OUTSIDE.sub("?", value.translate(_HARMLESS)[:_LONGEST]).split())
 
 
 def comment(value: str) -> str:
