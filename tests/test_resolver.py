@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from dnsserver import DnsServer, Manner
 from mailvet.adapters import dnspython, nameservers, udp
 from mailvet.adapters.flight import is_answer
+from mailvet.adapters.lookups import MessageLookups
 from mailvet.adapters.patience import Patience
 from mailvet.adapters.resolver import Resolver
 from mailvet.ports import Answer, Kind, Status, Trouble, Unavailable
@@ -81,9 +82,10 @@ def shared() -> Iterator[Resolver]:
         yield resolver
 
 
-def trouble(resolver: Resolver, name: str, kind: Kind = Kind.TXT) -> Trouble:
+def trouble(asked: Resolver | MessageLookups, name: str, kind: Kind = Kind.TXT) -> Trouble:
+    lookups = asked.begin() if isinstance(asked, Resolver) else asked
     with pytest.raises(Unavailable) as e:
-        resolver.begin().ask(name, kind)
+        lookups.ask(name, kind)
     return e.value.trouble
 
 
@@ -651,6 +653,21 @@ def test_a_sender_who_asks_for_a_lot_cannot_buy_the_absence_of_a_policy() -> Non
         for n in range(40):
             lookups.ahead(f"_dmarc.n{n}.example.org", Kind.TXT)
         assert lookups.asked == 3 + 16
+
+
+def test_nor_can_one_whose_name_servers_are_slow() -> None:
+    policy = ("_dmarc.a.b.example", "_dmarc.b.example", "a.b.example", "_dmarc.example")  # the third: does it exist?
+    zone = {name: {"TXT": ["x"], "delay": 0.2} for name in ("n0.example", *policy)}
+    zone |= {name: {"TXT": ["x"], "delay": 3} for name in ("n1.example", "n2.example")}
+    with resolving(zone, budget=0.5, timeout=2, questions=4) as (resolver, _, _):
+        lookups = resolver.begin()
+        assert lookups.ask("n0.example", Kind.TXT)
+        for name in ("n1.example", "_dmarc.b.example", "a.b.example", "n3.example"):
+            assert trouble(lookups, name) is Trouble.BUDGET
+        lookups.for_policy()
+        for name in policy:
+            assert lookups.ask(name, Kind.TXT)
+        assert trouble(lookups, "n2.example") is Trouble.BUDGET  # what is kept is not endless
 
 
 def test_only_waiting_uses_up_the_time() -> None:

@@ -91,6 +91,10 @@ class Lookups(Protocol):
         is there (also from the cache, then at once), never for a failure; it must be quick."""
         ...
 
+    def for_policy(self) -> None:
+        """From now on the author domain's policy is asked for, with what was kept for it."""
+        ...
+
     def trail(self) -> tuple[Question, ...]:
         """Every question so far, in the order first asked."""
         ...

@@ -94,6 +94,9 @@ class ReplayLookups:
         if then is not None and isinstance(found, Answer):
             then(found)
 
+    def for_policy(self) -> None:
+        """See ports.Lookups."""
+
     def trail(self) -> tuple[Question, ...]:
         """See ports.Lookups."""
         return tuple(

@@ -59,6 +59,7 @@ def verify(transaction: Transaction, engine: Engine) -> Report:
     signatures = guarded("dkim", lambda: _signatures(t, engine, forms, bodies), _no_dkim)
     who = guarded("author", lambda: _author(t, engine), _nothing)
     verdict = _no_dmarc(t)
+    t.lookups.for_policy()
     if who is not None:
         verdict = guarded("dmarc", lambda: dmarc.check(who, spf, signatures, lookups.ask), _no_dmarc)
     # last, since a sender's slow name servers must not use up the time that DMARC depends on

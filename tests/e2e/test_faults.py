@@ -1,4 +1,4 @@
-"""What happens when a worker is killed, the daemon is told to stop, or cannot start."""
+"""What happens when a worker is killed, the daemon is told to stop, cannot start, or is kept waiting."""
 
 import itertools
 import os
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from dnsserver import DnsServer
 from lab import world
 from lab.daemon import Daemon, command, environment, scratch
 from lab.letter import Letter
@@ -240,3 +241,20 @@ def test_name_servers_that_are_away_are_a_warning() -> None:
             for verdict in ("iprev=temperror", "spf=temperror", "dkim=temperror", "dmarc=temperror"):
                 assert verdict in results
             until(lambda: " warning event=resolver" in daemon.log)
+
+
+def test_slow_name_servers_of_a_spoofer_use_up_no_time_of_the_policy() -> None:
+    """RFC 9989 §5.3.6 lets a message off whose policy cannot be applied: nobody may bring that about."""
+    zone = world.zone()
+    for at in range(8):  # 0.9 s each, where one question has 1 s and all have 6
+        record = f"v=spf1 include:i{at + 1}.slow.example ?all"
+        zone[f"i{at}.slow.example"] = {"TXT": [record], "delay": 0.9}
+    spoof = world.signed(world.letter("<a@bank.example>"), b"signed.example")
+    with scratch() as directory, DnsServer(zone) as server:
+        daemon = Daemon(Path(directory), "alone", server.address, UNTRUSTED)
+        with daemon, MilterClient(daemon.socket) as client:
+            client.connect(world.STRANGER)
+            results = client.message(b"a@i0.slow.example", spoof).inserted[0][2]
+    assert "spf=temperror" in results
+    assert "dkim=pass" in results
+    assert "dmarc=fail (p=reject" in results

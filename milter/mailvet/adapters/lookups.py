@@ -4,6 +4,9 @@ The budget is time spent waiting in `ask` (a slow client does not use it up) and
 sent (what the cache knows is free). A message's own thread asks, the receiver's thread asks ahead: where both
 begin the same question, the resolver makes one of them.
 
+Some of both is kept for the author domain's policy: the sender, who can make SPF and PTR ask a lot and slowly,
+must not be able to buy its absence.
+
 Raises     Unavailable, from `ask`
 Not here   the cache, and who else is asking (resolver)
 """
@@ -18,9 +21,7 @@ from mailvet.settings import DnsSettings
 
 Key = tuple[str, Kind]
 Then = Callable[[Answer], None]
-# Questions beyond the limit for the author domain's policy: the sender, who can make SPF and PTR ask a lot,
-# must not be able to buy its absence. A tree walk needs eight (RFC 9989 §4.10).
-_RESERVED: Final = 16
+_RESERVED: Final = 16  # questions beyond the limit for a policy: a tree walk needs eight (RFC 9989 §4.10)
 _POLICY: Final = "_dmarc."
 
 
@@ -51,11 +52,12 @@ class Source(Protocol):
 class MessageLookups:
     """See ports.Lookups."""
 
-    __slots__ = ("_ended", "_left", "_limit", "_memo", "_sent", "_source", "_wanted", "asked")
+    __slots__ = ("_ended", "_left", "_limit", "_memo", "_reserve", "_sent", "_source", "_wanted", "asked")
 
     def __init__(self, source: Source, settings: DnsSettings) -> None:
         self._source = source
         self._left = settings.budget  # seconds of waiting
+        self._reserve = settings.timeout  # seconds beyond them for a policy
         self._limit = settings.questions
         self._memo: dict[Key, Answer | Trouble | Pending] = {}  # all this message has asked
         self._wanted: set[Key] = set()
@@ -118,6 +120,14 @@ class MessageLookups:
             self._source.count(result.value)
         self._memo[key] = result
         return result
+
+    def for_policy(self) -> None:
+        """See ports.Lookups."""
+        self._left = max(self._left, 0.0) + self._reserve
+        self._limit = max(self._limit, self.asked) + _RESERVED
+        for key, found in list(self._memo.items()):  # the receiver's thread may be adding
+            if found is Trouble.BUDGET:
+                del self._memo[key]
 
     def trail(self) -> tuple[Question, ...]:
         """Every question so far, in the order first asked."""
