@@ -91,7 +91,7 @@ def test_bad_manners_are_failures(hibp, manner):
     assert found.what == OUTCOMES.get(manner, manner)
     assert found.final == (manner in ("status 401", "status 403"))
     assert found.retry_after == (2.0 if manner == "status 429" else 0.0)
-    assert time.monotonic() - started < 2.0
+    assert time.monotonic() - started < 10.0  # the slowest manners take 20
     assert len(hibp.requests) == 1  # no retry, no redirect followed
 
 

@@ -88,7 +88,7 @@ def test_told_to_stop_it_finishes_the_message_in_progress(lab: Lab) -> None:
         daemon.tell_to_stop()
         time.sleep(0.5)
         assert lab.send("spare", mail_from="a@signed.example", message=PASSING).reply.code == 451  # at once
-        assert time.monotonic() - told < 3
+        assert time.monotonic() - told < 15  # the message in progress is not waited for, nor a connection
         client.push(PASSING[half:])
         assert client.say(b".").code == 250
         assert daemon.stop() == 0
