@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailvet import dmarc
+from mailvet import dmarc, dmarc_walk
 from mailvet.author import Author, NoAuthor
 from mailvet.ports import Answer, Kind, Trouble
 from mailvet.verdict import (
@@ -663,7 +663,7 @@ def test_any_message_gets_a_verdict_that_holds_together(records, author, sender,
 def organization(domain: str, records: dict[str, Any]) -> str:
     """RFC 9989 §4.10.2, word by word, asking everything."""
     found = []
-    for name in dmarc.names(domain):
+    for name in dmarc_walk.names(domain):
         texts = records.get(name, [])
         if len(texts) == 1:
             found.append((name.removeprefix("_dmarc."), texts[0]))

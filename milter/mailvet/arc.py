@@ -17,9 +17,9 @@ from mailvet.arc_fields import SignedBy
 from mailvet.arc_sets import ArcSet, Sets
 from mailvet.bodyhash import BodyDigest, BodyHash, Canon
 from mailvet.canonical import HeaderForms, without_signature
-from mailvet.dkim import Ask, Tools, fetch_key
+from mailvet.dkim import Tools, fetch_key
 from mailvet.message import Headers
-from mailvet.ports import Kind
+from mailvet.ports import Ask, Kind, all_secure
 from mailvet.settings import LimitSettings
 from mailvet.signature import ParseTags
 from mailvet.verdict import ArcResult, ArcVerdict, DkimResult
@@ -152,5 +152,5 @@ class _Check:
         return 0
 
     def secure(self) -> bool | None:
-        """Were all keys DNSSEC-validated? None where it is not known of one."""
-        return False if False in self._secure else None if None in self._secure or not self._secure else True
+        """Were all keys DNSSEC-validated?"""
+        return all_secure(self._secure)

@@ -6,7 +6,7 @@ streams; `judge` puts hashes, keys and arithmetic together. The order of the que
 signature. So a missing or revoked key is `permerror` even if the body was changed as well, and the
 expensive arithmetic comes last.
 
-Raises     Unavailable never: DNS trouble is `temperror`
+Raises     nothing: DNS trouble is `temperror`
 Not here   the field's and the record's syntax (signature, keyrecord)
 """
 
@@ -19,13 +19,12 @@ from mailvet.bodyhash import BodyDigest, BodyHash
 from mailvet.canonical import HeaderForms, without_signature
 from mailvet.keyrecord import KeyRecord
 from mailvet.message import Headers
-from mailvet.ports import Answer, Kind, PublicKey, Status, Unavailable
+from mailvet.ports import Ask, Kind, PublicKey, Status, Unavailable
 from mailvet.settings import DkimSettings, LimitSettings
 from mailvet.signature import ParseTags, Signature, Unusable, read
 from mailvet.verdict import DkimResult, DkimVerdict
 
 FIELD: Final = b"dkim-signature"
-Ask = Callable[[str, Kind], Answer]
 LoadKey = Callable[[str, bytes], PublicKey | str]
 _DAY: Final = 86_400
 # fields whose later addition or change deceives the reader (RFC 6376 §8.15)
@@ -61,7 +60,7 @@ class Tools:
     parse_record: ParseTags | None = None  # of key records; None: the same
 
 
-def candidate(position: int, value: bytes, tools: "Tools") -> Candidate:
+def candidate(position: int, value: bytes, tools: Tools) -> Candidate:
     """A signature field as it arrives: read once, for its key to be asked ahead and for the verdict."""
     return Candidate(position, read(value, tools.parse_tags, tools.limits))
 

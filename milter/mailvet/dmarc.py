@@ -17,8 +17,8 @@ from mailvet import notes
 from mailvet.author import Author, NoAuthor
 from mailvet.dmarc_align import Alignment
 from mailvet.dmarc_record import PolicyRecord
-from mailvet.dmarc_walk import Ask, Discovery, discover, look, names, secure
-from mailvet.ports import Kind, Status, Unavailable
+from mailvet.dmarc_walk import Discovery, discover, look, names
+from mailvet.ports import Ask, Kind, Status, Unavailable, all_secure
 from mailvet.verdict import (
     DkimResult,
     DkimVerdict,
@@ -29,8 +29,6 @@ from mailvet.verdict import (
     SpfResult,
     SpfVerdict,
 )
-
-__all__ = ["check", "discover", "names"]
 
 _ONE_LEVEL_LOWER: Final = {Policy.REJECT: Policy.QUARANTINE, Policy.QUARANTINE: Policy.NONE, Policy.NONE: Policy.NONE}
 
@@ -114,7 +112,7 @@ def _judge(
         spf_aligned=spf_aligned,
         dkim_aligned=tuple(dict.fromkeys(verdict.domain for verdict in signatures)),
         compared=tuple(dict.fromkeys(alignment.compared)),
-        secure=secure(alignment.secure),
+        secure=all_secure(alignment.secure),
         problem=problem,
         notes=(*weak, record.problem) if record.problem else weak,
     )

@@ -10,8 +10,8 @@ Not here   which identifiers count, and what follows (dmarc)
 
 from dataclasses import dataclass, field
 
-from mailvet.dmarc_walk import Ask, Discovery, discover
-from mailvet.ports import Unavailable
+from mailvet.dmarc_walk import Discovery, discover
+from mailvet.ports import Ask, Unavailable
 
 
 @dataclass(slots=True)

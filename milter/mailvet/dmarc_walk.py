@@ -7,16 +7,13 @@ Raises     Unavailable, where a question of the walk could not be answered
 Not here   alignment and results (dmarc); the records themselves (dmarc_record)
 """
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 from mailvet import dmarc_record
 from mailvet.dmarc_record import PolicyRecord, Psd
-from mailvet.ports import Answer, Kind, Status
-
-Ask = Callable[[str, Kind], Answer]
+from mailvet.ports import Answer, Ask, Kind, Status, all_secure
 
 _PREFIX: Final = "_dmarc."
 _MOST: Final = 8  # questions of one walk (RFC 9989 §4.10)
@@ -71,7 +68,7 @@ def discover(domain: str, ask: Ask) -> Discovery:
         record=policy,
         # RFC 8020 §2: what has a name below it exists; that `_dmarc` is not there says nothing of the name above it
         start_exists=bool(answers) and answers[0].status is not Status.NXDOMAIN,
-        secure=secure(answer.secure for answer in answers),
+        secure=all_secure(answer.secure for answer in answers),
     )
 
 
@@ -98,11 +95,3 @@ def one_label_below(name: str, descendant: str) -> str:
     """The ancestor of `descendant`, or itself, with one label more than `name`."""
     labels = descendant.split(".")
     return ".".join(labels[-(name.count(".") + 2) :])
-
-
-def secure(answers: Iterable[bool | None]) -> bool | None:
-    """DNSSEC: all answers were validated; None where that is not known of all."""
-    states = set(answers)
-    if False in states:
-        return False
-    return None if None in states or not states else True

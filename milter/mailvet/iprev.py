@@ -4,11 +4,11 @@ Raises     nothing
 Not here   what a name says about a sender
 """
 
-import ipaddress
 from functools import lru_cache
 from typing import Final
 
-from mailvet.ports import Answer, Kind, Lookups, Status, Unavailable
+from mailvet import ip
+from mailvet.ports import Answer, Kind, Lookups, Status, Unavailable, all_secure
 from mailvet.verdict import IprevResult, IprevVerdict
 
 _MOST_NAMES: Final = 10  # RFC 8601 §3: "Verifiers SHOULD limit the number of PTR records"
@@ -36,9 +36,9 @@ def check(address: str, lookups: Lookups) -> IprevVerdict:
             trouble = str(e)
             continue
         if canonical in forward.records:
-            way_back = _both(pointers.secure, forward.secure)
+            way_back = all_secure((pointers.secure, forward.secure))
             return IprevVerdict(result=IprevResult.PASS, address=canonical, name=str(name), secure=way_back)
-        secure = _both(secure, forward.secure)
+        secure = all_secure((secure, forward.secure))
     if trouble:  # the name that could not be looked up might have been the one
         return IprevVerdict(result=IprevResult.TEMPERROR, address=canonical, problem=trouble)
     names = ", ".join(map(str, pointers.records[:3]))
@@ -64,14 +64,7 @@ def ahead(address: str, lookups: Lookups) -> None:
 @lru_cache(maxsize=4096)
 def _question(address: str) -> tuple[str, Kind, str] | None:
     """The reverse name, the type of the forward question, and the canonical text of an address."""
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])  # a zone says nothing beyond this host
-    except ValueError:
+    parsed = ip.parse(address)
+    if parsed is None:
         return None
-    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
-        parsed = parsed.ipv4_mapped
     return parsed.reverse_pointer, Kind.A if parsed.version == 4 else Kind.AAAA, str(parsed)
-
-
-def _both(first: bool | None, second: bool | None) -> bool | None:
-    return None if first is None or second is None else first and second

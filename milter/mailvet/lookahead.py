@@ -7,7 +7,7 @@ Raises     nothing
 Not here   how answers are judged (verify)
 """
 
-from mailvet import author, dmarc, dmarc_record, iprev, spf_terms
+from mailvet import author, dmarc_record, dmarc_walk, iprev, spf_terms
 from mailvet.engine import BreachFeed, Engine
 from mailvet.ports import Answer, Kind, Lookups, Status
 from mailvet.transaction import Transaction
@@ -47,7 +47,7 @@ def _author(value: bytes, lookups: Lookups, breach: BreachFeed | None) -> None:
         return
     if breach is not None:
         breach.peek(found.address)
-    names = dmarc.names(found.domain)
+    names = dmarc_walk.names(found.domain)
 
     def walk_on(answer: Answer) -> None:
         """The parents matter only where the author domain has no record of its own."""

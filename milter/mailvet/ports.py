@@ -8,7 +8,7 @@ Raises     Unavailable, from `Lookups.ask` alone
 Not here   any implementation (adapters)
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, Protocol
@@ -51,6 +51,17 @@ class Answer:
     records: tuple[Record, ...] = ()  # in the order of the answer; empty unless FOUND
     secure: bool | None = None  # AD bit from a resolver we trust; None where we do not trust its AD
     ttl: float = 0.0  # seconds left
+
+
+Ask = Callable[[str, Kind], Answer]  # `Lookups.ask`, for those who need no more
+
+
+def all_secure(states: Iterable[bool | None]) -> bool | None:
+    """What `Answer.secure` of several answers comes to: True if all are; None if that is not known of all."""
+    seen = set(states)
+    if False in seen:
+        return False
+    return None if None in seen or not seen else True
 
 
 class Unavailable(Exception):

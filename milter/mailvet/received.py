@@ -15,14 +15,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from mailvet import ip
+
 _LONGEST: Final = 2000  # octets of a field looked at: the client stands at its beginning
 _FROM = re.compile(r"\s*+from\s++([^\s()]++)\s*+(\(.*)?", re.IGNORECASE | re.DOTALL)
 _LITERAL = re.compile(r"\[(?:IPv6:)?([0-9A-Fa-f.:]++)\]", re.IGNORECASE)
 _WORD = re.compile(r"[^\s()]++")
 _QMAIL_HELO = re.compile(r"\s*+(?:HELO|EHLO)\s++(\S++)\s*+\Z")
 _MARK = re.compile(r"[()]")
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class Hop:
     helo: str  # "" where the field does not tell
 
 
-def client(values: Sequence[bytes], relays: Iterable[Network]) -> Hop | None:
+def client(values: Sequence[bytes], relays: Iterable[ip.Network]) -> Hop | None:
     """The first hop, topmost first, that is not one of `relays`; None if a field on the way does not tell."""
     ours = tuple(relays)
     for value in values:
@@ -88,10 +88,5 @@ def _address(info: str) -> str:
     """The last address literal in it, which no client can write; or the whole of it is an address."""
     literals = _LITERAL.findall(info)
     text = literals[-1] if literals else info.strip()
-    if "%" in text:  # behind it `ipaddress` takes anything for the name of a zone
-        return ""
-    try:
-        parsed = ipaddress.ip_address(text)
-    except ValueError:
-        return ""
-    return str(getattr(parsed, "ipv4_mapped", None) or parsed)
+    parsed = ip.parse(text) if "%" not in text else None  # what follows it could be anything
+    return str(parsed) if parsed is not None else ""

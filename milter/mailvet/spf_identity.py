@@ -8,12 +8,12 @@ Raises     nothing
 Not here   evaluation (adapters.pyspf), the records (spf_terms)
 """
 
-import ipaddress
 import re
 import socket
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from mailvet import ip
 from mailvet.address import to_alabel
 from mailvet.ports import Kind
 
@@ -32,11 +32,9 @@ class Client(NamedTuple):
 @lru_cache(maxsize=4096)
 def client(address: str) -> Client | None:
     """The client, or None where the text is no address."""
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
+    parsed = ip.parse(address)
+    if parsed is None:
         return None
-    parsed = getattr(parsed, "ipv4_mapped", None) or parsed  # RFC 7208 §5
     kind = Kind.A if parsed.version == 4 else Kind.AAAA
     return Client(str(parsed), kind, int(parsed), parsed.max_prefixlen)
 

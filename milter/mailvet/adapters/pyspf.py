@@ -16,7 +16,7 @@ from typing import Any, Final
 import spf
 
 from mailvet import spf_limits, spf_terms
-from mailvet.ports import Kind, Lookups, Record, Unavailable
+from mailvet.ports import Kind, Lookups, Record, Unavailable, all_secure
 from mailvet.spf_identity import Client, client, covers, fqdn, sender
 from mailvet.spf_memo import Memo
 from mailvet.text import loggable
@@ -117,7 +117,7 @@ class _Query(spf.query):  # type: ignore[misc]  # the library has no types
             identity=identity,
             domain=self.o,
             mechanism=mechanism,
-            secure=_together(self.answers_secure),
+            secure=all_secure(self.answers_secure),
             problem=loggable(problem),
             notes=notes,
         )
@@ -200,10 +200,3 @@ class _Query(spf.query):  # type: ignore[misc]  # the library has no types
             raise spf.PermError("Invalid domain found (use FQDN)", arg)
         expanded: str = self.expand(arg)
         return expanded
-
-
-def _together(secure: set[bool | None]) -> bool | None:
-    """All answers were secure, one was not, or that is not known."""
-    if False in secure:
-        return False
-    return None if None in secure or not secure else True
