@@ -20,7 +20,7 @@ RESULTS: Final = b"arc-authentication-results"
 MESSAGE: Final = b"arc-message-signature"
 SEAL: Final = b"arc-seal"
 _BLANKS: Final = b" \t\r\n"
-_SPACE: Final = re.compile(r"[ \t\r\n]*+")
+_SPACE: Final = re.compile(r"[ \t\r\n]++")
 _POSITION: Final = re.compile(r"[0-9]{1,2}(?![0-9])")  # RFC 8617 §3.9
 _LAST: Final = 50  # RFC 8617 §4.2.1
 _HEAD: Final = 2000  # octets in which an ARC-Authentication-Results has to come to its instance
@@ -136,7 +136,8 @@ def _within(position: int) -> int:
 def _skip(text: str, at: int) -> int:
     """[CFWS]"""
     while True:
-        at = _SPACE.match(text, at).end()  # type: ignore[union-attr]  # it matches nothing too
+        space = _SPACE.match(text, at)
+        at = space.end() if space is not None else at
         if text[at : at + 1] != "(":
             return at
         at = comment_end(text, at)

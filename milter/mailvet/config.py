@@ -18,14 +18,13 @@ from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
-from mailvet.config_rules import contradictions
+from mailvet.config_rules import Key, contradictions
 from mailvet.settings import Seconds, Settings
 
 DEFAULT_PATH = Path("/etc/mailvet/mailvet.toml")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _ADAPTER = TypeAdapter(Settings)
-Path_ = tuple[str, ...]  # a key: ("dns", "timeout")
 
 
 class Mistake(NamedTuple):
@@ -69,7 +68,7 @@ def parse(text: str, file: str) -> Settings:
         line = re.search(r"line (\d+)", str(e))
         raise ConfigError([Mistake(file, int(line[1]) if line else 0, "", str(e))]) from e
     lines = _lines(text)
-    problems: list[tuple[Path_, str]] = []
+    problems: list[tuple[Key, str]] = []
     known = _walk(raw, Settings, (), problems)
     settings = _validate(known, problems)
     problems += contradictions(settings)
@@ -78,7 +77,7 @@ def parse(text: str, file: str) -> Settings:
     return settings if settings.authserv_id else dataclasses.replace(settings, authserv_id=_host_name())
 
 
-def _validate(known: dict[str, Any], problems: list[tuple[Path_, str]]) -> Settings:
+def _validate(known: dict[str, Any], problems: list[tuple[Key, str]]) -> Settings:
     """The settings; a value of the wrong type is a problem, and left out so that the others are checked too."""
     try:
         return _ADAPTER.validate_python(known)
@@ -90,7 +89,7 @@ def _validate(known: dict[str, Any], problems: list[tuple[Path_, str]]) -> Setti
         return _ADAPTER.validate_python(known)
 
 
-def _drop(known: dict[str, Any], key: Path_) -> None:
+def _drop(known: dict[str, Any], key: Key) -> None:
     for name in key:
         inner = known.get(name)
         if not isinstance(inner, dict):
@@ -99,7 +98,7 @@ def _drop(known: dict[str, Any], key: Path_) -> None:
         known = inner
 
 
-def _walk(raw: dict[str, Any], kind: type, at: Path_, problems: list[tuple[Path_, str]]) -> dict[str, Any]:
+def _walk(raw: dict[str, Any], kind: type, at: Key, problems: list[tuple[Key, str]]) -> dict[str, Any]:
     """The known part of a table with durations as seconds; what is unknown or no duration is a problem."""
     hints = typing.get_type_hints(kind, include_extras=True)
     known: dict[str, Any] = {}
@@ -108,9 +107,9 @@ def _walk(raw: dict[str, Any], kind: type, at: Path_, problems: list[tuple[Path_
         hint = hints.get(key)
         if hint is None:
             problems.append((here, _unknown(key, list(hints), isinstance(value, dict))))
-        elif dataclasses.is_dataclass(hint):
+        elif isinstance(hint, type) and dataclasses.is_dataclass(hint):
             if isinstance(value, dict):
-                known[key] = _walk(value, typing.cast(type, hint), here, problems)
+                known[key] = _walk(value, hint, here, problems)
             else:
                 problems.append((here, f"is a table: write [{'.'.join(here)}]"))
         elif hint is Seconds:
@@ -134,15 +133,15 @@ def _unknown(key: str, names: list[str], table: bool) -> str:
     return f"unknown {'section' if table else 'key'}" + (f'; did you mean "{near[0]}"?' if near else "")
 
 
-def _mistake(file: str, lines: dict[Path_, int], key: Path_, text: str) -> Mistake:
+def _mistake(file: str, lines: dict[Key, int], key: Key, text: str) -> Mistake:
     known = next((key[:n] for n in range(len(key), 0, -1) if key[:n] in lines), ())
     return Mistake(file, lines.get(known, 0), ".".join(key), text)
 
 
-def _lines(text: str) -> dict[Path_, int]:
+def _lines(text: str) -> dict[Key, int]:
     """On which line each key and section of a valid TOML text stands (first mention)."""
-    found: dict[Path_, int] = {}
-    section: Path_ = ()
+    found: dict[Key, int] = {}
+    section: Key = ()
     for number, line in enumerate(text.splitlines(), 1):
         head = re.match(r"\s*\[\[?\s*([^\]]+?)\s*\]", line)
         pair = re.match(r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""", line)
@@ -154,7 +153,7 @@ def _lines(text: str) -> dict[Path_, int]:
     return found
 
 
-def _dotted(key: str) -> Path_:
+def _dotted(key: str) -> Key:
     return tuple(part.strip().strip("\"'") for part in key.split("."))
 
 

@@ -15,7 +15,7 @@ from mailvet.breach_match import ALSO
 from mailvet.breach_range import template_problem, url_problem
 from mailvet.settings import Action, Settings
 
-Key = tuple[str, ...]
+Key = tuple[str, ...]  # ("dns", "timeout")
 _LISTEN = re.compile(r"inet6?:(\d{1,5})(?:@\S+)?|unix:/\S+")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,255}")  # RFC 2045 §5.1: what needs no quoting
 _PROXY = re.compile(r"https?://(?:[^\s/@]+@)?[A-Za-z0-9._\[\]:-]+/?")
@@ -24,7 +24,7 @@ _DOMAIN = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*
 
 def contradictions(settings: Settings) -> list[tuple[Key, str]]:
     """Every mistake in the values, as (key, what is wrong and what would be right)."""
-    return [*_names(settings), *_addresses(settings), *_numbers(settings), *_choices(settings), *_breach(settings)]
+    return [*_names(settings), *_addresses(settings), *_numbers(settings), *_promises(settings), *_breach(settings)]
 
 
 def _names(s: Settings) -> Iterator[tuple[Key, str]]:
@@ -98,17 +98,7 @@ def _numbers(s: Settings) -> Iterator[tuple[Key, str]]:
             yield key, f"has to be between {low} and {high}, not {value:g}"
 
 
-def _choices(s: Settings) -> Iterator[tuple[Key, str]]:
-    words = {
-        ("dns", "require_validation"): (s.dns.require_validation, ("off", "warn", "refuse")),
-        ("dkim", "partial_body"): (s.dkim.partial_body, ("policy", "pass")),
-        ("breach", "source"): (s.breach.source, ("hibp", "file")),
-        ("log", "format"): (s.log.format, ("auto", "text", "json", "journal")),
-        ("log", "level"): (s.log.level, ("debug", "info", "warning", "error")),
-    }
-    for key, (value, known) in words.items():
-        if value not in known:
-            yield key, f"is one of {', '.join(known)}, not {value!r}"
+def _promises(s: Settings) -> Iterator[tuple[Key, str]]:
     if s.policy.on.temperror is Action.REJECT:
         yield ("policy", "on", "temperror"), "a DNS failure is never a permanent reject: accept, quarantine or tempfail"
 

@@ -8,7 +8,7 @@ Not here   reading and checking a file (config)
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 Seconds = Annotated[float, "seconds"]  # in the file: "1s", "500ms", "2m", "1h", "7d"
 
@@ -40,7 +40,7 @@ class DnsSettings:
     questions: int = 100  # DNS questions of one message
     cache: int = 20_000  # answers kept by a worker
     trusted: tuple[str, ...] = ()  # name servers besides loopback whose AD bit counts
-    require_validation: str = "off"  # off | warn | refuse
+    require_validation: Literal["off", "warn", "refuse"] = "off"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,12 +70,12 @@ class LimitSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DkimSettings:
-    partial_body: str = "policy"  # l= shorter than the body: policy | pass
+    partial_body: Literal["policy", "pass"] = "policy"  # l= shorter than the body
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnSettings:
-    """What to do for each finding; the first that applies in this order wins over later ones."""
+    """What to do for each finding; at most one applies to a message (disposition)."""
 
     ambiguous_from: Action = Action.REJECT
     dmarc_reject: Action = Action.QUARANTINE  # RFC 9989 §7.4: not rejected for p=reject alone
@@ -103,15 +103,15 @@ class MetricsSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogSettings:
-    format: str = "auto"  # auto | text | json | journal
+    format: Literal["auto", "text", "json", "journal"] = "auto"
     local_parts: bool = False
-    level: str = "info"
+    level: Literal["debug", "info", "warning", "error"] = "info"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreachSettings:
     enabled: bool = False
-    source: str = "hibp"  # hibp | file
+    source: Literal["hibp", "file"] = "hibp"
     file: str = "/etc/mailvet/breached.txt"  # source = "file": one address or SHA-1 a line
     api_key_file: str = "/etc/mailvet/hibp.key"  # mode 0600; a systemd credential "hibp.key" comes first
     api_key_header: str = "hibp-api-key"
