@@ -36,6 +36,7 @@ from mailvet.adapters.openssl import load
 from mailvet.adapters.pyspf import SpfChecker
 from mailvet.dkim import Tools
 from mailvet.engine import Engine, parse_networks
+from mailvet.notes import Replays
 from mailvet.ports import Answer, Kind, Trouble
 from mailvet.session import Session
 from mailvet.settings import Settings, TrustSettings
@@ -141,6 +142,8 @@ class Run:
             spf=SpfChecker(),
             tools=Tools(taglist.parse, load, SETTINGS.limits, SETTINGS.dkim, parse_tags),
             now=lambda: 1_800_000_000.0,
+            stopwatch=time.perf_counter,
+            replays=Replays(time.monotonic),
             surprise=_surprised,
             relays=parse_networks(SETTINGS.trust.relays),
             own=frozenset((OWN,)),

@@ -13,14 +13,14 @@ import json
 import time
 from dataclasses import dataclass
 
-from mailvet import explain, mailfile, received, replay
+from mailvet import mailfile, received, replay
 from mailvet.adapters.logs import Log
 from mailvet.adapters.resolver import Resolver
 from mailvet.message import Envelope
 from mailvet.outcome import Outcome
 from mailvet.ports import Lookups, Question
 from mailvet.session import Session
-from mailvet.settings import Settings
+from mailvet.settings import Action, Settings
 from mailvet.verdict import DmarcResult
 from mailvet.worker import make_engine
 
@@ -53,7 +53,7 @@ class Result:
         """Is there something to look at: DMARC neither passed nor absent, or the message not accepted?"""
         dmarc = self.outcome.report.dmarc
         wrong = dmarc is not None and dmarc.result not in (DmarcResult.PASS, DmarcResult.NONE)
-        return wrong or self.outcome.disposition.action.value != "accept"
+        return wrong or self.outcome.disposition.action is not Action.ACCEPT
 
     def recording(self) -> str:
         return json.dumps(replay.to_json(self.questions), indent=1) + "\n"
@@ -69,9 +69,6 @@ class Result:
             "milliseconds": round(self.milliseconds, 2),
         }
         return json.dumps(found, indent=2) + "\n"
-
-    def as_text(self) -> str:
-        return explain.text(self)
 
 
 def run(request: Request, settings: Settings) -> Result:

@@ -73,7 +73,7 @@ def _serve(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _check(arguments: argparse.Namespace, settings: Settings) -> int:
-    from mailvet import check
+    from mailvet import check, explain
 
     try:
         message = sys.stdin.buffer.read() if arguments.message == "-" else Path(arguments.message).read_bytes()
@@ -87,7 +87,7 @@ def _check(arguments: argparse.Namespace, settings: Settings) -> int:
     except (OSError, ValueError) as e:
         complain(str(e))
         return 2
-    sys.stdout.write(result.as_json() if arguments.json else result.as_text())
+    sys.stdout.write(result.as_json() if arguments.json else explain.text(result))
     return 1 if result.finding else 0
 
 

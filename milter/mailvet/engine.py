@@ -6,16 +6,16 @@ Not here   where the ports come from (daemon, check)
 
 import ipaddress
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
+from mailvet import ip
 from mailvet.dkim import Tools
+from mailvet.ip import Network
 from mailvet.notes import Replays
 from mailvet.ports import Lookups
 from mailvet.settings import Settings
 from mailvet.verdict import BreachVerdict, SpfIdentity, SpfVerdict
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class SpfChecks(Protocol):
@@ -45,9 +45,10 @@ class Engine:
     spf: SpfChecks
     tools: Tools  # for signatures: tag lists, keys, limits
     now: Callable[[], float]  # seconds since 1970
+    stopwatch: Callable[[], float]  # seconds, for durations alone
+    replays: Replays
     surprise: Callable[[str, BaseException], None]  # a bug was met: where, and what
     breach: BreachFeed | None = None
-    replays: Replays = field(default_factory=Replays)
     trusted: tuple[Network, ...] = ()
     relays: tuple[Network, ...] = ()
     own: frozenset[str] = frozenset()  # every authserv-id that is ours
@@ -55,13 +56,9 @@ class Engine:
 
 
 def within(address: str, networks: Iterable[Network]) -> bool:
-    """Is the address in one of them? IPv4-mapped IPv6 counts as the IPv4 address it is."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    mapped = getattr(parsed, "ipv4_mapped", None)
-    return any((mapped or parsed) in network for network in networks)
+    """Is the address in one of them?"""
+    parsed = ip.parse(address)
+    return parsed is not None and any(parsed in network for network in networks)
 
 
 def parse_networks(texts: Iterable[str]) -> tuple[Network, ...]:

@@ -4,19 +4,14 @@ Raises     nothing
 Not here   finding anything out (check)
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from mailvet import disposition
+from mailvet.check import Result
 from mailvet.outcome import Delete
 from mailvet.ports import Answer, Question, Status
 from mailvet.text import loggable
 from mailvet.verdict import ArcVerdict, DkimVerdict, DmarcVerdict
-
-if TYPE_CHECKING:
-    from mailvet.check import Result
 
 _SECURE = {True: " [DNSSEC]", False: " [no DNSSEC]", None: ""}
 

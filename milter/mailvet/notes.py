@@ -9,7 +9,6 @@ Not here   the notes one verdict can make of itself (dkim, pyspf)
 """
 
 import dataclasses
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from threading import Lock
@@ -26,7 +25,7 @@ class Replays:
 
     def __init__(
         self,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float],
         *,
         threshold: int = 50,  # one message to many recipients arrives as often as it has recipients
         window: float = 3600.0,

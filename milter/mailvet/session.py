@@ -9,7 +9,6 @@ Raises     nothing of its own: what goes wrong is a verdict, and forged fields s
 Not here   the order of the questions (verify), libmilter (adapters.pymilter)
 """
 
-import time
 from typing import Final
 
 from mailvet import authresults, breach, disposition, edits, journal, lookahead, received
@@ -95,8 +94,8 @@ class Session:
 
     def end_of_message(self, queue_id: str) -> Outcome:
         """Find out, decide, plan. Total: a bug costs the verdicts, never the message or the removals."""
-        started = time.perf_counter()
         engine = self._engine
+        started = engine.stopwatch()
         transaction = self.transaction or Transaction(Envelope(), True, engine.settings.limits, engine.begin())
         transaction.queue_id = queue_id
         kept = engine.kept if self._relay else frozenset[str]()
@@ -109,7 +108,7 @@ class Session:
             outcome = self._decide(undecided(transaction), removals)
         transaction.lookups.end()
         self.questions = transaction.lookups.asked
-        self.milliseconds = (time.perf_counter() - started) * 1000
+        self.milliseconds = (engine.stopwatch() - started) * 1000
         return outcome
 
     def _decide(self, report: Report, removals: tuple[Delete, ...]) -> Outcome:
@@ -142,17 +141,14 @@ class Session:
 
     def abort(self) -> None:
         """The message is over, delivered or not."""
-        self._drop()
-
-    def close(self) -> None:
-        self._drop()
-        if self._ahead is not None:
-            self._ahead.end()
-
-    def _drop(self) -> None:
         if self.transaction is not None:
             self.transaction.lookups.end()
             self.transaction = None
+
+    def close(self) -> None:
+        self.abort()
+        if self._ahead is not None:
+            self._ahead.end()
 
     def line(self, outcome: Outcome) -> journal.Line:
         """The log line of the message just judged."""

@@ -25,6 +25,7 @@ from mailvet.adapters.pyspf import SpfChecker
 from mailvet.adapters.resolver import Resolver
 from mailvet.dkim import Tools
 from mailvet.engine import BreachFeed, Engine, parse_networks
+from mailvet.notes import Replays
 from mailvet.outcome import Outcome
 from mailvet.session import Session
 from mailvet.settings import Settings
@@ -53,6 +54,8 @@ def make_engine(
         spf=SpfChecker(),
         tools=Tools(taglist.parse, load, settings.limits, settings.dkim, parse_tags),
         now=time.time,
+        stopwatch=time.perf_counter,
+        replays=Replays(time.monotonic),
         surprise=surprise,
         breach=breach,
         trusted=parse_networks(settings.trust.networks),

@@ -22,13 +22,14 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
-from mailvet import authresults_parse, check, journal, mailfile, taglist
+from mailvet import authresults_parse, check, explain, journal, mailfile, taglist
 from mailvet.adapters.dkimpy import parse_tags
 from mailvet.adapters.openssl import load
 from mailvet.adapters.pyspf import SpfChecker
 from mailvet.dkim import Tools
 from mailvet.engine import Engine, parse_networks
 from mailvet.message import Envelope, Field
+from mailvet.notes import Replays
 from mailvet.outcome import Delete, Insert, Outcome
 from mailvet.ports import Kind, Trouble
 from mailvet.session import Session
@@ -84,6 +85,8 @@ def message(data: bytes) -> None:
         spf=SpfChecker(),
         tools=Tools(taglist.parse, load, SETTINGS.limits, SETTINGS.dkim, parse_tags),
         now=lambda: NOW,
+        stopwatch=lambda: 0.0,
+        replays=Replays(lambda: 0.0),
         surprise=lambda where, error: surprises.append(error),
         breach=Listed(),
         trusted=parse_networks(SETTINGS.trust.networks),
@@ -228,6 +231,6 @@ def _tellings(
         settings=SETTINGS,
         message=mailfile.MailFile(tuple(map(tuple, fields)), octets),
     )
-    yield result.as_text()
+    yield explain.text(result)
     json.loads(result.as_json())
     yield result.as_json()
