@@ -21,9 +21,9 @@ from typing import Any
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _LAST = b"artyd"  # replies that end a message: accept, reject, tempfail, reply code, discard
-_LEADING_SPACE = 0x100000
-# command → (flag: do not send it, flag: no reply to it), libmilter/mfdef.h
-_STEPS = {
+LEADING_SPACE = 0x100000  # protocol flag: white space after a colon belongs to the value
+# command → (protocol flag: do not send it, protocol flag: it gets no reply), libmilter/mfdef.h
+STEPS = {
     b"C": (0x1, 0x1000),
     b"H": (0x2, 0x2000),
     b"M": (0x4, 0x4000),
@@ -48,7 +48,7 @@ def split(raw: bytes) -> tuple[list[tuple[bytes, bytes]], bytes]:
     """Header fields as a milter is shown them, and the body."""
     head, _, body = raw.partition(b"\r\n\r\n")
     fields: list[tuple[bytes, bytes]] = []
-    for line in head.split(b"\r\n"):
+    for line in head.split(b"\r\n") if head else ():
         if line[:1] in (b" ", b"\t") and fields:
             name, value = fields[-1]
             fields[-1] = (name, value + b"\n" + line)
@@ -62,7 +62,7 @@ def plan(raw: bytes, envelope: dict[str, Any], protocol: int) -> list[tuple[byte
     """The packets of one message, and which of them are answered."""
     fields, body = split(raw)
     address, family = envelope["ip"], b"6" if ":" in envelope["ip"] else b"4"
-    ip, space = address.encode(), b"" if protocol & _LEADING_SPACE else b" "
+    ip, space = address.encode(), b"" if protocol & LEADING_SPACE else b" "
     steps = [
         (b"C", _macros(b"C", j="mx.rcpt.example"), b"[" + ip + b"]\0" + family + b"\x9c\x40" + ip + b"\0"),
         (b"H", b"", envelope["helo"].encode() + b"\0"),
@@ -75,9 +75,9 @@ def plan(raw: bytes, envelope: dict[str, Any], protocol: int) -> list[tuple[byte
         (b"E", _macros(b"E", i="4Bench"), b""),
     ]  # fmt: skip
     return [
-        (macros + packet(command, data), not protocol & _STEPS[command][1])
+        (macros + packet(command, data), not protocol & STEPS[command][1])
         for command, macros, data in steps
-        if not protocol & _STEPS[command][0]
+        if not protocol & STEPS[command][0]
     ]
 
 

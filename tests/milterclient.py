@@ -9,21 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from bench.milter_load import LEADING_SPACE, STEPS, split
+
 _FINAL = b"artyd"  # accept, reject, tempfail, reply code, discard
-_LEADING_SPACE = 0x100000
 _SKIP = b"s"  # the rest of the body is not wanted
-# command → (protocol flag: do not send it, protocol flag: it gets no reply), libmilter/mfdef.h
-_STEPS = {
-    b"C": (0x1, 0x1000),
-    b"H": (0x2, 0x2000),
-    b"M": (0x4, 0x4000),
-    b"R": (0x8, 0x8000),
-    b"T": (0x200, 0x10000),
-    b"L": (0x20, 0x80),
-    b"N": (0x40, 0x40000),
-    b"B": (0x10, 0x80000),
-    b"E": (0, 0),
-}
 
 
 @dataclass
@@ -34,7 +23,6 @@ class Answer:
     text: str = ""
     inserted: list[tuple[int, str, str]] = field(default_factory=list)  # position, name, value
     deleted: list[tuple[int, str]] = field(default_factory=list)  # index, name
-    quarantined: str | None = None
 
     @property
     def accepted(self) -> bool:
@@ -73,7 +61,7 @@ class MilterClient:
         self.step(b"T")
         fields, body = split(raw)
         for name, value in fields:
-            self.step(b"L", name + b"\0" + (value if self._protocol & _LEADING_SPACE else value.lstrip(b" ")) + b"\0")
+            self.step(b"L", name + b"\0" + (value if self._protocol & LEADING_SPACE else value.lstrip(b" ")) + b"\0")
         self.step(b"N")
         for at in range(0, len(body), 65535):
             if self.step(b"B", body[at : at + 65535]) == _SKIP:
@@ -82,7 +70,7 @@ class MilterClient:
 
     def step(self, command: bytes, data: bytes = b"") -> bytes:
         """One step, unless the milter does not want it, and its reply, if it gets one."""
-        unwanted, silent = _STEPS[command]
+        unwanted, silent = STEPS[command]
         if self._protocol & unwanted:
             return b""
         self._write(command, data)
@@ -105,8 +93,6 @@ class MilterClient:
                 answer.inserted.append((place, name.decode(), value.decode("utf-8", "surrogateescape")))
             elif command == b"m":
                 answer.deleted.append((struct.unpack("!I", data[:4])[0], data[4:].split(b"\0")[0].decode()))
-            elif command == b"q":
-                answer.quarantined = data.rstrip(b"\0").decode()
             elif command in _FINAL or command == b"c":
                 answer.reply, answer.text = command, data.rstrip(b"\0").decode()
                 return answer
@@ -120,17 +106,3 @@ class MilterClient:
             raise ConnectionError("the milter closed the connection")
         data = self._file.read(struct.unpack("!I", size)[0])
         return data[:1], data[1:]
-
-
-def split(raw: bytes) -> tuple[list[tuple[bytes, bytes]], bytes]:
-    """Header fields as a milter is shown them, and the body."""
-    head, _, body = raw.partition(b"\r\n\r\n")
-    fields: list[tuple[bytes, bytes]] = []
-    for line in head.split(b"\r\n") if head else ():
-        if line[:1] in (b" ", b"\t") and fields:
-            name, value = fields[-1]
-            fields[-1] = (name, value + b"\n" + line)
-        else:
-            name, _, value = line.partition(b":")
-            fields.append((name, value))
-    return fields, body

@@ -34,7 +34,7 @@ class Client:
         if login:
             attributes.append(b"LOGIN=" + _OCTET.sub(lambda octet: b"+%02X" % octet[0][0], login.encode()))
         self._expect(220, self.say(b"XCLIENT " + b" ".join(attributes)))
-        self.hello = self.say(b"EHLO " + ours)
+        self.say(b"EHLO " + ours)
 
     def __enter__(self) -> Self:
         return self
