@@ -1,11 +1,11 @@
 """metrics – what Prometheus reads: counters of all processes of one daemon.
 
-prometheus_client's multi-process mode: every process writes its own memory-mapped file in a directory
-that `prepare` makes and names in the environment, before this module is imported anywhere else; one
-process serves the sum. Nothing on the mail path waits for a reader.
+prometheus_client's multi-process mode: every process writes its own memory-mapped file in the directory that
+$PROMETHEUS_MULTIPROC_DIR named when this module was first imported; one process serves the sum. Nothing on the
+mail path waits for a reader.
 
 Raises     OSError from `serve`, if the address is taken
-Not here   health as such: `healthy` and `ready` are asked for
+Not here   making that directory (daemon), whether a worker is alive (`ready` tells)
 """
 
 import http.server
@@ -32,7 +32,7 @@ _BUGS = Counter("mailvet_bugs", "Unexpected exceptions; each has a log line")
 
 class Meter:
     """Counts for one process. What each message adds is gathered first and handed on by `flush`: a counter
-    that other processes can read costs twenty times a dict's."""
+    that other processes can read costs twenty times as much as a dict's."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -114,7 +114,7 @@ def serve(address: tuple[str, int], ready: Callable[[], bool]) -> None:
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:
-            """Not a log line per scrape."""
+            """No log line for a scrape."""
 
     class Server(http.server.ThreadingHTTPServer):
         address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
