@@ -81,7 +81,7 @@ class Row(NamedTuple):
 
 
 class Wire(Zone):
-    """Answers are octets, as they come from a name server, and are read once a message."""
+    """Answers are octets, as they come from a name server, and are read once per message."""
 
     def __init__(self, octets: dict[tuple[str, Kind], bytes]) -> None:
         super().__init__({})

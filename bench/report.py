@@ -22,7 +22,7 @@ class Results:
     warm: dict[str, list[Measured]] = field(default_factory=dict)  # by milter, one a round
     postfix: dict[str, list[Measured]] = field(default_factory=dict)  # "chain", "mailvet", "none"
     cold: dict[str, Measured] = field(default_factory=dict)
-    questions: dict[str, float] = field(default_factory=dict)  # DNS questions a message, cold
+    questions: dict[str, float] = field(default_factory=dict)  # DNS questions per message, cold
     ahead: tuple[float, float] = (0, 0)  # mailvet's questions in the cold run, and those nobody needed
     sizes: dict[str, list[tuple[int, Measured]]] = field(default_factory=dict)
     strain: Strain = field(default_factory=Strain)
@@ -93,8 +93,8 @@ def steady(strain: Strain) -> str:
     others = ", ".join(f"{number} × {code}" for code, number in sorted(strain.killed.errors.items())) or "none"
     return "\n".join(
         [
-            f"- {strain.idle_count} idle connections: {strain.idle_cpu[1]:.1f} ms CPU a second while nothing happens, "
-            f"{strain.idle_cpu[0]:.1f} ms without them; "
+            f"- {strain.idle_count} idle connections: {strain.idle_cpu[1]:.1f} ms CPU per second while nothing happens,"
+            f" {strain.idle_cpu[0]:.1f} ms without them; "
             f"a message costs {with_them:.3f} ms with them, {without:.3f} ms without (medians of rounds in turn).",
             f"- {strain.huge} side by side in {strain.huge_seconds:.0f} s: the largest process had "
             f"{before:.0f} MiB before, {half:.0f} MiB half way, {peak:.0f} MiB at most.",

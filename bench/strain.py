@@ -44,8 +44,8 @@ class Strain:
     """What was measured."""
 
     bodies: dict[str, list[float]] = field(default_factory=dict)  # CPU ms by BODY_SIZES
-    idle: tuple[float, float] = (0, 0)  # CPU ms a message, without and with idle connections
-    idle_cpu: tuple[float, float] = (0, 0)  # ms a second while nothing happens, without and with them
+    idle: tuple[float, float] = (0, 0)  # CPU ms per message, without and with idle connections
+    idle_cpu: tuple[float, float] = (0, 0)  # ms per second while nothing happens, without and with them
     idle_count: int = 0
     huge: str = ""  # how many of which size
     huge_rss: tuple[float, float, float] = (0, 0, 0)  # MiB of the largest process: before, half way, peak
@@ -131,7 +131,7 @@ def _cpu_at_rest(pid: int, seconds: float = 5.0) -> float:
 
 
 def huge(strain: Strain, socket: str, pid: int, signed: Signed, size: int, messages: int = 50) -> None:
-    """Many huge messages side by side; the largest process' memory is looked at ten times a second."""
+    """Many huge messages side by side; the largest process's memory is looked at ten times a second."""
     seen: list[float] = []
     done = threading.Event()
 
@@ -173,7 +173,7 @@ def killed(strain: Strain, jobs: list[Signed], port: int, pid: int, count: int, 
 
 
 def _settled(log: Path, least: int) -> int:
-    """Deliveries in Postfix' log once there are so many (or hope is lost) and no more come."""
+    """Deliveries in Postfix's log once there are so many (or hope is lost) and no more come."""
     deadline = time.monotonic() + 20
     found = -1
     while time.monotonic() < deadline:

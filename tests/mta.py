@@ -1,7 +1,7 @@
 """mta – what Postfix does to a header, in a few lines: the model against which edit plans are checked.
 
 cleanup_milter.c: a name matches in any case and without the white space before its colon; an index counts, from 1,
-the fields of that name that the milter was shown (not Postfix' own Received), and counts anew after
+the fields of that name that the milter was shown (not Postfix's own Received), and counts anew after
 each deletion; 0 is taken for 1; a position for insertion counts all fields.
 """
 

@@ -230,11 +230,11 @@ def test_a_transport_can_stand_in_for_the_network():
     [
         (0o640, b"k" * 32, "chmod 600"),
         (0o604, b"k" * 32, "chmod 600"),
-        (0o600, b"", "no key"),
-        (0o600, b"two keys", "no key"),
-        (0o600, b"k\r\nX-Evil: 1", "no key"),
-        (0o600, b"\xff" * 32, "no key"),
-        (0o600, b"k" * 400, "no key"),
+        (0o600, b"", "does not hold a key"),
+        (0o600, b"two keys", "does not hold a key"),
+        (0o600, b"k\r\nX-Evil: 1", "does not hold a key"),
+        (0o600, b"\xff" * 32, "does not hold a key"),
+        (0o600, b"k" * 400, "does not hold a key"),
     ],
 )
 def test_keys_that_are_refused(tmp_path, mode, octets, problem):

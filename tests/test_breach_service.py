@@ -442,7 +442,7 @@ def test_a_list_that_changes_is_read_again(tmp_path):
         (tmp_path / "list").write_text(LIST + CLEAN + "\n")
         until(lambda: client.ask(CLEAN, 1.0).result is LISTED)
         (tmp_path / "list").write_text("not an address\n")
-        until(lambda: "line 1 is no address" in breach_process.log)
+        until(lambda: "line 1 is not an address" in breach_process.log)
         assert client.ask(CLEAN, 1.0).result is LISTED  # the one before stays
         (tmp_path / "list").write_text("")
         until(lambda: client.ask(CLEAN, 1.0).result is NOT_LISTED)

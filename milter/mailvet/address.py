@@ -32,7 +32,7 @@ _PLAIN_LOCAL = re.compile(r'[^\x00-\x20"(),:;<>@\[\\\]\x7f]+')
 _QUOTED_LOCAL = re.compile(r'"[^\x00-\x1f"(),:;<>@\[\\\]\x7f]+"')
 _LONGEST: Final = 1024  # characters of what may be a domain: 253 octets, but composed from more characters
 _KEPT: Final = 253  # of those that are remembered
-_LONGEST_CODE: Final = 59  # of a label's 63 octets, behind "xn--"
+_LONGEST_CODE: Final = 59  # of a label's 63 octets, after "xn--"
 # RFC 5892 §2.1 LetterDigits, lower case: what a U-label may consist of besides the hyphen
 _LETTER_DIGITS: Final = frozenset(("Ll", "Lo", "Lm", "Mn", "Mc", "Nd"))
 

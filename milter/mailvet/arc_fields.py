@@ -2,7 +2,7 @@
 
 An ARC-Message-Signature is a DKIM-Signature without v= and with the instance as its i=; an ARC-Seal signs
 header fields alone and has cv=; of an ARC-Authentication-Results only the instance is read here, because
-what else it says is no matter of the chain (RFC 8617 §3.4).
+what else it says does not concern the chain (RFC 8617 §3.4).
 
 Raises     lexical.Unreadable: what is wrong, in words that hold nothing of the field
 Not here   the fields of a message as a whole (arc_sets)

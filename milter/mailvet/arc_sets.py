@@ -2,7 +2,7 @@
 
 All that RFC 8617 §5.2 demands before the first signature is verified: every instance from 1 to N there,
 one field of each kind in it, and what the fields must and must not say. A field that cannot be read is
-not overlooked: with it there is no chain.
+not passed over: with it there is no chain.
 
 Raises     nothing: what is wrong is said in `Sets.problem`
 Not here   what one field says (arc_fields); keys and signatures (arc)
@@ -31,7 +31,7 @@ class ArcSet:
     results_at: int
     message_at: int
     seal_at: int
-    payload_from: int  # where the ARC-Authentication-Results goes on behind its instance
+    payload_from: int  # where the ARC-Authentication-Results goes on after its instance
     message: MessageSignature
     seal: SignedBy
 

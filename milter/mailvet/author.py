@@ -65,7 +65,7 @@ def _disguised(headers: Headers) -> str:
     if disguise.names_like(headers, _FROM):
         return "a field whose name some readers take for From"
     for line in disguise.hidden(headers, _FROM):
-        # without an address behind it, a word at the start of a line is only that
+        # without an address after it, a word at the start of a line is only that
         if b"@" in line.rest or line.certain:
             return "a line inside another field that some readers take for a From field"
     return ""

@@ -92,7 +92,7 @@ def _canonical_ids(own: frozenset[str]) -> frozenset[str]:
 
 
 def _canonical(name: str) -> str:
-    """RFC 8601 §5: domains are compared as A-labels; what is no domain is compared as it is."""
+    """RFC 8601 §5: domains are compared as A-labels; anything else is compared as it is."""
     stripped = name.strip(" \t").rstrip(".").lower()
     return to_alabel(stripped) or stripped
 

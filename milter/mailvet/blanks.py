@@ -1,6 +1,6 @@
 """blanks – runs of white space made one space, as the relaxed forms want it (RFC 6376 §3.4.2, §3.4.4).
 
-What is done run by run costs what the sender likes: 15 to 25 ns a run, and a run may be two octets. So a text is
+Work done run by run costs what the sender likes: 15 to 25 ns for each run, and a run may be two octets. So a text is
 taken as one large number, little end first, on which `^`, `&`, `+` and shifts work at all octets at once. Time
 depends on the length alone, 3.5 ns an octet, and only texts with tabs or double blanks take it.
 

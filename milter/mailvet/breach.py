@@ -1,4 +1,4 @@
-"""breach – is it a question that means something, and how the answer is worded (advisory only).
+"""breach – whether to ask about an author at all, and how the answer is worded (advisory only).
 
 The question is asked about the author of a message that DMARC has authenticated, and about nobody else: any
 other From is whatever a stranger typed. A person is meant, so role addresses, lists and bulk mail are left

@@ -25,7 +25,7 @@ _AWAY: Final = 10.0  # seconds before it is tried again
 
 
 class VerdictCache:
-    """`scope` names the source and the filter: verdicts of another are no answers."""
+    """`scope` names the source and the filter: verdicts of another do not count."""
 
     def __init__(self, store: Verdicts, scope: bytes, keep: tuple[float, float], chance: random.Random) -> None:
         self._store, self._scope, self._keep, self._chance = store, scope, keep, chance

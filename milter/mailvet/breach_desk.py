@@ -103,7 +103,7 @@ class Desk:
         self.counts["put off" if self._backlog.add(digest, time.monotonic()) else "queue full"] += 1
 
     async def _renew(self, digest: bytes, kept: Kept) -> None:
-        """Has there been a new breach since? Then, within days, at a time that is this address' own."""
+        """Has there been a new breach since? Then, within days, at a time that is this address's own."""
         newest = self._library.newest
         if date.fromisoformat(kept.verdict.checked) < newest:
             since = datetime.now(UTC) - datetime(newest.year, newest.month, newest.day, tzinfo=UTC)

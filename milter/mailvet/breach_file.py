@@ -1,8 +1,8 @@
 """breach_file – an operator's own list of addresses that were in an incident, read again when it changes.
 
-One a line: an address or its SHA-1 (a count behind a colon is ignored), then, if known, the month as 2026-05
-and what leaked: passwords, stealer-log, malware, incident, other. "#" begins a comment. A list with a line that
-is none of this is refused whole, and the one before stays.
+One entry per line: an address or its SHA-1 (a count after a colon is ignored), then, if known, the month as
+2026-05 and what leaked: passwords, stealer-log, malware, incident, other. "#" begins a comment. A list with a
+line of any other kind is refused whole, and the one before stays in use.
 
 Raises     ValueError from `parse`, with the number of the line
 Not here   the sources that are asked (breach_desk)
@@ -39,7 +39,7 @@ class Kind(NamedTuple):
 
 
 class Incidents(NamedTuple):
-    """A list: sorted records in one piece, 22 octets an entry."""
+    """A list: sorted records in one piece, 22 octets each."""
 
     records: bytes = b""
     kinds: tuple[Kind, ...] = ()
@@ -66,7 +66,7 @@ def parse(lines: Iterable[str], month: str) -> Incidents:
             continue
         digest, kind = _digest(words[0]), _kind(words[1:], month)
         if digest is None or kind is None:
-            raise ValueError(f"line {number} is no address or SHA-1, with a month and classes or without")
+            raise ValueError(f"line {number} is not an address or SHA-1, with or without a month and classes")
         if len(kinds) > 60_000:
             raise ValueError(f"line {number}: too many different months and classes")
         records.append(digest + kinds.setdefault(kind, len(kinds)).to_bytes(2))

@@ -3,7 +3,7 @@
 A catalogue is what is published about each breach (HIBP's `/breaches`), reduced to what decides: does it
 count, when was it added, what leaked. Names join it with a range's answer, and go no further.
 
-Raises     ValueError from `catalogue`, for what is no list of breaches
+Raises     ValueError from `catalogue`, for what is not a list of breaches
 Not here   fetching (adapters.hibp); the range's answer (breach_range)
 """
 
@@ -38,7 +38,7 @@ class Filter:
 
     @property
     def fingerprint(self) -> bytes:
-        """Verdicts under another filter are no answers under this one."""
+        """Verdicts under another filter do not count under this one."""
         words = (self.max_age.days, sorted(self.data_classes), self.malware, self.stealer_logs, sorted(self.also))
         return hashlib.sha256(repr(words).encode()).digest()
 
@@ -70,11 +70,11 @@ def catalogue(body: bytes, wanted: Filter) -> Catalogue:
     except RecursionError as e:
         raise ValueError("nested too deeply") from e
     if not isinstance(entries, list) or not entries:
-        raise ValueError("no list of breaches")
+        raise ValueError("not a list of breaches")
     found: dict[str, Counting | None] = {}
     for entry in entries:
         if not isinstance(entry, dict) or not isinstance(entry.get("Name"), str):
-            raise ValueError("an entry that is no breach")
+            raise ValueError("an entry that is not a breach")
         found[entry["Name"]] = _reduced(entry, wanted)
     return found
 

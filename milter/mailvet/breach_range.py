@@ -56,7 +56,7 @@ def matches(body: bytes, suffixes: Iterable[str]) -> dict[str, tuple[str, ...]]:
 
 
 def template_problem(url: str) -> str | None:
-    """Why this is no template for a range, or would send more than the prefix; None: it is fine."""
+    """Why this cannot be the template for a range, or would send more than the prefix; None: it is fine."""
     rest = url.replace(_FIELD, "", 1)
     if _FIELD not in url or "{" in rest or "}" in rest:
         return f"has to have {_FIELD} once and no other field"
@@ -67,12 +67,12 @@ def template_problem(url: str) -> str | None:
 
 
 def url_problem(url: str) -> str | None:
-    """Why this is no address to ask under TLS; None: it is fine."""
+    """Why this URL cannot be asked under TLS; None: it is fine."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError as e:
-        return f"is no URL: {e}"
+        return f"is not a URL: {e}"
     if parts.scheme != "https" or not host:
         return "has to begin with https:// and a host"
     if parts.username is not None or parts.fragment or not url.isascii() or not url.isprintable() or " " in url:

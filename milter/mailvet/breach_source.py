@@ -23,7 +23,7 @@ class Failed(NamedTuple):
 
 class Subscription(NamedTuple):
     ranges: bool  # are range queries part of it?
-    rpm: int  # questions a minute; 0: it does not say
+    rpm: int  # questions per minute; 0: it does not say
 
 
 class Ranges(Protocol):

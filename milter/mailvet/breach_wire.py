@@ -37,7 +37,7 @@ def ask(wish: Wish, digest: bytes) -> bytes:
 
 
 def asked(packet: bytes) -> tuple[Wish, bytes] | None:
-    """None for what is no question."""
+    """None for what is not a question."""
     if len(packet) != 1 + _DIGEST or packet[:1] not in (b"p", b"l", b"n"):
         return None
     return Wish(packet[:1]), packet[1:]

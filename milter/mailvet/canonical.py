@@ -1,7 +1,7 @@
 """canonical – header fields in the two canonical forms of RFC 6376 §3.4, and which of them a signature covers.
 
 A `Field` holds its lines joined by "\\n", as a milter is shown them; on the wire, and so in the simple form,
-they are joined by CRLF. `HeaderForms` makes each form of each field at most once a message.
+they are joined by CRLF. `HeaderForms` makes each form of each field at most once.
 
 Raises     nothing
 Not here   the body (bodyhash); what a signature says (signature)
@@ -97,7 +97,7 @@ def without_signature(canon: Canon, field: Field, tag: bytes = b"b") -> bytes:
 
 
 def _empty_tag(value: bytes, tag: bytes) -> bytes:
-    """Delete what stands behind `b=`, white space included, up to the next semicolon."""
+    """Delete what stands after `b=`, white space included, up to the next semicolon."""
     parts = value.split(b";")
     for number, part in enumerate(parts):
         name, equals, _ = part.partition(b"=")

@@ -17,19 +17,17 @@ from mailvet.message import Headers
 _FTEXT: Final = bytes(octet for octet in range(0x21, 0x7F) if octet != ord(":"))  # RFC 5322 §3.6.8
 _ODD: Final = bytes(set(range(256)).difference(_FTEXT))
 _TAG_LISTS: Final = (b"dkim-signature", b"arc-", b"domainkey-signature", b"x-google-dkim-signature")
-
-
 _MOST_LINES: Final = 100  # of one message that are read
 
 
 class Hidden(NamedTuple):
     position: int  # in Headers.fields
-    rest: bytes  # of the line behind the colon
-    certain: bool  # behind a bare CR, which never belongs into a header, or one of too many continuation lines
+    rest: bytes  # of the line after the colon
+    certain: bool  # after a bare CR, which never belongs in a header, or one of too many continuation lines
 
 
 def names_like(headers: Headers, *wanted: bytes) -> list[bytes]:
-    """Keys of `headers.by_name` that read as one of `wanted` (lower case) once what is no ftext is left out."""
+    """Keys of `headers.by_name` that read as one of `wanted` (lower case) once all that is not ftext is left out."""
     if not b"".join(headers.by_name).translate(None, _FTEXT):
         return []
     return [key for key in headers.by_name if key not in wanted and key.translate(None, _ODD) in wanted]

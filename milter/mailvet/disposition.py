@@ -23,7 +23,7 @@ class _Finding(NamedTuple):
     action: Action
     reason: str  # for the log and `check`
     enhanced: str  # without its class: "7.1"
-    text: str  # behind "Email rejected" or "Email deferred"
+    text: str  # after "Email rejected" or "Email deferred"
 
 
 FLOODED: Final = "removals"  # the rule that is not in [policy.on]

@@ -3,7 +3,7 @@
 `check` is total. One aligned identifier that passed is a pass, whatever else went wrong (§5.3.5). Without
 one, anything that could not be found out and might have made the difference is `temperror`, never `fail`
 (§5.3.6). A message without a single author domain is `permerror`, never `none`: breaking the From field
-must not be a way round a policy.
+must not be a way around a policy.
 
 Raises     nothing
 Not here   the walk (dmarc_walk), alignment (dmarc_align); what is done about a failure (disposition)

@@ -100,7 +100,7 @@ def _read(record: bytes) -> PolicyRecord:
 
 
 def _tags(text: str) -> tuple[Mapping[str, str], list[str]]:
-    """Tags behind the version by lower-case name. Given twice with different values: "", which is valid for none."""
+    """The tags after the version, by lower-case name. Given twice, with different values: "", valid for none."""
     tags: dict[str, str] = {}
     twice: set[str] = set()
     for part in text.split(";")[1:]:

@@ -3,7 +3,7 @@
 `scrub` needs the header alone and nothing that was found out, so forged fields go whatever else breaks.
 Postfix counts a field's index from 1 among the fields of its name, in any case, that it has shown us, and
 counts anew after every deletion; so deletions run from the highest index down, and insertions come last.
-Position 0 is above Postfix' own Received, which we are never shown.
+Position 0 is above Postfix's own Received, which we are never shown.
 
 Raises     nothing
 Not here   carrying it out (adapters.pymilter); what our field says (authresults)
@@ -26,7 +26,7 @@ def scrub(
 ) -> tuple[Delete, ...]:
     """Every field that claims to be ours or cannot be read. `trusted`: those of our ids that may stay.
 
-    `limit`: octets of such fields that are read; what is more goes unread. No other limit holds for them.
+    `limit`: octets of such fields that are read; what is beyond that goes unread. No other limit holds for them.
     """
     forbidden = own - trusted
     names = (_RESULTS,) if breach_header is None else (_RESULTS, breach_header.lower().encode("ascii", "replace"))

@@ -1,4 +1,4 @@
-"""journal – one structured line a message: what it was, what was found out, what was done, what it cost.
+"""journal – one structured line for each message: what it was, what was found out, what was done, what it cost.
 
 `record(...)` gives plain key-value pairs in a fixed order; `as_text` and `as_json` word them. Everything
 from outside goes through the one encoder; no local part appears unless it was asked for.

@@ -15,7 +15,7 @@ from mailvet.verdict import SpfIdentity
 
 
 def connected(address: str, lookups: Lookups) -> None:
-    """A client is there: its PTR, and behind it the addresses of its names."""
+    """A client is there: its PTR, and then the addresses of its names."""
     iprev.ahead(address, lookups)
 
 

@@ -1,6 +1,6 @@
 """mailfile – a stored message cut into what a milter would be shown of it.
 
-Postfix' rules: a line that is no header field and no continuation ends the header; line ends become
+Postfix's rules: a line that is no header field and no continuation ends the header; line ends become
 CRLF in the body and "\\n" inside a field value; an mbox "From " line at the top is skipped.
 
 Raises     nothing
@@ -10,7 +10,7 @@ Not here   envelope and verdicts (check)
 import re
 from typing import NamedTuple
 
-_NAME = re.compile(rb"[\x21-\x39\x3b-\x7e]+[ \t]*:")  # RFC 5322 §3.6.8, and Postfix' blanks before the colon
+_NAME = re.compile(rb"[\x21-\x39\x3b-\x7e]+[ \t]*:")  # RFC 5322 §3.6.8, and Postfix's blanks before the colon
 
 
 class MailFile(NamedTuple):

@@ -1,7 +1,7 @@
 """message – what the MTA told us, as it came.
 
 `Headers` keeps every field verbatim in order, with one index by lower-case name. A value is all that
-stood behind the colon, leading white space included, folded with "\\n" as milters see it.
+stood after the colon, leading white space included, folded with "\\n" as milters see it.
 
 Raises     nothing
 Not here   any interpretation; the body, which is never kept

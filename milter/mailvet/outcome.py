@@ -18,7 +18,7 @@ class Delete:
 
 @dataclass(frozen=True, slots=True)
 class Insert:
-    index: int  # 0: above everything, Postfix' own Received too
+    index: int  # 0: above everything, Postfix's own Received too
     name: str
     value: str  # with its leading space; folded with "\n"
 

@@ -54,7 +54,7 @@ def _parse(text: str) -> Hop | None:
     if qmail is not None:  # from name (HELO what-it-said) (address)
         address = _address(remarks[1]) if len(remarks) > 1 else ""
         return Hop(address=address, helo=qmail[1]) if address else None
-    info, spoke, helo = first.partition("helo=")  # Exim writes what the client said behind this word
+    info, spoke, helo = first.partition("helo=")  # Exim writes what the client said after this word
     exim = _WORD.match(helo)
     address = _address(info)
     if address:

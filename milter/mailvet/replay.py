@@ -3,7 +3,8 @@
 TXT records are written as text where they are ASCII, so that a recording can be read and edited by hand,
 and as {"base64": ...} where they are not.
 
-Raises     ValueError, from `from_json`, for a recording that is none
+Raises     ValueError, from `from_json`, for what is not a recording
+Not here   which questions a message asks (verify)
 """
 
 import base64

@@ -64,7 +64,7 @@ class LimitSettings:
     header_bytes: int = 262_144
     from_bytes: int = 8192
     from_words: int = 500  # atoms, quoted strings, comments and marks of a From field
-    results_bytes: int = 32_768  # Authentication-Results fields of others that are read; what is more is removed
+    results_bytes: int = 32_768  # read of others' Authentication-Results; the rest is removed
     removals: int = 5000  # fields removed from one message; one with more is refused
 
 
@@ -112,7 +112,7 @@ class LogSettings:
 class BreachSettings:
     enabled: bool = False
     source: Literal["hibp", "file"] = "hibp"
-    file: str = "/etc/mailvet/breached.txt"  # source = "file": one address or SHA-1 a line
+    file: str = "/etc/mailvet/breached.txt"  # source = "file": one address or SHA-1 per line
     api_key_file: str = "/etc/mailvet/hibp.key"  # mode 0600; a systemd credential "hibp.key" comes first
     api_key_header: str = "hibp-api-key"
     url: str = "https://haveibeenpwned.com/api/v3/breachedaccount/range/{prefix}"
@@ -121,7 +121,7 @@ class BreachSettings:
     proxy: str = ""  # "http://proxy.example.org:3128"
     ca_file: str = ""  # certificates trusted instead of the system's
     timeout: Seconds = 10.0  # one question
-    rpm: int = 0  # questions a minute, all hosts together; 0: half of what the subscription allows, or 10
+    rpm: int = 0  # questions per minute, all hosts together; 0: half of what the subscription allows, or 10
     wait: Seconds = 1.0
     delay: Seconds = 600.0  # a question nobody waits for is asked at a random time within this
     queue: int = 1000  # such questions kept

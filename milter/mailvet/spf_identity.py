@@ -31,7 +31,7 @@ class Client(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def client(address: str) -> Client | None:
-    """The client, or None where the text is no address."""
+    """The client, or None where the text is not an address."""
     parsed = ip.parse(address)
     if parsed is None:
         return None

@@ -1,7 +1,7 @@
 """spf_terms – an SPF record read ahead of its evaluation: what it will ask, and how much it gives away.
 
 `targets` names the questions that evaluating a record will probably need; `ahead` asks them, and those
-behind them, without waiting. Both may guess: a wrong guess costs a question and never a verdict. `notes`
+they lead to, without waiting. Both may guess: a wrong guess costs a question and never a verdict. `notes`
 says of a record that let a client pass that it lets everybody pass. Work is bounded and linear in the record.
 
 Raises     nothing
@@ -42,7 +42,7 @@ def is_record(record: object) -> bool:
 
 
 def terms(record: bytes) -> Iterator[Term]:
-    """The terms in their order; what is no term at all comes out with a name nobody knows."""
+    """The terms in their order; what is not a term comes out with a name nobody knows."""
     if len(record) > RECORD:
         return
     for word in record.decode("latin-1").split(" ")[1:]:
@@ -98,7 +98,7 @@ def _question(term: Term, domain: str, who: Client) -> tuple[str, Kind] | None:
     if kind is None or term.mark == "=" or (term.mark != ":" and term.name in ("include", "exists")):
         return None
     name = fqdn(term.argument.partition("/")[0]) if term.mark == ":" else domain
-    return (name, kind) if name else None  # a macro is no host name: skipped
+    return (name, kind) if name else None  # a macro is not a host name: skipped
 
 
 class _Asker:

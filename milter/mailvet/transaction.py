@@ -14,7 +14,7 @@ from mailvet.settings import LimitSettings
 from mailvet.text import loggable
 
 _MOST_ANOMALIES = 20
-_MOST_AUTHORS = 100  # fields beyond the limits that may count as authors: two say already that there is no single one
+_MOST_AUTHORS = 100  # fields beyond the limits that may count as authors; two show that there is no single one
 
 
 class Transaction:

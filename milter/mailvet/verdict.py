@@ -1,4 +1,4 @@
-"""verdict – the words for what was found out, one closed type a question.
+"""verdict – the words for what was found out, one closed type for each question.
 
 A result is a `StrEnum` whose values are the words on the wire (RFC 8601 §2.7 and the registry behind
 it); a verdict is a frozen dataclass that carries the result and the facts it rests on. `problem` is
@@ -14,7 +14,7 @@ from typing import ClassVar
 
 
 class IprevResult(StrEnum):  # RFC 8601 §2.7.3
-    PASS = "pass"  # the address' name leads back to the address
+    PASS = "pass"  # the address's name leads back to the address
     FAIL = "fail"  # it has names, but none leads back
     TEMPERROR = "temperror"  # DNS could not say
     PERMERROR = "permerror"  # it has no name
@@ -171,7 +171,7 @@ class Report:
     iprev: IprevVerdict | None = None
     spf_helo: SpfVerdict | None = None
     spf: SpfVerdict | None = None  # MAIL FROM
-    dkim: tuple[DkimVerdict, ...] = ()  # one a signature, in header order; empty = not checked
+    dkim: tuple[DkimVerdict, ...] = ()  # one for each signature, in header order; empty = not checked
     arc: ArcVerdict | None = None
     dmarc: DmarcVerdict | None = None
     auth: AuthVerdict | None = None  # set for exempt clients, which have nothing else

@@ -16,7 +16,7 @@ PASSING = world.signed(world.letter("<a@signed.example>"), b"signed.example")
 
 
 def only_ours(letter: Letter) -> None:
-    """Our field is there, once, above Postfix' own Received."""
+    """Our field is there, once, above Postfix's own Received."""
     assert letter.results is not None
     assert letter.fields[1].startswith(b"Received: from")
     assert len([field for field in letter.fields if b"mx.example.org;" in field]) == 1

@@ -1,6 +1,6 @@
 """breach_scene – a mailvet of the lab that looks senders up, and the HIBP look-alike it asks.
 
-    with flagging(lab, {"ann@signed.example": ["Fresh"]}) as hibp:   # behind Postfix' port "breach"
+    with flagging(lab, {"ann@signed.example": ["Fresh"]}) as hibp:   # behind Postfix's port "breach"
 
 Raises     RuntimeError, AssertionError if it does not come up
 """

@@ -133,7 +133,7 @@ class Daemon:
 
 
 def scratch() -> "tempfile.TemporaryDirectory[str]":
-    """A directory that Postfix' user may enter."""
+    """A directory that Postfix's user may enter."""
     directory = tempfile.TemporaryDirectory(prefix="mailvet-lab-")
     Path(directory.name).chmod(0o755)
     return directory

@@ -3,7 +3,7 @@
     with Postfix({"mark": Path("/…/mark.sock")}, mailbox.port) as postfix:
         postfix.ports["mark"]
 
-Needs root, as Postfix' master does. Clients on loopback may say by XCLIENT who they are. No other Postfix of the
+Needs root, as Postfix's master does. Clients on loopback may say by XCLIENT who they are. No other Postfix of the
 machine is touched.
 
 Raises     CalledProcessError, TimeoutError

@@ -26,5 +26,5 @@ def parse_tags(value: bytes) -> dict[bytes, bytes] | str:
     except InvalidTagValueList as e:
         return f"not a tag list ({type(e).__name__})"
     if not all(map(_NAME.fullmatch, tags)):
-        return "a tag name that is none"
+        return "not a tag name"
     return tags

@@ -69,7 +69,7 @@ def read(data: bytes, kind: Kind, *, trusted: bool) -> Answer | Trouble:
 
 
 def _bounded(data: bytes) -> bytes:
-    """The same message; of very many answers the first ones alone, and nothing behind them."""
+    """The same message; of very many answers the first ones alone, and nothing after them."""
     answers, authority, additional = struct.unpack_from("!HHH", data, 6)
     if answers > _MOST_READ:
         return b"".join((data[:6], struct.pack("!HHH", _MOST_READ, 0, 0), data[12:]))

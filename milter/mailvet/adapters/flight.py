@@ -23,7 +23,7 @@ class Flight:
 
     def __init__(self, query: bytes, landed: Landed, timeout: float, turn: int) -> None:
         now = time.monotonic()
-        self.query = query  # everything behind the id
+        self.query = query  # everything after the id
         self.landed = landed  # called once
         self.over = False
         self.resend = now + timeout / 2

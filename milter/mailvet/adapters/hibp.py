@@ -45,9 +45,9 @@ def read_key(file: str) -> str:
     except OSError as e:
         raise ValueError(f"{path}: {e.strerror}") from e
     except UnicodeDecodeError as e:
-        raise ValueError(f"{path} is no key") from e
+        raise ValueError(f"{path} does not hold a key") from e
     if not key or not key.isprintable() or " " in key or len(key) > 256:
-        raise ValueError(f"{path} is no key")
+        raise ValueError(f"{path} does not hold a key")
     return key
 
 

@@ -1,4 +1,4 @@
-"""listener – the socket that Postfix connects to, beside what libmilter, which opens it, lets one do.
+"""listener – what libmilter, which opens the socket that Postfix connects to, does not let us do with it.
 
 Raises     FileExistsError from `refuse_live`
 Not here   opening it (pymilter)

@@ -1,4 +1,4 @@
-"""logs – where log lines go: standard error, one write a line, in the form the reader of it wants.
+"""logs – where log lines go: standard error, one write for each line, in the form its reader wants.
 
 `text` is for a terminal, `journal` for systemd (severity prefix), `json` for everything else.
 
@@ -19,7 +19,7 @@ _LEVELS = {"debug": 7, "info": 6, "warning": 4, "error": 3}  # RFC 5424 §6.2.1
 
 
 class Log:
-    """One process' log. Lines are written whole, so those of several processes do not mix."""
+    """One process's log. Lines are written whole, so those of several processes do not mix."""
 
     def __init__(self, settings: LogSettings, descriptor: int = 2) -> None:
         self._descriptor = descriptor

@@ -48,7 +48,7 @@ class _Conversation:
 
 
 Finished = Callable[[Session, Outcome], None]
-_sessions: set[Session] = set()  # one a connection
+_sessions: set[Session] = set()  # one for each connection
 # Debian's libmilter runs a connection's callbacks on any thread of a pool, but pymilter gives each connection
 # a Python thread state of its own, and that is what `local` hangs on to
 _current = threading.local()
@@ -89,10 +89,10 @@ def _unready(_ctx: Any, _offer: list[int]) -> int:
 def run(new_session: Callable[[], Session], finished: Finished, timeout: int = 7210) -> None:
     """Serve connections for as long as the process lives. `finished` gets each message's outcome, once applied.
 
-    SIGTERM makes libmilter drop the sessions it has; a process that is to end politely calls `leave_socket`,
+    SIGTERM makes libmilter drop the sessions it has; a process that is to end cleanly calls `leave_socket`,
     waits until it is no longer `busy`, and exits.
 
-    `timeout` is libmilter's, in seconds; longer than Postfix' own, so that Postfix decides.
+    `timeout` is libmilter's, in seconds; longer than Postfix's own, so that Postfix decides.
     """
     syslog.openlog(NAME, syslog.LOG_PID, syslog.LOG_MAIL)  # libmilter has words of its own
     signal.signal(signal.SIGURG, lambda *_: None)  # see leave_socket

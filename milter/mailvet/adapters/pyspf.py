@@ -156,7 +156,7 @@ class _Query(spf.query):  # type: ignore[misc]  # the library has no types
         return (address for _, name in exchanges for address in self.dns_a(name, self.A))
 
     def validated_ptrs(self) -> list[str]:
-        """RFC 7208 §5.5: DNS trouble is no match here. But nobody may get less than pass by it."""
+        """RFC 7208 §5.5: DNS trouble is not a match here. But nobody may get less than pass because of it."""
         names: list[str] = []
         try:
             names.extend(self.dns_ptr(self.i)[: spf.MAX_PTR])

@@ -31,7 +31,7 @@ _COUNTED: Final = ("questions", "hits", "coalesced", "tcp", "ahead", "unused", "
 
 
 class Resolver:
-    """Create and `start` in the process that uses it; there is no thread before."""
+    """Create and `start` in the process that uses it; before that it has no thread."""
 
     def __init__(self, settings: DnsSettings, clock: Callable[[], float] = time.monotonic) -> None:
         self.servers: Sequence[Server] = nameservers.choose(settings)
@@ -45,7 +45,7 @@ class Resolver:
         self._cache: dict[Key, tuple[float, Answer | Trouble]] = {}  # with the time it ends; oldest first
         self._weight = 0  # of all that is in it
         self._pending: dict[Key, Pending] = {}
-        # Threads add to them without a lock: they are for people, and a lost count is no harm
+        # Threads add to them without a lock: they are for people, and a lost count does no harm
         self._counts = dict.fromkeys((*_COUNTED, *(trouble.value for trouble in Trouble)), 0)
 
     def start(self) -> None:
