@@ -23,6 +23,7 @@ from mailvet import dkim, taglist
 from mailvet.adapters.openssl import load
 from mailvet.bodyhash import BodyDigest, BodyHash, BodyHasher, Canon
 from mailvet.canonical import HeaderForms
+from mailvet.keys import Tools
 from mailvet.ports import Answer, Kind, Status
 from mailvet.settings import DkimSettings, LimitSettings
 from sealer import Sealer, letter
@@ -101,13 +102,13 @@ def signatures() -> None:
         return answer
 
     for name, key in (("with RSA", load), ("without", lambda _kind, _data: _Free())):
-        tools = dkim.Tools(taglist.parse, key, LimitSettings(), DkimSettings())
+        tools = Tools(taglist.parse, key, LimitSettings(), DkimSettings())
         headers = mail.headers
         found = dkim.candidate(0, value, tools)
         assert found.digest is not None
         bodies = hashed(mail.body, [found.digest])
 
-        def work(tools: dkim.Tools = tools, bodies: dict[BodyDigest, BodyHash] = bodies) -> None:
+        def work(tools: Tools = tools, bodies: dict[BodyDigest, BodyHash] = bodies) -> None:
             for _ in range(100):
                 found = dkim.candidate(0, value, tools)
                 dkim.judge([found], HeaderForms(headers), bodies, ask, tools, 0.0)  # noqa: B023

@@ -34,8 +34,8 @@ from mailvet.adapters import dnspython
 from mailvet.adapters.dkimpy import parse_tags
 from mailvet.adapters.openssl import load
 from mailvet.adapters.pyspf import SpfChecker
-from mailvet.dkim import Tools
 from mailvet.engine import Engine, parse_networks
+from mailvet.keys import Tools
 from mailvet.notes import Replays
 from mailvet.ports import Answer, Kind, Trouble
 from mailvet.session import Session

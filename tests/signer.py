@@ -15,6 +15,7 @@ from mailvet.adapters.dkimpy import parse_tags
 from mailvet.adapters.openssl import load
 from mailvet.bodyhash import BodyHasher
 from mailvet.canonical import HeaderForms
+from mailvet.keys import Tools
 from mailvet.settings import DkimSettings, LimitSettings
 from mailvet.verdict import DkimVerdict
 from sealer import Mail, Sealer, canonical, relaxed_body, selected, simple_body, zone_of
@@ -65,7 +66,7 @@ def judged(
 ) -> tuple[DkimVerdict, ...]:
     """What mailvet says of the message's signatures."""
     limits = limits or LimitSettings()
-    tools = dkim.Tools(taglist.parse, load, limits, DkimSettings(partial_body=partial_body), parse_tags)
+    tools = Tools(taglist.parse, load, limits, DkimSettings(partial_body=partial_body), parse_tags)
     headers = mail.headers
     positions = headers.by_name.get(FIELD, [])[: limits.signatures]
     candidates = [dkim.candidate(position, headers.fields[position].value, tools) for position in positions]

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailvet.address import Mailbox, Malformed, parse, to_alabel, without_quoted
+from mailvet.address import Mailbox, Malformed, parse, without_quoted
+from mailvet.alabel import to_alabel
 
 ATEXT = st.text(st.sampled_from("abcxyz0129!#$%&'*+-/=?^_`{|}~üé漢"), min_size=1, max_size=8)
 DOT_ATOM = st.lists(ATEXT, min_size=1, max_size=3).map(".".join)

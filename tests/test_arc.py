@@ -8,7 +8,7 @@ from mailvet import arc, taglist
 from mailvet.adapters.openssl import load
 from mailvet.bodyhash import BodyHasher, Canon
 from mailvet.canonical import HeaderForms
-from mailvet.dkim import Tools
+from mailvet.keys import Tools
 from mailvet.ports import Kind, Trouble
 from mailvet.settings import DkimSettings, LimitSettings
 from mailvet.verdict import ArcResult, ArcVerdict

@@ -10,7 +10,7 @@ from mailvet import arc, taglist
 from mailvet.arc_sets import collect
 from mailvet.bodyhash import BodyHasher
 from mailvet.canonical import HeaderForms
-from mailvet.dkim import Tools
+from mailvet.keys import Tools
 from mailvet.message import Headers
 from mailvet.ports import PublicKey
 from mailvet.settings import DkimSettings, LimitSettings

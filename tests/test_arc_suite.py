@@ -9,7 +9,7 @@ from mailvet import arc, mailfile, taglist
 from mailvet.adapters.openssl import load
 from mailvet.bodyhash import BodyHasher
 from mailvet.canonical import HeaderForms
-from mailvet.dkim import Tools
+from mailvet.keys import Tools
 from mailvet.message import Headers
 from mailvet.settings import DkimSettings, LimitSettings
 from zone import Zone

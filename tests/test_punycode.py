@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailvet.address import to_alabel
+from mailvet.alabel import to_alabel
 from mailvet.punycode import encode
 
 LABELS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=70) | st.text("abcü漢字Ω-", max_size=70)

@@ -12,16 +12,16 @@ Not here   structure (arc_sets), whose word counts (arc_trust); sealing
 
 from dataclasses import dataclass
 
-from mailvet import arc_sets, arc_trust
+from mailvet import arc_sets, arc_trust, keys
 from mailvet.arc_fields import SignedBy
 from mailvet.arc_sets import ArcSet, Sets
 from mailvet.bodyhash import BodyDigest, BodyHash, Canon
 from mailvet.canonical import HeaderForms, without_signature
-from mailvet.dkim import Tools, fetch_key
+from mailvet.keys import Tools
 from mailvet.message import Headers
 from mailvet.ports import Ask, Kind, all_secure
 from mailvet.settings import LimitSettings
-from mailvet.signature import ParseTags
+from mailvet.tagvalues import ParseTags
 from mailvet.verdict import ArcResult, ArcVerdict, DkimResult
 
 
@@ -137,7 +137,7 @@ class _Check:
         return self._verify(f"instance {instance}: seal", sets[-1].seal, data)
 
     def _verify(self, what: str, by: SignedBy, data: bytes) -> str:
-        found = fetch_key(by.key_name, by.key_type, self._ask, self._tools)
+        found = keys.fetch(by.key_name, by.key_type, self._ask, self._tools)
         self._secure.add(found.secure)
         if found.key is None:
             self.temporary = found.result is DkimResult.TEMPERROR

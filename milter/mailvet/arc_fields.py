@@ -14,12 +14,20 @@ from typing import Final, NamedTuple
 from mailvet.bodyhash import BodyDigest, Canon
 from mailvet.lexical import comment_end, refuse
 from mailvet.settings import LimitSettings
-from mailvet.signature import ALGORITHMS, Tags, canonicalisation, host_name, number, octets
+from mailvet.tagvalues import (
+    ALGORITHMS,
+    Tags,
+    canonicalisation,
+    host_name,
+    number,
+    numbers_problem,
+    octets,
+    words,
+)
 
 RESULTS: Final = b"arc-authentication-results"
 MESSAGE: Final = b"arc-message-signature"
 SEAL: Final = b"arc-seal"
-_BLANKS: Final = b" \t\r\n"
 _SPACE: Final = re.compile(r"[ \t\r\n]++")
 _POSITION: Final = re.compile(r"[0-9]{1,2}(?![0-9])")  # RFC 8617 §3.9
 _LAST: Final = 50  # RFC 8617 §4.2.1
@@ -81,15 +89,14 @@ def message_signature(tags: Tags, limits: LimitSettings) -> MessageSignature:
         refuse("unknown canonicalisation")
     if not body_hash:
         refuse("bh= is not base64")
-    if -1 in (length, signed_at, expires):
-        refuse("l=, t= or x= is not a number")
-    if signed_at is not None and expires is not None and expires <= signed_at:
-        refuse("x= is not after t=")
-    if b"dns/txt" not in [method.strip(_BLANKS) for method in tags.get(b"q", b"dns/txt").split(b":")]:
+    problem = numbers_problem(length, signed_at, expires)
+    if problem:
+        refuse(problem)
+    if b"dns/txt" not in words(tags.get(b"q", b"dns/txt")):
         refuse("q= names no known method")
     if listed.count(b":") >= limits.signed_fields:
         refuse(f"h= has over {limits.signed_fields} entries (limit)")
-    names = tuple(name.strip(_BLANKS).lower() for name in listed.split(b":"))  # an empty one is no field's name
+    names = tuple(name.lower() for name in words(listed))  # an empty one is no field's name
     if SEAL in names:  # RFC 8617 §4.1.2; that its other ARC fields are not to be named either binds the sealer
         refuse("h= names ARC-Seal")
     return MessageSignature(by, canons[0], BodyDigest(canons[1], length), body_hash, names, expires)

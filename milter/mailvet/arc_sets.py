@@ -17,7 +17,7 @@ from mailvet.arc_fields import MESSAGE, RESULTS, SEAL, MessageSignature, SignedB
 from mailvet.lexical import Unreadable, refuse
 from mailvet.message import Headers
 from mailvet.settings import LimitSettings
-from mailvet.signature import ParseTags, Tags
+from mailvet.tagvalues import ParseTags, Tags
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -18,7 +18,7 @@ Not here   whether the chain holds (arc); what policy makes of the word (disposi
 from typing import Final, NamedTuple
 
 from mailvet import author, authresults_parse
-from mailvet.address import to_alabel
+from mailvet.alabel import to_alabel
 from mailvet.arc_sets import ArcSet
 from mailvet.author import Author
 from mailvet.message import Headers

@@ -18,6 +18,7 @@ from functools import lru_cache
 from typing import Final
 
 from mailvet import address, disguise
+from mailvet.alabel import to_alabel
 from mailvet.message import Headers
 
 _FROM: Final = b"from"
@@ -92,7 +93,7 @@ def _agree(value: bytes, domain: str) -> bool:
     claims = _AFTER_AT.findall(plain)
     for reading in (value, _ENCODED_WORD.sub(_decoded, value)):  # some decode first and parse then
         claims += [claim.decode("utf-8", "replace").strip() for claim in _ANGLED.findall(reading)]
-    return all(address.to_alabel(claim) == domain for claim in claims)
+    return all(to_alabel(claim) == domain for claim in claims)
 
 
 def _decoded(word: re.Match[bytes]) -> bytes:

@@ -13,7 +13,7 @@ import re
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from mailvet.address import to_alabel
+from mailvet.alabel import to_alabel
 from mailvet.lexical import CFWS, COMMENT, QUOTED, Unreadable, unfolded, unquoted
 
 _TOKEN: Final = r"[^\x00-\x20()<>@,;:\\\"/\[\]?=\x7f]++"  # RFC 2045 §5.1, with UTF-8

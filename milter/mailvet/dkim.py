@@ -7,25 +7,22 @@ signature. So a missing or revoked key is `permerror` even if the body was chang
 expensive arithmetic comes last.
 
 Raises     nothing: DNS trouble is `temperror`
-Not here   the field's and the record's syntax (signature, keyrecord)
+Not here   the field's syntax (signature); finding a usable key (keys)
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from mailvet import keyrecord
 from mailvet.bodyhash import BodyDigest, BodyHash
 from mailvet.canonical import HeaderForms, without_signature
-from mailvet.keyrecord import KeyRecord
+from mailvet.keys import FoundKey, Tools, fetch
 from mailvet.message import Headers
-from mailvet.ports import Ask, Kind, PublicKey, Status, Unavailable
-from mailvet.settings import DkimSettings, LimitSettings
-from mailvet.signature import ParseTags, Signature, Unusable, read
+from mailvet.ports import Ask
+from mailvet.signature import Signature, Unusable, read
 from mailvet.verdict import DkimResult, DkimVerdict
 
 FIELD: Final = b"dkim-signature"
-LoadKey = Callable[[str, bytes], PublicKey | str]
 _DAY: Final = 86_400
 # fields whose later addition or change deceives the reader (RFC 6376 §8.15)
 _SHOWN: Final = (b"subject", b"content-type", b"date", b"to")
@@ -47,17 +44,6 @@ class Candidate:
     def key_name(self) -> str | None:
         """Where its key is asked for."""
         return self.says.key_name if isinstance(self.says, Signature) else None
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What judging signatures takes, besides the message."""
-
-    parse_tags: ParseTags
-    load_key: LoadKey
-    limits: LimitSettings
-    settings: DkimSettings
-    parse_record: ParseTags | None = None  # of key records; None: the same
 
 
 def candidate(position: int, value: bytes, tools: Tools) -> Candidate:
@@ -100,7 +86,7 @@ def _judge(
             signature_prefix=says.prefix,
             problem=says.problem,
         )
-    found = fetch_key(says.key_name, says.key_type, ask, tools)
+    found = fetch(says.key_name, says.key_type, ask, tools)
     body = bodies[says.digest]
     result, problem = _decide(candidate, says, found, body, forms, tools, now)
     return DkimVerdict(
@@ -121,7 +107,7 @@ def _judge(
 def _decide(
     candidate: Candidate,
     says: Signature,
-    found: "FoundKey",
+    found: FoundKey,
     body: BodyHash,
     forms: HeaderForms,
     tools: Tools,
@@ -146,60 +132,6 @@ def _decide(
     if body.hashed < body.total and tools.settings.partial_body == "policy":
         return DkimResult.POLICY, f"l= covers only {_share(body)} of the body"
     return DkimResult.PASS, ""
-
-
-@dataclass(frozen=True, slots=True)
-class FoundKey:
-    """A key, or the result and the reason why there is none."""
-
-    key: PublicKey | None = None
-    record: KeyRecord | None = None
-    result: DkimResult = DkimResult.PERMERROR
-    problem: str = ""
-    secure: bool | None = None
-
-
-def fetch_key(name: str, key_type: str, ask: Ask, tools: Tools) -> FoundKey:
-    """The key at this name, fit for sha256 signatures of mail; total."""
-    try:
-        answer = ask(name, Kind.TXT)
-    except Unavailable as e:
-        return FoundKey(result=DkimResult.TEMPERROR, problem=f"key not available: {e}")
-    if answer.status is not Status.FOUND:
-        return FoundKey(problem="no key", secure=answer.secure)
-    records = [record for record in answer.records if isinstance(record, bytes)]
-    if len(records) != 1:  # RFC 6376 §3.6.2.2: undefined; refuse to pick
-        return FoundKey(problem="several key records", secure=answer.secure)
-    if len(records[0]) > tools.limits.key_record:
-        return FoundKey(problem=f"key record over {tools.limits.key_record} octets (limit)", secure=answer.secure)
-    if records[0].count(b";") > tools.limits.tags:
-        return FoundKey(problem=f"key record of over {tools.limits.tags} tags (limit)", secure=answer.secure)
-    record = keyrecord.parse(records[0], tools.parse_record or tools.parse_tags)
-    if isinstance(record, str):
-        return FoundKey(problem=f"bad key record: {record}", secure=answer.secure)
-    key = _usable(record, key_type, tools)
-    if isinstance(key, str):
-        return FoundKey(problem=key, secure=answer.secure)
-    return FoundKey(key, record, secure=answer.secure)
-
-
-def _usable(record: KeyRecord, key_type: str, tools: Tools) -> PublicKey | str:
-    if not record.data:
-        return "key revoked"
-    if record.key_type != key_type:
-        return "the key is of another type than the signature"
-    if record.hashes is not None and b"sha256" not in record.hashes:
-        return "the key's h= does not allow sha256"
-    if not record.services & {b"*", b"email"}:
-        return "the key's s= is not for mail"
-    key = tools.load_key(key_type, record.data)
-    if isinstance(key, str) or key_type != "rsa":
-        return key
-    if key.bits < tools.limits.rsa_min_bits:  # RFC 8301 §3.2
-        return f"{key.bits}-bit key is too small"
-    if key.bits > tools.limits.rsa_max_bits:
-        return f"{key.bits}-bit key is too large (limit)"
-    return key
 
 
 def _notes(says: Signature, found: FoundKey, body: BodyHash, headers: Headers, now: float) -> list[str]:

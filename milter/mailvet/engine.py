@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mailvet import ip
-from mailvet.dkim import Tools
 from mailvet.ip import Network
+from mailvet.keys import Tools
 from mailvet.notes import Replays
 from mailvet.ports import Lookups
 from mailvet.settings import Settings

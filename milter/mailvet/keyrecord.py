@@ -7,11 +7,8 @@ Not here   the key's arithmetic (adapters.openssl), what it may sign (dkim)
 from base64 import b64decode
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
 
-from mailvet.signature import ParseTags
-
-_BLANKS: Final = b" \t\r\n"
+from mailvet.tagvalues import ParseTags, compact, words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,17 +40,13 @@ def parse(record: bytes, parse_tags: ParseTags) -> KeyRecord | str:
     if b"p" not in tags:
         return "p= is missing"
     try:
-        data = b64decode(tags[b"p"].translate(None, _BLANKS), validate=True)
+        data = b64decode(compact(tags[b"p"]), validate=True)
     except ValueError:
         return "p= is not base64"
     return KeyRecord(
         key_type=tags.get(b"k", b"rsa").decode("ascii", "replace"),
         data=data,
-        hashes=_words(tags[b"h"]) if b"h" in tags else None,
-        services=_words(tags.get(b"s", b"*")),
-        flags=_words(tags.get(b"t", b"")),
+        hashes=frozenset(words(tags[b"h"])) if b"h" in tags else None,
+        services=frozenset(words(tags.get(b"s", b"*"))),
+        flags=frozenset(words(tags.get(b"t", b""))),
     )
-
-
-def _words(value: bytes) -> frozenset[bytes]:
-    return frozenset(word.strip(_BLANKS) for word in value.split(b":"))

@@ -1,31 +1,32 @@
-"""signature – what a DKIM-Signature field says, or why it cannot be used. ARC reads its fields with it too.
+"""signature – what a DKIM-Signature field says, or why it cannot be used.
 
 Raises     nothing
-Not here   whether it is true (dkim)
+Not here   whether it is true (dkim); what single tags mean (tagvalues)
 """
 
 import dataclasses
-import re
-from base64 import b64decode
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from mailvet.address import to_alabel
 from mailvet.bodyhash import BodyDigest, Canon
 from mailvet.settings import LimitSettings
+from mailvet.tagvalues import (
+    ALGORITHMS,
+    ParseTags,
+    canonicalisation,
+    compact,
+    field_names,
+    host_name,
+    number,
+    numbers_problem,
+    octets,
+    words,
+)
 from mailvet.verdict import DkimResult
 
-Tags = dict[bytes, bytes]
-ParseTags = Callable[[bytes], Tags | str]
-ALGORITHMS: Final = {"rsa-sha256": "rsa", "ed25519-sha256": "ed25519"}  # a= → k=
 _REQUIRED: Final = (b"v", b"a", b"b", b"bh", b"d", b"h", b"s")  # RFC 6376 §3.5
-_BLANKS: Final = b" \t\r\n"
 _KEPT_LENGTH: Final = 2048
-_NUMBER: Final = re.compile(rb"[0-9]{1,76}")  # RFC 6376 §3.5, l=
-_FIELD_NAME: Final = re.compile(rb"[\x21-\x39\x3c-\x7e]+")  # RFC 5322 §3.6.8, without ";"
-_LDH: Final = re.compile(r"[A-Za-z0-9_.-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,20 +78,14 @@ def read(value: bytes, parse_tags: ParseTags, limits: LimitSettings) -> Signatur
         *(tags[b"v"], tags[b"a"], get(b"c"), tags[b"d"], tags[b"s"], tags[b"h"], get(b"i"), get(b"q")),
         limits.signed_fields,
     )
-    packed = _compact(tags[b"b"])
+    packed = compact(tags[b"b"])
     signature, body_hash = octets(packed), octets(tags[b"bh"])
     prefix = packed[:8].decode("ascii") if signature else ""
     if isinstance(style, Unusable):
         return dataclasses.replace(style, prefix=prefix) if style.domain else style
-    numbers = [number(get(tag)) for tag in (b"l", b"t", b"x")]
-    length, signed_at, expires = numbers
-    problem = ""
-    if not signature or not body_hash:
-        problem = "b= or bh= is not base64"
-    elif -1 in numbers:
-        problem = "l=, t= or x= is not a number"
-    elif signed_at is not None and expires is not None and expires <= signed_at:
-        problem = "x= is not after t="
+    length, signed_at, expires = [number(get(tag)) for tag in (b"l", b"t", b"x")]
+    problem = "" if signature and body_hash else "b= or bh= is not base64"
+    problem = problem or numbers_problem(length, signed_at, expires)
     if problem:
         known = {"domain": style.domain, "selector": style.selector, "algorithm": style.algorithm}
         return Unusable(result=DkimResult.NEUTRAL, problem=problem, prefix=prefix, **known)
@@ -151,7 +146,7 @@ def _style(
         return _neutral("unknown canonicalisation", **known)
     if isinstance(names, str):
         return _neutral(names, **known)
-    if q is not None and b"dns/txt" not in [method.strip(_BLANKS) for method in q.split(b":")]:
+    if q is not None and b"dns/txt" not in words(q):
         return _neutral("q= names no known method", **known)
     if b"from" not in names:
         problem = "From is not signed (RFC 6376 §5.4)"
@@ -163,51 +158,9 @@ def _style(
     return _Style(algorithm, ALGORITHMS[algorithm], domain, selector, identity, *canons, names)
 
 
-def canonicalisation(value: bytes | None) -> tuple[Canon, Canon] | None:
-    """c=: header and body; simple where nothing is said (RFC 6376 §3.5)."""
-    header, slash, body = (b"simple" if value is None else value).partition(b"/")
-    try:
-        return Canon(header.decode("ascii", "replace")), Canon(body.decode("ascii", "replace") if slash else "simple")
-    except ValueError:
-        return None
-
-
-def field_names(value: bytes, most: int) -> tuple[bytes, ...] | str:
-    """h=: lower-case names, counted before they are looked at; or what is wrong."""
-    if value.count(b":") >= most:
-        return f"h= has over {most} entries (limit)"
-    names = tuple(name.strip(_BLANKS).lower() for name in value.split(b":"))
-    return names if all(map(_FIELD_NAME.fullmatch, names)) else "h= holds something that is no field name"
-
-
-def number(value: bytes | None) -> int | None:
-    """A decimal number; None where there is none, -1 where it is no number."""
-    if value is None:
-        return None
-    return int(value) if _NUMBER.fullmatch(value) else -1
-
-
-def octets(value: bytes) -> bytes:
-    """Base64 with folding white space; b"" if it is none."""
-    try:
-        return b64decode(_compact(value), validate=True)
-    except ValueError:
-        return b""
-
-
-def host_name(value: bytes) -> str:
-    """A domain or selector as lower-case A-labels, only what may stand in a DNS name and in our header; else ""."""
-    name = to_alabel(value.decode("utf-8", "replace")) or ""
-    return name if _LDH.fullmatch(name) else ""
-
-
 def _identity(value: bytes | None, domain: str) -> str | None:
     """The domain of i=, which has to be d= or below it; None if it is not."""
     if value is None:
         return "@" + domain
-    at = host_name(_compact(value.rpartition(b"@")[2]))  # RFC 6376 §2.11: folds in it are to be ignored
+    at = host_name(compact(value.rpartition(b"@")[2]))  # RFC 6376 §2.11: folds in it are to be ignored
     return "@" + at if b"@" in value and (at == domain or at.endswith("." + domain)) else None
-
-
-def _compact(value: bytes) -> bytes:
-    return value.translate(None, _BLANKS)

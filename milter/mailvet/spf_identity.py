@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from mailvet import ip
-from mailvet.address import to_alabel
+from mailvet.alabel import to_alabel
 from mailvet.ports import Kind
 
 _LONGEST: Final = 1000  # characters of a HELO or MAIL FROM; RFC 5321 §4.5.3.1.3 allows a path 256

@@ -8,6 +8,7 @@ Not here   verdicts (verify)
 
 from mailvet import arc, dkim, received
 from mailvet.bodyhash import BodyHasher
+from mailvet.keys import Tools
 from mailvet.message import Envelope, Headers
 from mailvet.ports import Lookups
 from mailvet.settings import LimitSettings
@@ -63,7 +64,7 @@ class Transaction:
         if hop is None:
             self.anomalies.append("behind our relay, but no Received field tells the client")
 
-    def add_signature(self, value: bytes, tools: dkim.Tools) -> dkim.Candidate | None:
+    def add_signature(self, value: bytes, tools: Tools) -> dkim.Candidate | None:
         """The field just added is a DKIM-Signature; None where it will not be looked at."""
         if self.dropped or len(self.candidates) >= tools.limits.signatures:
             return None
@@ -71,7 +72,7 @@ class Transaction:
         self.candidates.append(found)
         return found
 
-    def end_of_headers(self, tools: dkim.Tools) -> None:
+    def end_of_headers(self, tools: Tools) -> None:
         """Which body hashes the signatures and the ARC chain need."""
         if self.dropped:
             return

@@ -23,8 +23,8 @@ from mailvet.adapters.logs import Log
 from mailvet.adapters.openssl import load
 from mailvet.adapters.pyspf import SpfChecker
 from mailvet.adapters.resolver import Resolver
-from mailvet.dkim import Tools
 from mailvet.engine import BreachFeed, Engine, parse_networks
+from mailvet.keys import Tools
 from mailvet.notes import Replays
 from mailvet.outcome import Outcome
 from mailvet.session import Session

@@ -15,10 +15,10 @@ from mailvet import (
     arc_fields,
     author,
     authresults_parse,
-    dkim,
     dmarc_record,
     edits,
     keyrecord,
+    keys,
     lexical,
     received,
     signature,
@@ -29,8 +29,10 @@ from mailvet import (
 from mailvet.adapters import dkimpy
 from mailvet.adapters.openssl import load
 from mailvet.adapters.pyspf import SpfChecker
+from mailvet.alabel import to_alabel
 from mailvet.bodyhash import BodyDigest, BodyHasher, Canon
 from mailvet.canonical import HeaderForms, relaxed_field, without_signature
+from mailvet.keys import Tools
 from mailvet.message import Field, Headers
 from mailvet.outcome import Delete
 from mailvet.settings import DkimSettings, LimitSettings
@@ -38,7 +40,7 @@ from mailvet.verdict import SpfResult
 from zone import Zone
 
 LIMITS: Final = LimitSettings()
-TOOLS: Final = dkim.Tools(taglist.parse, load, LIMITS, DkimSettings(), dkimpy.parse_tags)
+TOOLS: Final = Tools(taglist.parse, load, LIMITS, DkimSettings(), dkimpy.parse_tags)
 IDS: Final = frozenset((OWN,))
 DOMAIN: Final = re.compile(r"[a-z0-9_.-]{1,253}")
 CLIENTS: Final = ("192.0.2.1", "2001:db8::1")
@@ -123,13 +125,13 @@ def addresses(data: bytes) -> None:
         assert author.find([data, data]) != found
         # a reader who takes the last pair of angle brackets sees that domain too
         angled = re.findall(rb"<[^<>@\"]*@([^<>\"]*)>", data)
-        assert all(address.to_alabel(each.decode("utf-8").strip()) == found.domain for each in angled)
+        assert all(to_alabel(each.decode("utf-8").strip()) == found.domain for each in angled)
     else:
         assert PLAIN.fullmatch(found.problem)
-    label = address.to_alabel(data.decode("utf-8", "replace"))
+    label = to_alabel(data.decode("utf-8", "replace"))
     if label is not None:
         assert DOMAIN.fullmatch(label)
-        assert address.to_alabel(label) == label
+        assert to_alabel(label) == label
 
 
 def results(data: bytes) -> None:
@@ -155,7 +157,7 @@ def records(data: bytes) -> None:
     if policy is not None:
         assert all(uri.isascii() for uri in (*policy.rua, *policy.ruf))
     read = keyrecord.parse(data, dkimpy.parse_tags)
-    found = {kind: dkim.fetch_key("k.example", kind, zone_with(data).ask, TOOLS) for kind in ("rsa", "ed25519")}
+    found = {kind: keys.fetch("k.example", kind, zone_with(data).ask, TOOLS) for kind in ("rsa", "ed25519")}
     for kind, each in found.items():
         assert (each.key is None) == bool(each.problem)
         if each.key is not None:

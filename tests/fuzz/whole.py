@@ -26,8 +26,8 @@ from mailvet import authresults_parse, check, explain, journal, mailfile, taglis
 from mailvet.adapters.dkimpy import parse_tags
 from mailvet.adapters.openssl import load
 from mailvet.adapters.pyspf import SpfChecker
-from mailvet.dkim import Tools
 from mailvet.engine import Engine, parse_networks
+from mailvet.keys import Tools
 from mailvet.message import Envelope, Field
 from mailvet.notes import Replays
 from mailvet.outcome import Delete, Insert, Outcome
