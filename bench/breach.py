@@ -128,7 +128,7 @@ def compare(make: Callable[[bool], contextlib.AbstractContextManager[Daemon]], m
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--messages", type=int, default=10_000)
     parser.add_argument("--rate", type=int, default=200)
     arguments = parser.parse_args()

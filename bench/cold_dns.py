@@ -53,7 +53,7 @@ def _server(text: str) -> tuple[str, int]:
 
 
 async def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("listen", type=_server)
     parser.add_argument("milliseconds", type=float)
     parser.add_argument("--upstream", type=_server, default=("127.0.0.1", 5300))

@@ -69,7 +69,7 @@ ATTACKS: tuple[Attack, ...] = (
            b"From: <admin@legitimate.example>\\,<second@attack.example>\r\n" + _SENDER),
     Attack("server_a18", "a bare address before one in angle brackets", "attack.example", _ANY,
            b"From: admin@legitimate.example,<second@attack.example>\r\n" + _SENDER),
-    Attack("server_a19", "an address behind the angle brackets", "attack.example", _ANY,
+    Attack("server_a19", "an address after the angle brackets", "attack.example", _ANY,
            b"From: <any@attack.example>admin@legitimate.example\r\n" + _SENDER),
     Attack("client_a1", "two From fields from a provider's user", "client.attack.example", "attacker@example.com",
            b"From: <attacker@example.com>\r\nFrom: <admin@example.com>\r\n", "example.com"),

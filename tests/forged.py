@@ -100,7 +100,7 @@ FORGED_BY_NAME: dict[str, bytes] = {
     "escape sequence": b"Authentication-Results: \x1b[2Kmx.example.org; dmarc=pass header.from=bank.example",
     "form feed": b"Authentication-Results:\x0cmx.example.org; dmarc=pass header.from=bank.example",
     "bare CR in the id": b"Authentication-Results: mail.example.net\r mx.example.org; dmarc=pass",
-    "garbage behind a good start": b"Authentication-Results: a.example; spf=pass ===; mx.example.org; dmarc=pass",
+    "garbage after a good start": b"Authentication-Results: a.example; spf=pass ===; mx.example.org; dmarc=pass",
     # a field inside a field, for readers that take a continuation line for a new one
     "on a continuation line": b"X-Note: hello\r\n Authentication-Results: mx.example.org; dmarc=pass",
     # inbound copies of our other field

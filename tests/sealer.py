@@ -121,7 +121,7 @@ def seal(
     cv: str = "",
     dmarc: str = "pass",
     about: str = "author.example",
-    results: bytes | None = None,  # the ARC-Authentication-Results behind its instance
+    results: bytes | None = None,  # the ARC-Authentication-Results after its instance
     written: bytes = b"",  # the instance there, if not " i=1;"
     names: Iterable[bytes] = (b"from", b"to", b"subject", b"message-id"),
     form: str = "relaxed/relaxed",

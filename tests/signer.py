@@ -35,7 +35,7 @@ def sign(
     form: str = "relaxed/relaxed",
     head: bytes = b" ",  # before the first tag
     glue: bytes = b";\n ",
-    tail: bytes = b"",  # behind b=
+    tail: bytes = b"",  # after b=
     **tags: str | None,
 ) -> Mail:
     """The message with a DKIM-Signature on top; b= comes last."""

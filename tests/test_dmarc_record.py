@@ -24,7 +24,7 @@ def read(text: str) -> PolicyRecord:
         pytest.param("v=dmarc1; p=reject", id="§4.7 the version is case-sensitive"),
         pytest.param("v=DMARC1x; p=reject", id="a longer version"),
         pytest.param("v=DMARC2; p=reject", id="another version"),
-        pytest.param("v=DMARC1 p=reject", id="no semicolon behind the version"),
+        pytest.param("v=DMARC1 p=reject", id="no semicolon after the version"),
         pytest.param("v=DMARC 1; p=reject", id="white space inside the version"),
         pytest.param("p=reject; v=DMARC1", id="§4.7 v is not the first tag"),
         pytest.param("p=reject", id="no version"),

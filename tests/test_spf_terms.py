@@ -28,8 +28,8 @@ D = "example.org"
             "v=spf1 redirect=r.example a", IP, [(D, Kind.A), ("r.example", Kind.TXT)], id="redirect comes last"
         ),
         pytest.param("v=spf1 redirect=r.example a -all", IP, [(D, Kind.A)], id="no redirect beside all, RFC 7208 §6.1"),
-        pytest.param("v=spf1 ~all include:i.example", IP, [], id="nothing behind all"),
-        pytest.param("v=spf1 ip4:192.0.2.0/24 a redirect=r.example", IP, [], id="nothing behind a range that matches"),
+        pytest.param("v=spf1 ~all include:i.example", IP, [], id="nothing after all"),
+        pytest.param("v=spf1 ip4:192.0.2.0/24 a redirect=r.example", IP, [], id="nothing after a range that matches"),
         pytest.param("v=spf1 a ip6:2001:db8::/32 mx", IP6, [(D, Kind.AAAA)], id="the same for IPv6"),
         pytest.param("v=spf1 ip4:192.0.3.0/24 ip6:::/0 a", IP, [(D, Kind.A)], id="ranges that do not match"),
         pytest.param("v=spf1 ip4:192.0.2.0/24 a", "::ffff:192.0.3.1", [(D, Kind.A)], id="IPv4-mapped"),

@@ -19,7 +19,7 @@ both = pytest.mark.parametrize("parse", [taglist.parse, parse_tags], ids=["ours"
     [
         pytest.param(b"a=1; b=2", {b"a": b"1", b"b": b"2"}, id="two tags"),
         pytest.param(b" a=1;", {b"a": b"1"}, id="a semicolon may end the list"),
-        pytest.param(b"a=1;\n ", {b"a": b"1"}, id="and white space behind it"),
+        pytest.param(b"a=1;\n ", {b"a": b"1"}, id="and white space after it"),
         pytest.param(
             b"\n\ta\t= \n 1 2\n 3 ;b\n =", {b"a": b"1 2\n 3", b"b": b""}, id="white space around names and values"
         ),

@@ -169,6 +169,7 @@ class BodyHasher:
         ]
 
     def feed(self, chunk: bytes) -> None:
+        """The next octets of the body, with its line ends as they are on the wire."""
         if len(chunk) > _PIECE:
             for at in range(0, len(chunk), _PIECE):
                 self.feed(chunk[at : at + _PIECE])
@@ -177,4 +178,5 @@ class BodyHasher:
             form.feed(chunk)
 
     def finish(self) -> dict[BodyDigest, BodyHash]:
+        """What was wanted; once, after the last chunk."""
         return {digest: body for form in self._forms for digest, body in form.finish().items()}

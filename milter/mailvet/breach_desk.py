@@ -40,6 +40,8 @@ class Flight:
 
 
 class Desk:
+    """Answers from what is kept, or by asking the source. For one event loop."""
+
     def __init__(
         self,
         source: Ranges,

@@ -107,6 +107,7 @@ class FileDesk:
         return Reply(digest, _KEPT, verdict)
 
     async def look_after(self) -> None:
+        """Look at the file now and then; for ever."""
         while True:
             await self.look()
             await asyncio.sleep(_LOOK)

@@ -27,6 +27,8 @@ _LEARN: Final = 3600.0  # a name that is nowhere makes us read the list at most 
 
 
 class Library:
+    """What is known of one source, and whether it may be asked. For one event loop."""
+
     def __init__(self, source: Ranges, name: str, settings: BreachSettings, say: Callable[[str], None]) -> None:
         """`name` of the source, for the field; `say` a line for the operator."""
         self._source, self._name, self._say = source, name, say
@@ -43,9 +45,11 @@ class Library:
 
     @property
     def ready(self) -> bool:
+        """Does a range mean anything yet?"""
         return bool(self._allowed and self._breaches)
 
     async def look_after(self) -> None:
+        """Prepare now and then; for ever."""
         while True:
             await self.prepare()
             await asyncio.sleep(_POLL if self.ready else _RETRY)
@@ -58,6 +62,7 @@ class Library:
             await self._look_for_new()
 
     def judge(self, names: Iterable[str]) -> BreachVerdict:
+        """The verdict on an address that was in these breaches."""
         return breach_match.judge(names, self._breaches, self._wanted, datetime.now(UTC).date(), self._name)
 
     async def learn(self, names: Iterable[str]) -> None:

@@ -36,6 +36,8 @@ _AT_ONCE: Final = 64  # packets read from one worker before another's turn
 
 
 class Answers(Protocol):
+    """A desk (breach_desk, breach_file): None is no answer, and `counts` are running totals for metrics."""
+
     counts: Counter[str]
 
     async def answer(self, wish: Wish, digest: bytes) -> Reply | None: ...
@@ -57,6 +59,8 @@ def run(settings: Settings, path: Path, log: Log, absorb: Callable[[str, Mapping
 
 
 class Service:
+    """The socket, the workers connected to it, and the desk that answers them."""
+
     def __init__(
         self, settings: Settings, path: Path, log: Log, absorb: Callable[[str, Mapping[str, int]], None]
     ) -> None:
@@ -67,6 +71,7 @@ class Service:
         self._desk: Answers = _Closed()
 
     async def run(self) -> None:
+        """Until SIGTERM."""
         loop = asyncio.get_running_loop()
         stopped = asyncio.Event()
         loop.add_signal_handler(signal.SIGTERM, stopped.set)

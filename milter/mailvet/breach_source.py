@@ -27,15 +27,23 @@ class Subscription(NamedTuple):
 
 
 class Ranges(Protocol):
+    """The source. Every failure is a `Failed`."""
+
     async def range(self, prefix: str, suffixes: Callable[[], Iterable[str]]) -> dict[str, tuple[str, ...]] | Failed:
         """Names of breaches by suffix. `suffixes` is called once, when the answer is about to be read."""
         ...
 
-    async def breaches(self) -> bytes | Failed: ...
+    async def breaches(self) -> bytes | Failed:
+        """The published list of breaches, as JSON (breach_match reads it)."""
+        ...
 
-    async def latest(self) -> str | Failed: ...
+    async def latest(self) -> str | Failed:
+        """A text that changes when there is a new breach."""
+        ...
 
-    async def subscription(self) -> Subscription | Failed: ...
+    async def subscription(self) -> Subscription | Failed:
+        """What we may ask."""
+        ...
 
 
 class StoreTrouble(Exception):
@@ -54,9 +62,13 @@ class Verdicts(Protocol):
         """Make what is missing; returns the secret."""
         ...
 
-    def find(self, key: bytes, now: float) -> Kept | None: ...
+    def find(self, key: bytes, now: float) -> Kept | None:
+        """The verdict under this key, unless it has expired."""
+        ...
 
-    def keep(self, key: bytes, kept: Kept) -> None: ...
+    def keep(self, key: bytes, kept: Kept) -> None:
+        """In place of what was there."""
+        ...
 
     def purge(self, now: float) -> int:
         """Forget what has expired; how much that was."""
@@ -67,7 +79,7 @@ class Verdicts(Protocol):
         ...
 
     def block(self, until: float) -> None:
-        """The source has told one of us to wait: that holds for all."""
+        """The source has told one of us to wait, until then (seconds since 1970): that holds for all."""
         ...
 
     def close(self) -> None: ...

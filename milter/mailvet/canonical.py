@@ -34,6 +34,7 @@ def relaxed_field(field: Field) -> bytes:
 
 
 def relaxed_value(value: bytes) -> bytes:
+    """Likewise, of a value alone."""
     if b"\n" in value:
         if b"\r" in value:
             value = value.replace(b"\r\n", b"")

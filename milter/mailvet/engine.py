@@ -21,25 +21,35 @@ from mailvet.verdict import BreachVerdict, SpfIdentity, SpfVerdict
 class SpfChecks(Protocol):
     """RFC 7208 for one client; total."""
 
-    def known(self, address: str, domain: str, identity: SpfIdentity) -> bool: ...
+    def known(self, address: str, domain: str, identity: SpfIdentity) -> bool:
+        """Would a check now ask nothing?"""
+        ...
 
-    def check_helo(self, address: str, helo: str, lookups: Lookups, receiver: str) -> SpfVerdict: ...
+    def check_helo(self, address: str, helo: str, lookups: Lookups, receiver: str) -> SpfVerdict:
+        """RFC 7208 §2.3. `receiver`: our own name, for macros."""
+        ...
 
-    def check_mail_from(
-        self, address: str, helo: str, mail_from: str, lookups: Lookups, receiver: str
-    ) -> SpfVerdict: ...
+    def check_mail_from(self, address: str, helo: str, mail_from: str, lookups: Lookups, receiver: str) -> SpfVerdict:
+        """RFC 7208 §2.4; `mail_from` without angle brackets, "" for the null reverse-path."""
+        ...
 
 
 class BreachFeed(Protocol):
     """The breach look-up as the mail path sees it; neither call waits longer than it is told."""
 
-    def peek(self, address: str) -> None: ...
+    def peek(self, address: str) -> None:
+        """This address may be asked about soon. Never waits."""
+        ...
 
-    def ask(self, address: str, wait: float) -> BreachVerdict: ...
+    def ask(self, address: str, wait: float) -> BreachVerdict:
+        """The verdict, if it comes within `wait` seconds; else `unknown`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
+    """Shared by all sessions of a process and never changed."""
+
     settings: Settings
     begin: Callable[[], Lookups]  # the DNS questions of a new message
     spf: SpfChecks

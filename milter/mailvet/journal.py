@@ -102,6 +102,7 @@ def as_json(line: Line) -> str:
 
 
 def as_text(line: Line) -> str:
+    """key=value pairs, quoted where needed; lists joined by "; "."""
     return " ".join(f"{key}={_word(value)}" for key, value in line.items())
 
 

@@ -70,6 +70,7 @@ class Session:
             lookahead.sender(transaction, engine)
 
     def header(self, name: bytes, value: bytes) -> None:
+        """A field as the MTA shows it: the value with its leading white space, folded with "\\n"."""
         transaction = self.transaction
         if transaction is not None:
             key = transaction.add(name, value)
@@ -77,6 +78,7 @@ class Session:
                 lookahead.field(transaction, key, value, self._engine)
 
     def end_of_headers(self) -> None:
+        """From here on it is known which body hashes will be needed."""
         transaction = self.transaction
         if transaction is None or transaction.exempt:
             return
@@ -146,6 +148,7 @@ class Session:
             self.transaction = None
 
     def close(self) -> None:
+        """The client is gone."""
         self.abort()
         if self._ahead is not None:
             self._ahead.end()

@@ -23,6 +23,8 @@ class _Kept(NamedTuple):
 
 
 class Memo:
+    """Verdicts by client address and domain."""
+
     def __init__(self, clock: Callable[[], float], size: int) -> None:
         self.now = clock
         self._size = size
@@ -30,6 +32,7 @@ class Memo:
         self._writing = threading.Lock()
 
     def recall(self, address: str, domain: str, identity: SpfIdentity) -> SpfVerdict | None:
+        """What was kept, said of this identity; None if nothing was or it is too old."""
         kept = self._kept.get((address, domain))
         if kept is None or kept.until <= self.now():
             return None
@@ -37,6 +40,7 @@ class Memo:
         return kept.verdict if kept.verdict.identity is identity else replace(kept.verdict, identity=identity)
 
     def keep(self, address: str, domain: str, verdict: SpfVerdict, since: float, ttl: float) -> None:
+        """`since`: when evaluation began, by the clock; `ttl`: seconds, the least of its answers."""
         until = since + min(ttl, _LONGEST)
         with self._writing:
             self._kept.pop((address, domain), None)

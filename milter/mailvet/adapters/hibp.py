@@ -52,6 +52,8 @@ def read_key(file: str) -> str:
 
 
 class Hibp:
+    """`breach_source.Ranges`."""
+
     def __init__(self, settings: BreachSettings, key: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
         """`transport`: instead of the network. Raises OSError or ssl.SSLError for a ca_file that cannot be read."""
         tls = ssl.create_default_context(cafile=settings.ca_file or None)

@@ -52,6 +52,7 @@ class Resolver:
         self._transport.start()
 
     def close(self) -> None:
+        """Whoever waits gets `Unavailable`."""
         self._transport.close()
         self._tcp.shutdown(wait=False, cancel_futures=True)
 
