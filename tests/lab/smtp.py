@@ -8,7 +8,7 @@ import socket
 from types import TracebackType
 from typing import NamedTuple, Self
 
-_OCTET = re.compile(rb"[^\x21-\x7e]|[+=]")  # RFC 1891 §5
+_OCTET = re.compile(rb"[^\x21-\x7e]|[+=]")  # RFC 3461 §4, xtext
 
 
 class Reply(NamedTuple):
