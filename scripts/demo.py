@@ -170,7 +170,7 @@ def _verdicts(letter: Letter) -> Iterator[str]:
 def run() -> None:
     started = time.monotonic()
     print("Starting a name server, a HIBP look-alike, four mailvets and a Postfix, all on loopback ...")
-    with Lab(world.zone(), spare=("breach",)) as lab, flagging(lab, {"ann@signed.example": ["Fresh"]}) as hibp:
+    with Lab(world.zone(), spare=("breach",)) as lab, flagging(lab, {"ann@signed.example": ["Fresh"]}) as (hibp, _):
         for number, scene in enumerate(SCENES, 1):
             show(number, scene, lab)
         print(f"\nAll that the HIBP look-alike was asked about senders: {' '.join(hibp.ranges)}")

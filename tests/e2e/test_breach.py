@@ -1,20 +1,21 @@
 """The breach flag through a real Postfix, with the look-alike behind it."""
 
+import contextlib
 import hashlib
 import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from breachprocess import toml
 from hibp_server import TODAY, HibpServer
-from lab import world
+from lab import breach_scene, world
 from lab.daemon import Daemon
 from lab.letter import Letter
-from lab.whole import Lab
+from lab.whole import TRUSTED, Lab
 from patience import until
 
 ANN = "ann@signed.example"
@@ -40,18 +41,12 @@ def prefix(local: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def flagging(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flagging]:
-    directory = tmp_path_factory.mktemp("flagging")
-    with HibpServer(directory, {ANN: ["Fresh"], "old@signed.example": ["Ancient", "SpamList"]}) as hibp:
-        settings = hibp.settings() | {"enabled": True, "wait": "2s", "timeout": "1s", "rpm": 600, "delay": "0s"}
-        more = f'[trust]\nnetworks = ["198.51.100.200"]\n[breach]\n{toml(settings)}'
-        more += f'[store]\nurl = "sqlite:///{directory}/store.db"\n'
-        with lab.daemon("breach", more, workers=2) as daemon:
-            until(lambda: any(request.path.endswith("/breaches") for request in hibp.requests))
-            until(lambda: "state=ready" in daemon.log)
-            found = Flagging(lab, hibp, daemon)
-            until(lambda: found.deliver(f"warm{time.monotonic_ns()}") and hibp.ranges)
-            yield found
+def flagging(lab: Lab) -> Iterator[Flagging]:
+    listed = {ANN: ["Fresh"], "old@signed.example": ["Ancient", "SpamList"]}
+    with breach_scene.flagging(lab, listed, workers=2, timeout="1s", delay="0s") as (hibp, daemon):
+        found = Flagging(lab, hibp, daemon)
+        until(lambda: found.deliver(f"warm{time.monotonic_ns()}") and hibp.ranges)
+        yield found
 
 
 @pytest.fixture
@@ -113,7 +108,7 @@ SKIPPED = {
     "a list": {"local": "dora", "more": b"List-Id: <l.signed.example>\r\n"},
     "bulk": {"local": "emil", "more": b"Precedence: bulk\r\n"},
     "a machine": {"local": "fred", "more": b"Auto-Submitted: auto-replied\r\n"},
-    "one of our own networks": {"local": "gerd", "address": "198.51.100.200"},
+    "one of our own networks": {"local": "gerd", "address": TRUSTED},
 }
 
 
@@ -160,7 +155,7 @@ def test_only_prefixes_leave_and_the_log_has_no_address(quiet):
 
 def test_a_breach_process_that_is_killed_costs_no_message(quiet):
     quiet.deliver("ann")
-    (pid,) = [pid for pid in quiet.daemon.workers if _is_breach(pid, quiet)]
+    (pid,) = [pid for pid in quiet.daemon.workers if _has_the_store(pid)]
     os.kill(pid, 9)
     assert quiet.deliver("hans").verdict("dmarc") == "pass"
     until(lambda: quiet.daemon.log.count("state=ready") == 2)
@@ -168,11 +163,10 @@ def test_a_breach_process_that_is_killed_costs_no_message(quiet):
     assert quiet.deliver("ann").named("Sender-Breach-Info")
 
 
-def _is_breach(pid: int, flagging: Flagging) -> bool:
-    """The child that has the store open."""
-    names = {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd") if _there(pid, fd)}
-    return any(name.endswith("/store.db") for name in names)
-
-
-def _there(pid: int, fd: str) -> bool:
-    return os.path.islink(f"/proc/{pid}/fd/{fd}")
+def _has_the_store(pid: int) -> bool:
+    """As the breach process has."""
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):  # closed meanwhile
+            if descriptor.readlink().name == "store.db":
+                return True
+    return False
