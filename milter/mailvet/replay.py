@@ -41,8 +41,8 @@ def _write(record: Record) -> Any:
     return {"base64": base64.b64encode(record).decode("ascii")}
 
 
-def from_json(recording: dict[str, Any]) -> "ReplayLookups":
-    """Raises ValueError."""
+def from_json(recording: Any) -> "ReplayLookups":
+    """What `to_json` gave, read from a file that may hold anything. Raises ValueError."""
     try:
         if recording["format"] != FORMAT:
             raise ValueError(f"format is not {FORMAT}")

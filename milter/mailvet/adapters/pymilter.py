@@ -149,40 +149,40 @@ def _negotiate(ctx: Any, offer: list[int], new_session: Callable[[], Session]) -
 
 
 def _connect(ctx: Any, host: str, family: int, peer: Any) -> int:
-    talk = ctx.getpriv()
+    talk: _Conversation = ctx.getpriv()
     inet = family in (socket.AF_INET, socket.AF_INET6) and peer is not None
     talk.session.connect(host, peer[0] if inet else "")
-    return int(talk.go_on)
+    return talk.go_on
 
 
 def _helo(ctx: Any, name: str) -> int:
-    talk = ctx.getpriv()
+    talk: _Conversation = ctx.getpriv()
     talk.session.helo(name)
-    return int(talk.go_on)
+    return talk.go_on
 
 
 def _mail(ctx: Any, sender: bytes, *_parameters: bytes) -> int:
-    talk = ctx.getpriv()
+    talk: _Conversation = ctx.getpriv()
     talk.session.mail(sender, ctx.getsymval("{auth_authen}") or "")
-    return int(talk.go_on)
+    return talk.go_on
 
 
 def _header(ctx: Any, name: str, value: bytes) -> int:
-    talk = ctx.getpriv()
+    talk: _Conversation = ctx.getpriv()
     talk.session.header(name.encode(), value)
-    return talk.go_on  # type: ignore[no-any-return]
+    return talk.go_on
 
 
 def _end_of_headers(ctx: Any) -> int:
-    talk = ctx.getpriv()
+    talk: _Conversation = ctx.getpriv()
     talk.session.end_of_headers()
-    return int(talk.go_on)
+    return talk.go_on
 
 
 def _body(ctx: Any, chunk: bytes) -> int:
-    talk = ctx.getpriv()
+    talk: _Conversation = ctx.getpriv()
     talk.session.body(chunk)
-    return talk.go_on  # type: ignore[no-any-return]
+    return talk.go_on
 
 
 def _end_of_message(ctx: Any, finished: Finished) -> int:
@@ -217,7 +217,7 @@ def _abort(ctx: Any) -> int:
 
 
 def _close(ctx: Any) -> int:
-    talk = ctx.getpriv()
+    talk: _Conversation | None = ctx.getpriv()
     if talk is not None:
         _sessions.discard(talk.session)
         talk.session.close()
