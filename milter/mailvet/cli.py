@@ -114,7 +114,7 @@ def _toml(table: dict[str, object], at: str = "") -> list[str]:
 
 
 def _value(value: object) -> str:
-    return f'"{value:g}s"' if isinstance(value, float) else json.dumps(value)
+    return f'"{value:.15g}s"' if isinstance(value, float) else json.dumps(value)
 
 
 def _breach(arguments: argparse.Namespace, settings: Settings) -> int:

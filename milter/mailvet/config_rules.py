@@ -95,7 +95,7 @@ def _numbers(s: Settings) -> Iterator[tuple[Key, str]]:
     }
     for key, (value, low, high) in ranges.items():
         if not low <= value <= high:
-            yield key, f"has to be between {low} and {high}, not {value:g}"
+            yield key, f"has to be between {low} and {high}, not {value:.15g}"
 
 
 def _promises(s: Settings) -> Iterator[tuple[Key, str]]:

@@ -1,0 +1,119 @@
+"""`mailvet check` and `mailvet config` as a person calls them: what they print, what they store, how they end."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from dnsserver import DnsServer
+from lab import world
+from mailvet.settings import Settings
+
+SIGNED = world.signed(world.letter("<a@signed.example>"), b"signed.example")
+SPOOF = world.letter("<service@bank.example>")
+OFFLINE = '[dns]\nnameservers = ["127.0.0.1:9"]\n'
+SENT = ["--ip", world.HOST, "--helo", world.HOST_NAME, "--mail-from", "a@signed.example"]
+
+
+class Said(NamedTuple):
+    status: int
+    out: str
+    problem: str
+
+
+def mailvet(*arguments: str | Path, stdin: bytes = b"") -> Said:
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "milter")}
+    command = [sys.executable, "-m", "mailvet", *map(str, arguments)]
+    done = subprocess.run(command, input=stdin, capture_output=True, env=environment, timeout=60)
+    said = Said(done.returncode, done.stdout.decode(), done.stderr.decode())
+    assert "Traceback" not in said.problem
+    return said
+
+
+@pytest.fixture(scope="module")
+def online(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A configuration whose name server knows the senders."""
+    file = tmp_path_factory.mktemp("check") / "mailvet.toml"
+    with DnsServer(world.zone()) as server:
+        file.write_text(f'authserv_id = "mx.example.org"\n[dns]\nnameservers = ["{server.address}"]\n')
+        yield file
+
+
+def test_a_person_is_told_what_was_asked_found_compared_written_and_done(online: Path) -> None:
+    said = mailvet("check", "--config", online, *SENT, "-", stdin=SIGNED)
+    assert said.status == 0
+    for part in (
+        f"Client     {world.HOST}, HELO {world.HOST_NAME}",
+        'TXT  _dmarc.signed.example\n             "v=DMARC1; p=reject"',
+        "DKIM 1     pass      d=signed.example, s=s1, rsa-sha256, 2048-bit key",
+        "dkim signed.example ~ signed.example (identical): aligned",
+        "Added      Authentication-Results: mx.example.org;\n iprev=pass",
+        "Policy     mode mark: accept",
+    ):
+        assert part in said.out
+
+
+def test_what_the_envelope_does_not_say_is_read_from_the_message_and_that_is_said(online: Path) -> None:
+    trace = f"Return-Path: <a@signed.example>\r\nReceived: from {world.HOST_NAME} (x [{world.HOST}]) by mx\r\n"
+    said = mailvet("check", "--config", online, "-", stdin=trace.encode() + SIGNED)
+    assert f"(client {world.HOST} from the topmost Received field)" in said.out
+    assert f"(HELO {world.HOST_NAME} from the topmost Received field)" in said.out
+    assert "(MAIL FROM a@signed.example from Return-Path)" in said.out
+    assert "SPF MAIL   pass      signed.example" in said.out
+
+
+def test_a_finding_is_status_1(online: Path) -> None:
+    said = mailvet(
+        "check", "--config", online, "--ip", world.STRANGER, "--mail-from", "a@bank.example", "-", stdin=SPOOF
+    )
+    assert said.status == 1
+    assert "DMARC      fail" in said.out
+
+
+def test_a_recording_gives_the_same_offline(online: Path, tmp_path: Path) -> None:
+    recording, message, offline = tmp_path / "dns.json", tmp_path / "message.eml", tmp_path / "mailvet.toml"
+    message.write_bytes(SIGNED)
+    offline.write_text('authserv_id = "mx.example.org"\n' + OFFLINE)
+    first = mailvet("check", "--config", online, "--json", "--record", recording, *SENT, message)
+    second = mailvet("check", "--config", offline, "--json", "--replay", recording, *SENT, message)
+    assert (first.status, second.status) == (0, 0)
+    one, other = json.loads(first.out), json.loads(second.out)
+    for part in ("envelope", "report", "disposition", "edits"):
+        assert one[part] == other[part]
+    assert one["report"]["dmarc"]["result"] == "pass"
+    asked = [{(question["name"], question["type"]) for question in found["questions"]} for found in (one, other)]
+    assert asked[0] == asked[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        pytest.param(["check", "/nonexistent"], "No such file", id="no such message"),
+        pytest.param(["check", "--ip", "nonsense", "-"], "'nonsense'", id="a client that is not an address"),
+        pytest.param(["check", "--replay", __file__, "-"], "mailvet: ", id="a recording that is not one"),
+        pytest.param(["check"], "MESSAGE", id="no message"),
+        pytest.param([], "COMMAND", id="no command"),
+        pytest.param(["config", "check", "--config", "/nonexistent"], "no such file", id="no such configuration"),
+    ],
+)
+def test_usage_is_status_2(arguments: list[str], problem: str) -> None:
+    said = mailvet(*arguments, stdin=SIGNED)
+    assert said.status == 2
+    assert problem in said.problem
+    assert said.out == ""
+
+
+def test_what_config_shows_is_a_configuration_with_the_same_values(tmp_path: Path) -> None:
+    values, shown = mailvet("config", "show", "--json"), mailvet("config", "show")
+    expected = dataclasses.asdict(Settings()) | {"authserv_id": json.loads(values.out)["authserv_id"]}
+    assert json.loads(values.out) == json.loads(json.dumps(expected))
+    file = tmp_path / "mailvet.toml"
+    file.write_text(shown.out)
+    assert mailvet("config", "check", "--config", file) == (0, f"{file}: fine\n", "")
+    assert mailvet("config", "show", "--json", "--config", file) == values
