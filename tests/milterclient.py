@@ -54,6 +54,12 @@ class MilterClient:
         self.step(b"C", host + b"\0" + family + b"\x9c\x40" + address.encode() + b"\0")
         self.step(b"H", helo + b"\0")
 
+    def connect_without_address(self, family: bytes) -> None:
+        """`family`: b"U" where the MTA does not know the client, b"L" for one on a unix socket."""
+        path = b"" if family == b"U" else b"\0\0/run/local\0"
+        self.step(b"C", b"unknown\0" + family + path)
+        self.step(b"H", b"client.example\0")
+
     def message(self, mail_from: bytes, raw: bytes) -> Answer:
         """A message from MAIL FROM to its end; header fields may have any octets but NUL."""
         self.step(b"M", b"<" + mail_from + b">\0")

@@ -43,11 +43,12 @@ class Session:
         self.milliseconds = 0.0  # our own time at the last end of message
         self.questions = 0  # DNS questions of the last message
 
-    def connect(self, host: str, address: str) -> None:
-        """`address` is "" where the client is not on IP (a local pipe)."""
+    def connect(self, host: str, address: str | None) -> None:
+        """`address` is None where the client is on a local socket, "" where nobody knows it."""
         engine = self._engine
+        local, address = address is None, address or ""
         self._host, self._address = host, address
-        self._trusted = not address or within(address, engine.trusted)
+        self._trusted = local or within(address, engine.trusted)
         self._relay = bool(engine.relays) and within(address, engine.relays)
         if not self._trusted and not self._relay:
             self._ahead = engine.begin()

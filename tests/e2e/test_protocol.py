@@ -45,6 +45,20 @@ def test_a_host_name_that_is_not_ascii(client: MilterClient) -> None:
     assert "dmarc=pass (" in answer.inserted[0][2]
 
 
+def test_a_client_that_the_mta_does_not_know_is_not_trusted(client: MilterClient) -> None:
+    client.connect_without_address(b"U")
+    answer = client.message(b"a@signed.example", PASSING)
+    assert answer.accepted
+    value = " ".join(answer.inserted[0][2].split())
+    assert "spf=temperror (the client's address is not known) smtp.mailfrom=signed.example" in value
+    assert "dmarc=pass (" in value
+
+
+def test_a_client_on_a_local_socket_is_trusted(client: MilterClient) -> None:
+    client.connect_without_address(b"L")
+    assert client.message(b"a@signed.example", PASSING).inserted[0][2].split() == ["mx.example.org;", "none"]
+
+
 @pytest.mark.parametrize(
     "sender", [b"\xff@signed.example", b"a@\xff.example", b"a\r\nb@signed.example", b"a" * 2000 + b"@signed.example"]
 )

@@ -150,8 +150,12 @@ def _negotiate(ctx: Any, offer: list[int], new_session: Callable[[], Session]) -
 
 def _connect(ctx: Any, host: str, family: int, peer: Any) -> int:
     talk: _Conversation = ctx.getpriv()
-    inet = family in (socket.AF_INET, socket.AF_INET6) and peer is not None
-    talk.session.connect(host, peer[0] if inet else "")
+    address: str | None = ""  # what is neither IP nor local is an MTA that does not know the client
+    if family in (socket.AF_INET, socket.AF_INET6) and peer is not None:
+        address = peer[0]
+    elif family == socket.AF_UNIX:
+        address = None
+    talk.session.connect(host, address)
     return talk.go_on
 
 
