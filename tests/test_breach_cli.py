@@ -1,5 +1,6 @@
 """`mailvet breach ADDRESS`: what it says leaves the host is what leaves it."""
 
+import json
 import os
 import subprocess
 import sys
@@ -23,11 +24,11 @@ def hibp(tmp_path: Path) -> Iterator[HibpServer]:
         yield running
 
 
-def breach(directory: Path, address: str, settings: dict[str, str]) -> tuple[int, str]:
+def breach(directory: Path, address: str, settings: dict[str, str], *options: str) -> tuple[int, str]:
     file = directory / "mailvet.toml"
     file.write_text(f'authserv_id = "mx.example.org"\n[breach]\n{toml(settings)}')
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "milter")}
-    command = [sys.executable, "-m", "mailvet", "breach", "--config", str(file), address]
+    command = [sys.executable, "-m", "mailvet", "breach", "--config", str(file), *options, address]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
     assert "Traceback" not in done.stderr
     return done.returncode, done.stdout
@@ -46,6 +47,18 @@ def test_a_listed_address(tmp_path, hibp):
     assert "Field       Sender-Breach-Info: mx.example.org; result=listed" in said
     assert "CC BY 4.0" in said
     assert KEY not in said
+
+
+def test_for_programs(tmp_path, hibp):
+    status, said = breach(tmp_path, ANN, hibp.settings(), "--json")
+    found = json.loads(said)
+    assert (status, found["result"], found["sha1"]["prefix"]) == (0, "listed", PREFIX)
+    assert found["leaves"][0] == f"GET {hibp.url}/breachedaccount/range/{PREFIX}"
+    assert {"name": "Gone", "counts": "is not in the list"} in found["breaches"]
+    assert found["header"].startswith("Sender-Breach-Info: mx.example.org; result=listed; ")
+    hibp.manner = "status 503"
+    status, said = breach(tmp_path, ANN, hibp.settings(), "--json")
+    assert (status, json.loads(said)["result"], json.loads(said)["comes_back"]) == (1, "unknown", "status 503")
 
 
 def test_an_address_that_is_not_listed(tmp_path, hibp):
@@ -69,7 +82,7 @@ def test_a_source_that_cannot_say(tmp_path, hibp, manner, word):
 def test_without_a_key_nothing_is_sent(tmp_path, hibp):
     status, said = breach(tmp_path, ANN, hibp.settings() | {"api_key_file": str(tmp_path / "none")})
     assert status == 2
-    assert "Nothing is sent" in said
+    assert "nothing is sent" in said
     assert hibp.requests == []
 
 

@@ -19,7 +19,7 @@ def questions(draw: st.DrawFn) -> Question:
     kind = draw(st.sampled_from(Kind))
     record: st.SearchStrategy[Record] = NAMES
     if kind is Kind.TXT:
-        record = st.binary(max_size=40) | st.text("\0\n\"\\ az~\x7f", max_size=20).map(str.encode)
+        record = st.binary(max_size=40) | st.text('\0\n"\\ az~\x7f', max_size=20).map(str.encode)
     elif kind is Kind.MX:
         record = st.tuples(st.integers(0, 65535), NAMES)
     status = draw(st.sampled_from(Status))

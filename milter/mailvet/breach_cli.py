@@ -1,14 +1,15 @@
 """breach_cli – `mailvet breach ADDRESS`: one look-up, with everything that leaves the host and what comes back.
 
-Raises     nothing; `explain` returns an exit status: 0 found out, 1 could not, 2 nothing could be asked
+Raises     nothing: what went wrong is a problem of the look-up
 Not here   the daemon's look-ups: this asks once, without cache and pace, whatever was asked before
 """
 
 import asyncio
+import json
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TextIO
 
 from mailvet import breach_match
 from mailvet.adapters.hibp import SOURCE, Hibp, read_key
@@ -22,31 +23,95 @@ from mailvet.settings import BreachSettings, Settings
 from mailvet.verdict import BreachResult, BreachVerdict
 
 
-def explain(address: str, settings: Settings, out: TextIO) -> int:
-    """Look the address up and say how."""
+@dataclass(slots=True, kw_only=True)
+class LookUp:
+    """What happened. `status`: 0 found out, 1 could not, 2 nothing could be asked."""
+
+    status: int = 2
+    prefix: str = ""  # of the SHA-1: all of the address that may leave
+    suffix: str = ""
+    file: str = ""  # where it was looked for, if in a list of one's own
+    leaves: tuple[str, ...] = ()  # the request, line by line
+    comes_back: str = ""
+    breaches: list[tuple[str, str]] = field(default_factory=list)  # name, and why it counts or does not
+    problem: str = ""
+    result: BreachResult = BreachResult.UNKNOWN
+    source: str = ""
+    header: str = ""  # the field that a message from this sender gets, if any
+
+
+def look_up(address: str, settings: Settings) -> LookUp:
+    """Ask for the address, now."""
+    done = LookUp()
     digest = digest_of(address)
     if digest is None:
-        out.write("Not an address that is asked about: it has to be plain ASCII, with no internationalised domain.\n")
-        return 2
-    prefix, suffix = split(digest)
-    out.write(f"SHA-1       {prefix} {suffix}  (of the address, trimmed and in lower case)\n")
+        done.problem = "not an address that is asked about: it has to be plain ASCII, with no internationalised domain"
+        return done
+    done.prefix, done.suffix = split(digest)
     if settings.breach.source == "file":
-        return _finish(asyncio.run(_in_file(digest, settings.breach, out)), settings, out)
-    try:
-        source = Hibp(settings.breach, read_key(settings.breach.api_key_file))
-    except (ValueError, OSError) as e:
-        out.write(f"Nothing is sent: {e}\n")
-        return 2
-    out.write(f"Leaves      {prefix}, and nothing else of the address:\n")
-    out.writelines(f"            {line}\n" for line in source.describe(prefix))
-    return _finish(asyncio.run(_from_hibp(source, prefix, suffix, settings.breach, out)), settings, out)
+        found = asyncio.run(_in_file(digest, settings.breach, done))
+    else:
+        try:
+            source = Hibp(settings.breach, read_key(settings.breach.api_key_file))
+        except (ValueError, OSError) as e:
+            done.problem = f"nothing is sent: {e}"
+            return done
+        done.leaves = tuple(source.describe(done.prefix))
+        found = asyncio.run(_from_hibp(source, settings.breach, done))
+    done.status = 1 if found is None else 0
+    if found is not None:
+        done.result, done.source = found.result, found.source
+    if found is not None and found.result is BreachResult.LISTED:
+        done.header = f"Sender-Breach-Info:{format_value(found, settings.authserv_id)}"
+    return done
 
 
-async def _in_file(digest: bytes, settings: BreachSettings, out: TextIO) -> BreachVerdict | None:
-    out.write(f"Leaves      nothing: it is looked for in {settings.file}\n")
+def as_text(done: LookUp) -> str:
+    return "".join(f"{label:<11} {line}\n" for label, line in _lines(done))
+
+
+def as_json(done: LookUp) -> str:
+    """Like the text, in the order of it; `leaves` is empty where nothing was sent."""
+    found = {
+        "result": done.result,
+        "sha1": {"prefix": done.prefix, "rest": done.suffix},
+        "leaves": done.leaves,
+        "comes_back": done.comes_back,
+        "breaches": [{"name": name, "counts": why} for name, why in done.breaches],
+        "problem": done.problem,
+        "header": done.header,
+    }
+    return json.dumps(found, indent=2) + "\n"
+
+
+def _lines(done: LookUp) -> Iterator[tuple[str, str]]:
+    if done.prefix:
+        yield "SHA-1", f"{done.prefix} {done.suffix}  (of the address, trimmed and in lower case)"
+    if done.file:
+        yield "Leaves", f"nothing: it is looked for in {done.file}"
+    elif done.leaves:
+        yield "Leaves", f"{done.prefix}, and nothing else of the address:"
+    for line in done.leaves:
+        yield "", line
+    if done.comes_back:
+        yield "Comes back", done.comes_back
+    for name, why in done.breaches:
+        yield "Breach", f"{name}: {why}"
+    if done.problem:
+        yield "Problem", done.problem
+    if done.status < 2:
+        yield "Result", "unknown: no field is written" if done.status else done.result
+    if done.header:
+        yield "Field", done.header
+    if done.source == SOURCE:
+        yield "Source", "Have I Been Pwned, https://haveibeenpwned.com, CC BY 4.0"
+
+
+async def _in_file(digest: bytes, settings: BreachSettings, done: LookUp) -> BreachVerdict | None:
+    done.file = settings.file
 
     def say(problem: str) -> None:
-        out.write(f"Problem     {problem}\n")
+        done.problem = problem
 
     desk = FileDesk(Path(settings.file), lambda: None, say)
     await desk.look()
@@ -54,33 +119,32 @@ async def _in_file(digest: bytes, settings: BreachSettings, out: TextIO) -> Brea
     return reply.verdict if reply is not None and reply.verdict.result is not BreachResult.UNKNOWN else None
 
 
-async def _from_hibp(
-    source: Hibp, prefix: str, suffix: str, settings: BreachSettings, out: TextIO
-) -> BreachVerdict | None:
+async def _from_hibp(source: Hibp, settings: BreachSettings, done: LookUp) -> BreachVerdict | None:
     try:
-        found = await source.range(prefix, lambda: (suffix,))
+        found = await source.range(done.prefix, lambda: (done.suffix,))
         if isinstance(found, Failed):
-            out.write(f"Comes back  {found.what}\n")
+            done.comes_back = found.what
             return None
-        names = found.get(suffix, ())
-        out.write(f"Comes back  the range; the rest of the SHA-1 is {'' if suffix in found else 'not '}in it\n")
+        names = found.get(done.suffix, ())
+        done.comes_back = f"the range; the rest of the SHA-1 is {'' if done.suffix in found else 'not '}in it"
         body = await source.breaches()
         if isinstance(body, Failed):
-            out.write(f"Problem     the list of breaches: {body.what}\n")
+            done.problem = f"the list of breaches: {body.what}"
             return None
         wanted = breach_match.filter_of(settings)
         known = breach_match.catalogue(body, wanted)
-        today = datetime.now(UTC).date()
-        out.writelines(_reasons(names, known, wanted))
-        return breach_match.judge(names, known, wanted, today, SOURCE)
+        done.breaches.extend(_reasons(names, known, wanted))
+        return breach_match.judge(names, known, wanted, datetime.now(UTC).date(), SOURCE)
     except ValueError as e:
-        out.write(f"Problem     the list of breaches: {e}\n")
+        done.problem = f"the list of breaches: {e}"
         return None
     finally:
         await source.close()
 
 
-def _reasons(names: tuple[str, ...], known: breach_match.Catalogue, wanted: breach_match.Filter) -> Iterator[str]:
+def _reasons(
+    names: tuple[str, ...], known: breach_match.Catalogue, wanted: breach_match.Filter
+) -> Iterator[tuple[str, str]]:
     """For the operator alone: a name can tell much about a person, and is never in a message."""
     oldest = datetime.now(UTC).date() - wanted.max_age
     for name in sorted(names):
@@ -91,16 +155,4 @@ def _reasons(names: tuple[str, ...], known: breach_match.Catalogue, wanted: brea
             why = f"added {breach.added}: too long ago (breach.max_age)"
         else:
             why = f"added {breach.added}: counts"
-        yield f"Breach      {name if name.isprintable() else ascii(name)}: {why}\n"
-
-
-def _finish(verdict: BreachVerdict | None, settings: Settings, out: TextIO) -> int:
-    if verdict is None:
-        out.write("Result      unknown: no field is written\n")
-        return 1
-    out.write(f"Result      {verdict.result}\n")
-    if verdict.result is BreachResult.LISTED:
-        out.write(f"Field       Sender-Breach-Info:{format_value(verdict, settings.authserv_id)}\n")
-    if verdict.source == SOURCE:
-        out.write("Source      Have I Been Pwned, https://haveibeenpwned.com, CC BY 4.0\n")
-    return 0
+        yield name if name.isprintable() else ascii(name), why

@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
 
     breach = commands.add_parser("breach", parents=[common], help="one look-up: what leaves the host, what comes back")
     breach.add_argument("address", metavar="ADDRESS")
+    breach.add_argument("--json", action="store_true", help="for programs")
     breach.set_defaults(run=_breach)
     return parser
 
@@ -92,7 +93,8 @@ def _check(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _config_check(arguments: argparse.Namespace, _settings: Settings) -> int:
-    sys.stdout.write(f"{arguments.config or config.DEFAULT_PATH}: fine\n")
+    there = arguments.config or config.DEFAULT_PATH.exists()  # named, it has been read
+    sys.stdout.write(f"{arguments.config or config.DEFAULT_PATH}: {'fine' if there else 'not there: all defaults'}\n")
     return 0
 
 
@@ -118,6 +120,8 @@ def _value(value: object) -> str:
 
 
 def _breach(arguments: argparse.Namespace, settings: Settings) -> int:
-    from mailvet.breach_cli import explain
+    from mailvet import breach_cli
 
-    return explain(arguments.address, settings, sys.stdout)
+    done = breach_cli.look_up(arguments.address, settings)
+    sys.stdout.write(breach_cli.as_json(done) if arguments.json else breach_cli.as_text(done))
+    return done.status
