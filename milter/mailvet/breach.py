@@ -39,7 +39,7 @@ def digest(address: str) -> bytes | None:
     """
     plain = address.strip().lower()
     _, at, domain = plain.rpartition("@")
-    if not at or len(plain) > _LONGEST or not plain.isascii() or not plain.isprintable():
+    if not at or len(plain) > _LONGEST or not address.isascii() or not plain.isprintable():  # U+212A in lower case is k
         return None
     if domain.startswith("xn--") or ".xn--" in domain:
         return None
