@@ -8,11 +8,13 @@ Not here   which addresses are trusted (engine), what DNS says of one (iprev)
 """
 
 import ipaddress
+from functools import lru_cache
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
+@lru_cache(maxsize=4096)
 def parse(text: str) -> Address | None:
     """The address, or None where the text is none."""
     try:
