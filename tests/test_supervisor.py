@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 SCRIPT = """
-import os, signal, sys, threading, time
+import errno, itertools, os, signal, sys, threading, time
 from mailvet.supervisor import Child, Supervisor
 
 def say(*words):  # in one write, so that the lines of several processes do not mix
@@ -34,6 +34,13 @@ def crashing():
     say("crash", round(time.monotonic(), 3))
     os._exit(3)
 
+real_fork, forks = os.fork, itertools.count()
+def fork():  # there is no room for one more than $FORKS at first
+    if next(forks) == int(os.environ.get("FORKS", -1)):
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+    return real_fork()
+os.fork = fork
+
 kinds = {"steady": steady, "stubborn": stubborn, "crashing": crashing, "retiring": retiring}
 children = [
     Child(name=name, run=kinds[name], grace=0.5, retire_signal=signal.SIGUSR2 if name == "retiring" else None)
@@ -42,6 +49,7 @@ children = [
 Supervisor(
     children,
     died=lambda name, pid, status: say("died", name, os.waitstatus_to_exitcode(status)),
+    unable=lambda name, why: say("unable", name, why),
     changed=lambda all: None,
     stopping=lambda: say("stopping"),
     reload=lambda: say("reload") or os.environ.get("RELOAD") != "no",
@@ -89,6 +97,15 @@ def test_a_child_that_always_crashes_is_started_later_each_time():
     waits = [after - before for before, after in itertools.pairwise(times)]
     assert all(wait >= least for wait, least in zip(waits, (0.1, 0.2, 0.4), strict=True))
     stop(process)
+
+
+def test_where_there_is_no_room_for_a_process_the_supervisor_stays_and_tries_again():
+    process = start("steady", "steady", FORKS="2")
+    (victim, _) = (line.split()[1] for line in lines_until(process, "up", 2) if line.startswith("up"))
+    os.kill(int(victim), signal.SIGKILL)
+    assert lines_until(process, "unable")[-2:] == ["died steady -9", "unable steady Resource temporarily unavailable"]
+    lines_until(process, "up")
+    assert "ended 1" in stop(process)
 
 
 def test_a_child_that_does_not_end_is_killed_after_its_grace():

@@ -38,7 +38,8 @@ _RESTART = ("milter", "breach", "store", "metrics")  # what only a restart can c
 
 
 def serve(settings: Settings, load: Callable[[], Settings]) -> int:
-    """Run until SIGTERM. Exit status 0; 2 if it cannot listen; 1 if the name servers do not validate, as they may soon.
+    """Run until SIGTERM. Exit status 0; 2 if it cannot listen; 1 if the name servers do not validate, as they may soon,
+    or there is no room in $TMPDIR.
 
     `load()` reads the configuration again.
     """
@@ -54,7 +55,12 @@ def serve(settings: Settings, load: Callable[[], Settings]) -> int:
     _allow_many_descriptors()
     scratch = Path(tempfile.mkdtemp(prefix="mailvet-"))
     try:
-        _Daemon(settings, load, log, scratch).run()
+        try:
+            daemon = _Daemon(settings, load, log, scratch)
+        except OSError as e:
+            complain(f"{scratch}: {e.strerror}")
+            return 1
+        daemon.run()
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
         if settings.milter.listen.startswith("unix:"):
@@ -106,7 +112,7 @@ class _Daemon:
         self._settings = settings
         self._load = load
         self._log = log
-        self._alive = mmap.mmap(-1, 1)  # shared: is any worker alive?
+        self._alive = mmap.mmap(-1, 1)  # shared: is any worker alive, and to stay so?
         self._breach_socket = scratch / "breach.sock"
 
     def run(self) -> None:
@@ -128,6 +134,7 @@ class _Daemon:
         supervisor = Supervisor(
             children,
             died=self._died,
+            unable=self._unable,
             changed=self._changed,
             stopping=self._stopping,
             reload=self._reload,
@@ -144,6 +151,7 @@ class _Daemon:
     def _stopping(self) -> None:
         notify("STOPPING=1")
         self._log.say("info", "stopping")
+        self._alive[0] = False  # nobody takes new connections
         pymilter.leave_socket()  # the last worker to leave it closes it
 
     def _reload(self) -> bool:
@@ -178,6 +186,9 @@ class _Daemon:
         self._metrics.forget(pid)
         how = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"status {os.WEXITSTATUS(status)}"
         self._log.say("error", "died", process=name, pid=pid, how=how)
+
+    def _unable(self, name: str, why: str) -> None:
+        self._log.say("error", "start", process=name, problem=why)
 
     def _serve_metrics(self) -> None:
         pymilter.leave_socket()

@@ -22,6 +22,7 @@ _WATCHED = {signal.SIGCHLD, signal.SIGHUP, signal.SIGTERM, signal.SIGINT}
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 _BACK_OFF = 0.1  # seconds before the first restart; doubled for each death within the last minute
 _BACK_OFF_MOST = 30.0
+_NO_ROOM = 5.0  # seconds until the next attempt to fork
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,6 +47,7 @@ class Supervisor:
         children: list[Child],
         *,
         died: Callable[[str, int, int], None],
+        unable: Callable[[str, str], None],
         changed: Callable[[list[Child]], None],
         stopping: Callable[[], None],
         reload: Callable[[], bool],
@@ -53,10 +55,12 @@ class Supervisor:
     ) -> None:
         """`died(name, pid, wait status)`; `changed(children)`, where pid 0 is not alive; `stopping()` at first.
 
+        `unable(name, why)`: it could not be started, and will be tried again.
         `reload()` upon SIGHUP: are there to be new children? `retired(pid)`: one of the old has ended.
         """
         self._children = children
         self._died = died
+        self._unable = unable
         self._changed = changed
         self._stopping = stopping
         self._reload = reload
@@ -86,21 +90,28 @@ class Supervisor:
         timeout = max(0.0, min(pending) - time.monotonic()) if pending else 3600.0
         return told(_WATCHED, timeout)
 
-    def _start(self, child: Child) -> None:
-        pid = os.fork()
+    def _start(self, child: Child) -> bool:
+        """False: there is no room for another process; it is tried again later."""
+        try:
+            pid = os.fork()
+        except OSError as e:
+            child.due = time.monotonic() + _NO_ROOM
+            self._unable(child.name, e.strerror or "")
+            return False
         if pid == 0:
             _become(child)
         child.pid = pid
         self._tell()
+        return True
 
     def _replace(self) -> None:
         """New ones for those that can retire; none is missed meanwhile."""
         for child in self._children:
             if child.pid and child.retire_signal is not None:
                 old = replace(child)
-                self._start(child)
-                os.kill(old.pid, child.retire_signal)
-                self._old.append(old)
+                if self._start(child):
+                    os.kill(old.pid, child.retire_signal)
+                    self._old.append(old)
 
     def _tell(self) -> None:
         self._changed(self._children)

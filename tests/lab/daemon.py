@@ -25,7 +25,7 @@ nameservers = ["{dns}"]
 timeout = "1s"
 budget = "6s"
 [metrics]
-listen = ""
+listen = "{metrics}"
 [log]
 format = "text"
 """
@@ -43,11 +43,12 @@ class Daemon:
     """`more` is added to the configuration; it has to say what [trust] is."""
 
     def __init__(
-        self, directory: Path, name: str, dns: str, more: str, *, workers: int = 1, authserv_id: str = "mx.example.org"
+        self, directory: Path, name: str, dns: str, more: str, *, workers: int = 1, authserv_id: str = "mx.example.org",
+        metrics: str = "",
     ) -> None:
         self.socket = directory / f"{name}.sock"
         self._config, self._log = directory / f"{name}.toml", directory / f"{name}.log"
-        base = _CONFIG.format(authserv_id=authserv_id, socket=self.socket, workers=workers, dns=dns)
+        base = _CONFIG.format(authserv_id=authserv_id, socket=self.socket, workers=workers, dns=dns, metrics=metrics)
         self._config.write_text(base + more)
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -4,14 +4,19 @@ prometheus_client's multi-process mode: every process writes its own memory-mapp
 $PROMETHEUS_MULTIPROC_DIR named when this module was first imported; one process serves the sum. Nothing on the
 mail path waits for a reader.
 
-Raises     OSError from `serve`, if the address is taken
+Raises     OSError from `serve`, if the address is taken, and upon import, if the disk is full
 Not here   making that directory (daemon), whether a worker is alive (`ready` tells)
 """
 
+import contextlib
 import http.server
+import os
 import socket
+import sys
 import threading
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -19,6 +24,29 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 
 from mailvet.outcome import Delete, Outcome
 
+_ROOM: Final = 65_536  # octets of a file of counters; ours need a third of it
+
+
+def _reserve() -> None:
+    """Room on the disk for this process's counters. Writing to a mapped file where there is none is SIGBUS, the end.
+
+    Raises OSError.
+    """
+    for kind in ("counter", "histogram"):  # as prometheus_client names them
+        file = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"], f"{kind}_{os.getpid()}.db")
+        if file.exists():
+            continue
+        fresh = file.with_suffix(".new")  # a reader takes every .db for a whole one
+        try:
+            with fresh.open("wb") as opened:
+                os.posix_fallocate(opened.fileno(), 0, _ROOM)
+            fresh.rename(file)
+        except OSError:
+            fresh.unlink(missing_ok=True)
+            raise
+
+
+_reserve()  # the first values are written by what follows
 _MESSAGES = Counter("mailvet_messages", "Messages judged, by what was done with them", ["action"])
 _RESULTS = Counter("mailvet_results", "Verdicts, by method and result", ["method", "result"])
 _REMOVED = Counter("mailvet_removed_fields", "Forged or unreadable fields removed")
@@ -32,9 +60,11 @@ _BUGS = Counter("mailvet_bugs", "Unexpected exceptions; each has a log line")
 
 class Meter:
     """Counts for one process. What each message adds is gathered first and handed on by `flush`: a counter
-    that other processes can read costs twenty times as much as a dict's."""
+    that other processes can read costs twenty times as much as a dict's. Where the disk is full
+    that waits until it is not, and no times are kept."""
 
     def __init__(self) -> None:
+        self._reserved = False
         self._lock = threading.Lock()
         self._gathered: dict[tuple[Counter, tuple[str, ...]], int] = {}
         self._seconds: list[float] = []
@@ -58,22 +88,36 @@ class Meter:
 
     def flush(self) -> None:
         """Hand on what was gathered."""
+        room = self._has_room()
         with self._lock:
-            gathered, self._gathered = self._gathered, {}
             times, self._seconds = self._seconds, []
+            if not room:
+                return
+            gathered, self._gathered = self._gathered, {}
         for (counter, labels), number in gathered.items():
             (counter.labels(*labels) if labels else counter).inc(number)
         for seconds in times:
             _SECONDS.observe(seconds)
 
     def bug(self) -> None:
-        _BUGS.inc()
+        if self._has_room():
+            _BUGS.inc()
 
     def restarted(self, process: str) -> None:
-        _RESTARTS.labels(process).inc()
+        if self._has_room():
+            _RESTARTS.labels(process).inc()
+
+    def _has_room(self) -> bool:
+        if not self._reserved:
+            with contextlib.suppress(OSError):
+                _reserve()
+                self._reserved = True
+        return self._reserved
 
     def absorb(self, family: str, totals: Mapping[str, int]) -> None:
         """Running totals kept elsewhere ("dns", "breach"): what was added since the last time counts."""
+        if not self._has_room():
+            return
         counter = {"dns": _DNS, "breach": _BREACH}[family]
         for what, total in totals.items():
             new = total - self._seen.get((family, what), 0)
@@ -96,11 +140,12 @@ def serve(address: tuple[str, int], ready: Callable[[], bool]) -> None:
         timeout = 10
 
         def do_GET(self) -> None:  # the name is http.server's
-            if self.path == "/metrics":
+            path = self.path.partition("?")[0]
+            if path == "/metrics":
                 self._reply(200, CONTENT_TYPE_LATEST, generate_latest(registry))
-            elif self.path == "/healthz":
+            elif path == "/healthz":
                 self._reply(200, "text/plain", b"ok\n")
-            elif self.path == "/readyz":
+            elif path == "/readyz":
                 good = ready()
                 self._reply(200 if good else 503, "text/plain", b"ready\n" if good else b"no worker\n")
             else:
@@ -119,6 +164,11 @@ def serve(address: tuple[str, int], ready: Callable[[], bool]) -> None:
     class Server(http.server.ThreadingHTTPServer):
         address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         daemon_threads = True
+
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            """Nor for a reader that went away."""
+            if not isinstance(sys.exception(), ConnectionError):
+                super().handle_error(request, client_address)
 
     with Server(address, Handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
