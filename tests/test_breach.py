@@ -38,9 +38,10 @@ def test_vectors(address, parts):
 @pytest.mark.parametrize(
     "address",
     ["jörg@example.org", "\u212aim@example.org", "joerg@exämple.org", "a@xn--exmple-cua.org",
-     "a@mail.XN--exmple-cua.org", "nobody", "", "a\0b@example.org", "a\n@example.org", "a" * 250 + "@example.org"],
+     "a@mail.XN--exmple-cua.org", "nobody", "", "a\0b@example.org", "a\n@example.org", "a" * 250 + "@example.org",
+     "<ann@example.org>", "ann@example.org,", "ann@example.org.", "@example.org", "a b@example.org", "a@b@example.org"],
 )  # fmt: skip
-def test_what_is_not_plain_ascii_is_not_asked_about(address):
+def test_what_is_not_plain_ascii_or_no_address_is_not_asked_about(address):
     assert rule.digest(address) is None
 
 
@@ -89,8 +90,13 @@ def test_nobody_is_asked_about_whom_dmarc_has_not_authenticated(result):
                           b"bounces-123", b"owner-list", b"list-request", b"newsletter+7", b"support")
         ],
         *[
+            ({"mail_from": f"{local}@signed.example"}, "a role address")
+            for local in ("MAILER-DAEMON", "bounces+123-ann=x.example", "owner-list", "l-bounces", "noreply")
+        ],
+        *[
             ({"fields": (field,)}, "list or bulk mail")
             for field in ((b"List-Id", b" <l.example>"), (b"list-unsubscribe", b" <mailto:x@y.example>"),
+                          (b"List-Help", b" <mailto:x@y.example>"), (b"List-Archive", b" <https://y.example>"),
                           (b"Precedence", b" Bulk"), (b"Precedence", b" list "), (b"precedence", b"junk"),
                           (b"Auto-Submitted", b" auto-replied"), (b"Feedback-ID", b" 1:2:3"))
         ],
@@ -356,8 +362,13 @@ def test_templates_that_are_refused_at_start(url):
         ('wait = "1h"', r"breach\.wait"),
         ('source = "dns"', r"breach\.source"),
         ("rpm = -1", r"breach\.rpm"),
+        ('own_domains = ["@example.org"]', r"breach\.own_domains"),
+        ('own_domains = ["*.example.org"]', r"breach\.own_domains"),
+        ('exclude = ["example.org."]', r"breach\.exclude"),
+        ('exclude = ["<ann@example.org>"]', r"breach\.exclude"),
     ],
 )
 def test_settings_that_cannot_work(text, key):
+    """Nor those that would never match, and so let somebody be asked about who is not to be."""
     with pytest.raises(config.ConfigError, match=key):
         config.parse(f"[breach]\n{text}", "x")

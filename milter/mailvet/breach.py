@@ -9,6 +9,7 @@ Not here   asking (breach_client, breach_service); which breaches count (breach_
 """
 
 import hashlib
+import re
 from functools import lru_cache
 from typing import Final
 
@@ -20,6 +21,10 @@ from mailvet.verdict import BreachResult, BreachVerdict, DmarcResult, DmarcVerdi
 
 PREFIX: Final = 6  # hexadecimal digits that leave the host: 24 bits
 _LONGEST: Final = 254  # octets of an address (RFC 5321 §4.5.3.1.3)
+# a local part of atoms and dots, wherever they are, or a quoted string (RFC 5322 §3.4.1), and a host name
+_ADDRESS: Final = re.compile(
+    r"""(?:[a-z0-9!#$%&'*+/=?^_`{|}~.-]+|"(?:[^"\\]|\\.)*")@[a-z0-9_-]+(?:\.[a-z0-9_-]+)*"""
+)
 _ROLES: Final = frozenset((
     "abuse", "alert", "alerts", "billing", "bounce", "bounces", "daemon", "do-not-reply", "donotreply", "hostmaster",
     "info", "list", "mailer-daemon", "majordomo", "marketing", "news", "newsletter", "newsletters", "no-reply",
@@ -27,20 +32,21 @@ _ROLES: Final = frozenset((
 ))  # fmt: skip
 _ROLE_ENDS: Final = ("-request", "-owner", "-bounce", "-bounces", "-noreply", "-no-reply")
 _ROLE_STARTS: Final = ("owner-", "bounce-", "bounces-", "noreply-", "no-reply-")
-_BULK: Final = (b"list-id", b"list-unsubscribe", b"list-post", b"feedback-id")
 _BULK_WORDS: Final = frozenset((b"bulk", b"list", b"junk", b"auto_reply"))
 
 
 @lru_cache(maxsize=512)
 def digest(address: str) -> bytes | None:
-    """SHA-1 of the address, trimmed and in lower case; None for one that is not plain ASCII.
+    """SHA-1 of the address, trimmed and in lower case; None for one that is not plain ASCII, or no address at all.
 
     What the source makes of an internationalised domain is not documented, so A-labels are not asked about.
     """
     plain = address.strip().lower()
-    _, at, domain = plain.rpartition("@")
-    if not at or len(plain) > _LONGEST or not address.isascii() or not plain.isprintable():  # U+212A in lower case is k
+    if len(plain) > _LONGEST or not address.isascii() or not plain.isprintable():  # U+212A in lower case is k
         return None
+    if not _ADDRESS.fullmatch(plain):
+        return None
+    domain = plain.rpartition("@")[2]
     if domain.startswith("xn--") or ".xn--" in domain:
         return None
     return hashlib.sha1(plain.encode("ascii"), usedforsecurity=False).digest()
@@ -63,7 +69,7 @@ def why_not(
         return "one of our own domains"
     if settings.exclude and _named(domain, f"{local}@{domain}", settings.exclude):
         return "excluded"
-    if _is_role(local):
+    if _is_role(local) or _is_role(mail_from.rpartition("@")[0].lower()):
         return "a role address"
     return "list or bulk mail" if _is_bulk(headers) else None
 
@@ -82,7 +88,7 @@ def _is_role(local: str) -> bool:
 
 
 def _is_bulk(headers: Headers) -> bool:
-    if any(name in headers.by_name for name in _BULK):
+    if any(name == b"feedback-id" or name.startswith(b"list-") for name in headers.by_name):
         return True
     if any(value.strip().lower() in _BULK_WORDS for value in headers.values(b"precedence")):
         return True

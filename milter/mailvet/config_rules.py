@@ -11,6 +11,7 @@ import ipaddress
 import re
 from collections.abc import Iterable, Iterator
 
+from mailvet.breach import digest
 from mailvet.breach_match import ALSO
 from mailvet.breach_range import template_problem, url_problem
 from mailvet.settings import Action, Settings
@@ -117,6 +118,12 @@ def _breach(s: Settings) -> Iterator[tuple[Key, str]]:
         yield ("breach", "contact"), "has to be printable ASCII"
     if breach.proxy and not _PROXY.fullmatch(breach.proxy):
         yield ("breach", "proxy"), 'write "http://proxy.example.org:3128"'
+    for name in breach.own_domains:
+        if not _DOMAIN.fullmatch(name):
+            yield ("breach", "own_domains"), f"{name!r} is not a domain"
+    for name in breach.exclude:
+        if not _DOMAIN.fullmatch(name) and digest(name) is None:
+            yield ("breach", "exclude"), f"{name!r} is neither a domain nor an address"
     for kind in breach.also:
         if kind not in ALSO:
             yield ("breach", "also"), f"{kind!r} is none of {', '.join(ALSO)}"
