@@ -185,6 +185,12 @@ def test_the_enterprise_variant_is_a_matter_of_settings(hibp):
     assert request.headers["hibp-enterprise-api-key"] == KEY
 
 
+def test_the_key_goes_to_the_host_of_the_ranges_only(hibp):
+    made = settings(hibp, url="https://enterprise.example/range/search/{prefix}")
+    assert using(made, lambda source: source.subscription()) == Subscription(ranges=True, rpm=0)
+    assert hibp.requests == []
+
+
 def test_only_the_configured_proxy_is_used(hibp, monkeypatch):
     lines = []
 
@@ -259,5 +265,6 @@ def test_the_key_and_the_credential_that_comes_before_it(tmp_path: Path, monkeyp
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
     assert read_key(str(file)) == KEY
     credential.write_text("another")
-    credential.chmod(0o400)
-    assert read_key(str(file)) == "another"
+    for mode in (0o400, 0o440):  # as it looks with an ACL for the service's user
+        credential.chmod(mode)
+        assert read_key(str(file)) == "another"

@@ -15,10 +15,12 @@ import stat
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import httpx
 
 from mailvet import __version__
+from mailvet.breach import PREFIX
 from mailvet.breach_range import matches
 from mailvet.breach_source import Failed, Subscription
 from mailvet.settings import BreachSettings
@@ -39,7 +41,8 @@ def read_key(file: str) -> str:
     path = credential if credential is not None and credential.exists() else Path(file)
     try:
         with path.open("rb") as opened:
-            if stat.S_IMODE(os.fstat(opened.fileno()).st_mode) & 0o077:
+            # a credential's directory is closed to others; its ACL for our user looks like a mode of 0440 (systemd 254)
+            if path != credential and stat.S_IMODE(os.fstat(opened.fileno()).st_mode) & 0o077:
                 raise ValueError(f"{path} can be read by others: chmod 600")
             key = opened.read(512).decode("ascii").strip()
     except OSError as e:
@@ -55,26 +58,35 @@ class Hibp:
     """`breach_source.Ranges`."""
 
     def __init__(self, settings: BreachSettings, key: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        """`transport`: instead of the network. Raises OSError or ssl.SSLError for a ca_file that cannot be read."""
+        """`transport`: instead of the network.
+
+        Raises OSError or ssl.SSLError for a ca_file that cannot be read, ValueError for URLs that cannot be asked.
+        """
         tls = ssl.create_default_context(cafile=settings.ca_file or None)
         tls.minimum_version = ssl.TLSVersion.TLSv1_2
         contact = f"; {settings.contact}" if settings.contact else ""
         self._key = {settings.api_key_header: key}
         self._template, self._api, self._timeout = settings.url, settings.api.rstrip("/"), settings.timeout
-        self._client = httpx.AsyncClient(
-            headers={
-                "user-agent": f"mailvet/{__version__} (breach flag of a mail server{contact})",
-                "accept": "application/json",
-                "accept-encoding": "identity",  # so that a bound on what is read bounds what it unpacks to
-            },
-            verify=tls,
-            transport=transport,
-            proxy=settings.proxy or None,
-            follow_redirects=False,
-            trust_env=False,
-            timeout=settings.timeout,
-            limits=httpx.Limits(max_connections=8, keepalive_expiry=120),
-        )
+        self._one_host = urlsplit(self._template).netloc == urlsplit(self._api).netloc
+        try:
+            self._client = httpx.AsyncClient(
+                headers={
+                    "user-agent": f"mailvet/{__version__} (breach flag of a mail server{contact})",
+                    "accept": "application/json",
+                    "accept-encoding": "identity",  # so that a bound on what is read bounds what it unpacks to
+                },
+                verify=tls,
+                transport=transport,
+                proxy=settings.proxy or None,
+                follow_redirects=False,
+                trust_env=False,
+                timeout=settings.timeout,
+                limits=httpx.Limits(max_connections=8, keepalive_expiry=120),
+            )
+            for url in (self._url("0" * PREFIX), self._api):
+                self._client.build_request("GET", url)
+        except (httpx.InvalidURL, UnicodeError) as e:  # what httpx alone knows of URLs
+            raise ValueError(f"breach.url, breach.api or breach.proxy: {e}") from e
 
     async def range(self, prefix: str, suffixes: Callable[[], Iterable[str]]) -> dict[str, tuple[str, ...]] | Failed:
         """The breaches of those suffixes that are in the range; what is asked for is asked once the body is there."""
@@ -101,6 +113,9 @@ class Hibp:
             return Failed("garbage")
 
     async def subscription(self) -> Subscription | Failed:
+        """Asked of the host of the ranges only: the key is theirs, and another would refuse it or learn it."""
+        if not self._one_host:
+            return Subscription(ranges=True, rpm=0)
         body = await self._get(f"{self._api}/subscription/status", _SMALL, self._key)
         if isinstance(body, Failed):
             return body
