@@ -86,8 +86,16 @@ def test_without_a_key_nothing_is_sent(tmp_path, hibp):
     assert hibp.requests == []
 
 
-def test_an_address_that_is_none(tmp_path, hibp):
-    status, said = breach(tmp_path, "jörg@signed.example", hibp.settings())
+@pytest.mark.parametrize("more", [{"url": "https://xn--/{prefix}"}, {"proxy": "http://proxy:31:28"}])
+def test_what_httpx_cannot_ask(tmp_path, hibp, more):
+    status, said = breach(tmp_path, ANN, hibp.settings() | more)
+    assert status == 2
+    assert "nothing is sent: breach.url, breach.api or breach.proxy" in said
+
+
+@pytest.mark.parametrize("address", ["jörg@signed.example", f"<{ANN}>", f"Ann <{ANN}>", f"{ANN},", "@signed.example"])
+def test_an_address_that_is_none(tmp_path, hibp, address):
+    status, said = breach(tmp_path, address, hibp.settings())
     assert status == 2
     assert "plain ASCII" in said
     assert hibp.requests == []
@@ -96,7 +104,7 @@ def test_an_address_that_is_none(tmp_path, hibp):
 def test_a_list_of_ones_own(tmp_path):
     settings = {"source": "file", "file": str(tmp_path / "list")}
     status, said = breach(tmp_path, ANN, settings)
-    assert (status, "no such file" in said) == (1, True)
+    assert (status, "No such file" in said) == (1, True)
     (tmp_path / "list").write_text(f"{ANN} 2026-05 passwords\n")
     status, said = breach(tmp_path, ANN, settings)
     assert status == 0

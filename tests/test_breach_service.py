@@ -1,6 +1,9 @@
 """The breach process and the workers' end of it, over its socket, against the look-alike."""
 
+import asyncio
 import hashlib
+import os
+import resource
 import socket
 import sqlite3
 import threading
@@ -14,9 +17,11 @@ import pytest
 
 from breachprocess import BreachProcess, ask
 from hibp_server import TODAY, HibpServer, breach
+from lab.daemon import scratch
 from mailvet import breach_wire
 from mailvet.breach import digest
 from mailvet.breach_client import BreachClient
+from mailvet.breach_file import FileDesk, parse
 from mailvet.breach_wire import Wish
 from mailvet.verdict import BreachResult, BreachVerdict
 from patience import until
@@ -242,6 +247,12 @@ def test_a_plan_without_ranges_asks_for_none(tmp_path, hibp, plan, log):
     assert hibp.ranges == []
 
 
+def test_a_plan_beyond_all_numbers(tmp_path, hibp):
+    hibp.plan = {"IncludesKAnon": True, "Rpm": 10**400}
+    with process(tmp_path, hibp, rpm=0) as breach_process:
+        assert ask(breach_process.client(), ANN).result is LISTED
+
+
 def test_half_of_what_the_plan_allows_is_used(tmp_path, hibp):
     hibp.plan = {"IncludesKAnon": True, "Rpm": 40}
     with process(tmp_path, hibp, rpm=0) as breach_process:
@@ -267,9 +278,49 @@ def test_a_range_that_names_a_new_breach_makes_us_read_the_list_once(tmp_path, h
         assert sum(request.path.endswith("/breaches") for request in hibp.requests) == 2
 
 
+def test_who_was_in_a_new_breach_is_not_clean_while_the_list_cannot_be_read(tmp_path, hibp):
+    hibp.listed[hashlib.sha1(CLEAN.encode()).hexdigest().upper()] = ["JustIn"]
+    with process(tmp_path, hibp) as breach_process:
+        until(lambda: breach_process.counters.get("lists read"))
+        client, known = breach_process.client(), hibp.breaches
+        hibp.breaches = []  # no list of breaches: garbage
+        assert client.ask(CLEAN, 1.0).result is UNKNOWN
+        hibp.breaches = [*known, breach("JustIn", days=0)]
+        assert ask(client, CLEAN).result is LISTED
+
+
+def test_several_who_were_in_a_new_breach_wait_for_the_list(tmp_path, hibp):
+    people = [f"p{number}@signed.example" for number in range(6)]
+    for person in people:
+        hibp.listed[hashlib.sha1(person.encode()).hexdigest().upper()] = ["JustIn"]
+    with process(tmp_path, hibp, timeout="5s") as breach_process:
+        until(lambda: breach_process.counters.get("lists read"))
+        hibp.breaches = [*hibp.breaches, breach("JustIn", days=0)]
+        hibp.pause = 0.5
+        client = breach_process.client()
+        with ThreadPoolExecutor(6) as threads:
+            verdicts = list(threads.map(lambda person: client.ask(person, 5.0).result, people))
+    assert verdicts == [LISTED] * 6
+    assert sum(request.path.endswith("/breaches") for request in hibp.requests) == 2
+
+
+def test_who_was_looked_up_on_the_day_of_the_newest_breach_is_renewed(tmp_path, hibp):
+    with process(tmp_path, hibp) as breach_process:
+        ask(breach_process.client(), ANN)
+    hibp.breaches = [*hibp.breaches, breach("Newest", days=1)]
+    with sqlite3.connect(breach_process.database) as db:
+        db.execute("UPDATE breach_verdicts SET checked = ?", (hibp.breaches[-1]["AddedDate"][:10],))
+    with process(tmp_path, hibp, refresh="0s") as breach_process:
+        until(lambda: breach_process.counters.get("lists read"))
+        client = breach_process.client()
+        until(lambda: client.ask(ANN, 1.0).checked == TODAY.isoformat())
+    assert len(hibp.ranges) == 2
+
+
 @pytest.mark.parametrize(
     ("more", "log"),
     [
+        ({"proxy": "http://proxy:31:28"}, "nobody is asked: breach.url, breach.api or breach.proxy"),
         ({"api_key_file": "/nonexistent/key"}, "nobody is asked: /nonexistent/key"),
         ({"ca_file": "/nonexistent/ca"}, "nobody is asked"),
     ],
@@ -403,6 +454,19 @@ def test_an_address_that_is_not_asked_about_is_skipped(tmp_path):
     assert client.ask("jörg@signed.example", 5.0).result is BreachResult.SKIPPED
 
 
+def test_a_worker_that_was_out_of_descriptors_asks_again_later(tmp_path):
+    few, many = resource.getrlimit(resource.RLIMIT_NOFILE)
+    breach_process = file_process(tmp_path, LIST)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, many))
+    try:
+        client = BreachClient(breach_process.socket)
+        time.sleep(0.3)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (few, many))
+    with breach_process:
+        assert ask(client, ANN).result is LISTED
+
+
 def test_packets_come_out_as_they_went_in():
     verdict = BreachVerdict(result=LISTED, source="s", newest="2026-05", classes=("a", "b"), checked="c", problem="p")
     reply = breach_wire.Reply(b"d" * 20, 600, verdict)
@@ -456,7 +520,42 @@ def test_a_list_that_is_missing_is_unknown(tmp_path):
         assert client.ask(ANN, 1.0).problem == "there is no list"
         (tmp_path / "list").write_text(ANN)
         assert ask(client, ANN).result is LISTED
-        assert breach_process.log.count("no such file") == 1
+        assert breach_process.log.count("No such file") == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root alone can be another user")
+def test_a_list_that_may_not_be_read_is_read_when_it_may(tmp_path):
+    """Neither its time nor its size changes."""
+    said: list[str] = []
+    with scratch() as directory:
+        file = Path(directory, "list")
+        file.write_text(ANN)
+        desk = FileDesk(file, lambda: None, said.append)
+        for mode in (0o600, 0o644):
+            file.chmod(mode)
+            os.seteuid(65534)
+            try:
+                asyncio.run(desk.look())
+                asyncio.run(desk.look())
+            finally:
+                os.seteuid(0)
+    assert said == [f"{file}: Permission denied"]
+    assert desk.counts == {"lists refused": 1, "lists read": 1}
+
+
+def test_a_list_that_cannot_be_looked_at_is_said_once(tmp_path):
+    said: list[str] = []
+    (tmp_path / "file").write_text("")
+    desk = FileDesk(tmp_path / "file" / "list", lambda: None, said.append)
+    for _ in range(3):
+        asyncio.run(desk.look())
+    assert said == [f"{tmp_path}/file/list: Not a directory"]
+
+
+@pytest.mark.parametrize("entry", [f"<{ANN}>", f"{ANN},2026-05", f"{ANN};", "@signed.example", f"Ann <{ANN}>"])
+def test_an_entry_that_is_no_address_is_refused(entry):
+    with pytest.raises(ValueError, match="line 2 is not an address"):
+        parse([ANN, entry], "2026-05")
 
 
 def test_the_process_starts_no_threads_that_keep_it_from_ending(tmp_path, hibp):

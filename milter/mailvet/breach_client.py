@@ -119,7 +119,7 @@ class BreachClient:
     def _listen(self) -> None:
         """The thread: connect, take answers, connect again."""
         while True:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as sock, contextlib.suppress(OSError):
+            with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as sock:
                 sock.connect(str(self._path))
                 with self._lock:
                     self._socket = sock

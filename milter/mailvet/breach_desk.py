@@ -105,10 +105,13 @@ class Desk:
         self.counts["put off" if self._backlog.add(digest, time.monotonic()) else "queue full"] += 1
 
     async def _renew(self, digest: bytes, kept: Kept) -> None:
-        """Has there been a new breach since? Then, within days, at a time that is this address's own."""
-        newest = self._library.newest
-        if date.fromisoformat(kept.verdict.checked) < newest:
-            since = datetime.now(UTC) - datetime(newest.year, newest.month, newest.day, tzinfo=UTC)
+        """Has there been a new breach since? Then, within days, at a time that is this address's own.
+
+        Of a look-up on the day of the breach nobody knows which came first; when that day is over, it is renewed.
+        """
+        newest, now = self._library.newest, datetime.now(UTC)
+        if date.fromisoformat(kept.verdict.checked) <= newest < now.date():
+            since = now - datetime(newest.year, newest.month, newest.day, tzinfo=UTC)
             if since.total_seconds() >= self._refresh * await self._cache.fraction(digest):
                 self._later(digest)
 
@@ -146,8 +149,9 @@ class Desk:
             if until:
                 await self._block(until)
             return {}
+        if not await self._library.learn(name for names in found.values() for name in names):
+            return {}  # perhaps the very breach that counts
         self._library.worked()
-        await self._library.learn(name for names in found.values() for name in names)
         verdicts = {}
         for suffix, digest in flight.wanted.items():
             verdicts[digest] = self._library.judge(found.get(suffix, ()))

@@ -92,7 +92,7 @@ class FileDesk:
     def __init__(self, path: Path, changed: Callable[[], None], say: Callable[[str], None]) -> None:
         self._path, self._changed, self._say = path, changed, say
         self._list: Incidents | None = None
-        self._seen: tuple[int, int, int] | None = None
+        self._seen: tuple[int, int, int] | str | None = None  # or why it cannot be looked at
         self.counts: Counter[str] = Counter()
 
     async def answer(self, _wish: Wish, digest: bytes) -> Reply | None:
@@ -114,20 +114,26 @@ class FileDesk:
 
     async def look(self) -> None:
         """Read the list if it is another one than last time."""
+        seen: tuple[int, int, int] | str
         try:
             status = self._path.stat()
-            seen = (status.st_ino, status.st_size, status.st_mtime_ns)
-            if seen != self._seen:
-                self._seen = seen
-                self._list = await asyncio.to_thread(self._read)
-                self.counts["lists read"] += 1
-                self._changed()
-        except FileNotFoundError:
-            if self._seen is not None or (self._list is None and not self.counts["lists refused"]):
-                self._refuse("no such file")
-            self._seen = None
+            # of the times, the one that a change of its mode changes, too
+            seen = (status.st_ino, status.st_size, status.st_ctime_ns)
+        except OSError as e:
+            seen = e.strerror or ""
+        if seen == self._seen:
+            return
+        self._seen = seen
+        if isinstance(seen, str):
+            self._refuse(seen)
+            return
+        try:
+            self._list = await asyncio.to_thread(self._read)
         except (OSError, ValueError) as e:  # the text of an OSError here is about the file, not its contents
             self._refuse(e.strerror or "" if isinstance(e, OSError) else str(e))
+            return
+        self.counts["lists read"] += 1
+        self._changed()
 
     def _refuse(self, why: str) -> None:
         self.counts["lists refused"] += 1

@@ -21,6 +21,7 @@ from mailvet.settings import BreachSettings
 from mailvet.verdict import BreachVerdict
 
 _RPM: Final = 10  # where nobody says what we may
+_MOST_RPM: Final = 100_000  # what breach.rpm may be; a number of 400 digits is no float
 _POLL: Final = 6 * 3600.0  # seconds between two looks for a new breach
 _RETRY: Final = 60.0
 _LEARN: Final = 3600.0  # a name that is nowhere makes us read the list at most this often
@@ -38,6 +39,7 @@ class Library:
         self._latest = ""
         self._allowed: bool | None = None  # None: the source has not said yet
         self._learned = -_LEARN
+        self._learning = asyncio.Lock()
         self.newest = date.min  # when the newest breach that counts was added
         self.pace = pace(settings.rpm or _RPM)
         self.breaker = Breaker()
@@ -65,11 +67,17 @@ class Library:
         """The verdict on an address that was in these breaches."""
         return breach_match.judge(names, self._breaches, self._wanted, datetime.now(UTC).date(), self._name)
 
-    async def learn(self, names: Iterable[str]) -> None:
-        """Read the list again if it lacks one of these."""
-        if breach_match.unknown_names(names, self._breaches) and time.monotonic() - self._learned >= _LEARN:
-            self._learned = time.monotonic()
-            await self._read()
+    async def learn(self, names: Iterable[str]) -> bool:
+        """Read the list again if it lacks one of these. False: that is needed, and cannot be done now."""
+        wanted = tuple(names)
+        async with self._learning:  # several ranges with the new breach: one reads, the others are not judged before
+            now = time.monotonic()
+            if not breach_match.unknown_names(wanted, self._breaches) or now - self._learned < _LEARN:
+                return True
+            if not self.breaker.allows(now) or not await self._read():
+                return False
+            self._learned = now
+            return True
 
     def worked(self) -> None:
         self.breaker.worked()
@@ -101,7 +109,7 @@ class Library:
         if not found.ranges:
             self.failed(Failed("no ranges in this plan", final=True))
         elif not self._rpm:
-            self.pace = pace(max(1, found.rpm // 2) if found.rpm else _RPM)
+            self.pace = pace(min(max(1, found.rpm // 2), _MOST_RPM) if found.rpm else _RPM)
 
     async def _look_for_new(self) -> None:
         latest = await self._source.latest()
