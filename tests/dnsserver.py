@@ -48,6 +48,7 @@ class Manner(StrEnum):
     TRUNCATE = "truncate"  # over UDP: TC and no records
     TRUNCATE_CUT = "truncate-cut"  # ... and the TCP connection is closed without a word
     TRUNCATE_DROP = "truncate-drop"  # ... and nothing comes over TCP
+    TRUNCATE_TWICE = "truncate-twice"  # ... and the answer over TCP is the same
     WRONG_ID = "wrong-id"  # then the right answer, as if someone guessed before
     WRONG_QUESTION = "wrong-question"  # likewise
     QUERY_BACK = "query-back"  # likewise: the question itself comes back first
@@ -125,10 +126,8 @@ class DnsServer:
             return
         answer = self.answer(query)
         right = answer.to_wire(max_size=65535)
-        if manner in (Manner.TRUNCATE, Manner.TRUNCATE_CUT, Manner.TRUNCATE_DROP) or len(right) > 1232:
-            answer.answer = []
-            answer.flags |= dns.flags.TC
-            right = answer.to_wire()
+        if str(manner).startswith(Manner.TRUNCATE) or len(right) > 1232:
+            right = self._truncated(answer)
         if manner in (Manner.SERVFAIL, Manner.REFUSED, Manner.FORMERR):
             right = self._refusal(query, manner.upper()).to_wire()
         elif manner is Manner.BARE_FORMERR:
@@ -149,6 +148,12 @@ class DnsServer:
             end = 12 + len(name) + 1
             right = right[:12] + right[12:end].upper() + right[end:]
         yield right
+
+    @staticmethod
+    def _truncated(answer: dns.message.Message) -> bytes:
+        answer.answer = []
+        answer.flags |= dns.flags.TC
+        return answer.to_wire()
 
     @staticmethod
     def _refusal(query: dns.message.Message, code: str) -> dns.message.Message:
@@ -209,7 +214,8 @@ class DnsServer:
             if manner == Manner.TRUNCATE_DROP:
                 connection.recv(1)  # until the client gives up
                 return
-            wire = self.answer(query).to_wire(max_size=65535)
+            answer = self.answer(query)
+            wire = self._truncated(answer) if manner == Manner.TRUNCATE_TWICE else answer.to_wire(max_size=65535)
             connection.sendall(struct.pack("!H", len(wire)) + wire)
 
 

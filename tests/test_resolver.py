@@ -187,6 +187,7 @@ def test_odd_but_possible_names_are_asked(shared: Resolver, name: str) -> None:
         ("unfinished.test", Trouble.BROKEN),
         ("circle.example.org", Trouble.BROKEN),
         ("truncate-cut.test", Trouble.BROKEN),
+        ("truncate-twice.test", Trouble.BROKEN),
     ],
 )
 def test_failures_are_kept_apart_and_are_never_absence(shared: Resolver, name: str, expected: Trouble) -> None:

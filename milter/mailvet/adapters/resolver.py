@@ -121,6 +121,8 @@ class Resolver:
     def _over_tcp(self, key: Key, server: Server) -> None:
         query = dnspython.query(*key)
         answer = tcp.ask(query, server, self._settings.timeout) if query is not None else Trouble.BROKEN
+        if isinstance(answer, bytes) and dnspython.is_truncated(answer):
+            answer = Trouble.BROKEN  # records are missing again, and there is no larger way to ask
         self._settle(key, answer, server)
 
     def _settle(self, key: Key, data: bytes | Trouble, server: Server) -> None:
