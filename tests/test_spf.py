@@ -464,6 +464,26 @@ def test_no_macro_of_the_sender_is_kept(macro: str) -> None:
     assert not checker.known(IP, "x.example", SpfIdentity.MAILFROM)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "exists:%{l}.trouble.example",
+        "include:%{l}.trouble.example",
+        "redirect=%{L1r-}.trouble.example",
+        "a:%{l}.trouble.example",
+        "redirect=%{l}.nowhere.example",
+        "include:%{l}.odd.example",
+    ],
+)
+def test_a_problem_does_not_tell_the_local_part(text: str) -> None:
+    names = record(f"v=spf1 {text}")
+    names["ann.trouble.example"] = Trouble.SERVFAIL
+    names["ann.odd.example"] = {"TXT": ["v=spf1 exists:\N{BULLET}".encode()]}
+    verdict = mail_from("ann@x.example", names)
+    assert verdict.problem
+    assert "ann" not in verdict.problem
+
+
 def test_macros_of_address_and_domain_are_kept() -> None:
     checker = SpfChecker()
     names = record("v=spf1 exists:%{ir}.%{d2}.ok -all", **{"1_2_0_192_x_example_ok": {"A": [IP]}})

@@ -26,6 +26,7 @@ _NOTES: Final = 5  # kept with a verdict
 _END: Final = 80  # more than any label or macro
 _MODIFIER = re.compile(r"(?<= )(?:redirect|exp)=", re.IGNORECASE)  # the library knows them in lower case only
 _NO_PARTS = re.compile(r"(?<!%)%\{[A-Za-z]0++(?![0-9])")  # "%%" is no macro
+_DETAIL = re.compile(r": | for ")  # what the library adds to its own words: a term, or a name after expansion
 _ASKABLE = re.compile(r"[ -\[\]-~]+")  # printable, and nothing a resolver takes for an escape
 _NO_DOMAIN = {
     SpfIdentity.HELO: "HELO is not a fully qualified domain name",
@@ -86,6 +87,7 @@ class _Query(spf.query):  # type: ignore[misc]  # the library has no types
         self.ask = lookups.ask
         self.ttl = float("inf")
         self.repeatable = True
+        self.personal = False  # names may hold the sender's local part, which is not to be told
         self.asked = 0
         self.voids: set[int] = set()
         self.answers_secure: set[bool | None] = set()
@@ -100,12 +102,16 @@ class _Query(spf.query):  # type: ignore[misc]  # the library has no types
             word, _, text = self.check()
             result = SpfResult(word)
             problem = text.removeprefix("SPF Permanent Error: ") if result is SpfResult.PERMERROR else ""
+            if self.personal:
+                problem = _DETAIL.split(problem)[0]
             if self.ptr_trouble is not None and result is not SpfResult.PASS:
                 raise self.ptr_trouble
             if result not in (SpfResult.PERMERROR, SpfResult.NONE):
                 mechanism = loggable(self.mechanism or "")
         except Unavailable as e:
             result, problem = SpfResult.TEMPERROR, str(e)
+            if self.personal:
+                problem = f"{e.kind} of a name with macros: {e.trouble}"
         except Exception as e:  # the library met something it was not made for
             result, problem = SpfResult.TEMPERROR, f"internal error: {type(e).__name__}"
         if result is SpfResult.NONE:
@@ -185,7 +191,8 @@ class _Query(spf.query):  # type: ignore[misc]  # the library has no types
                 raise spf.PermError(refusal)
             if _NO_PARTS.search(record):  # RFC 7208 §7.3: "the value MUST be nonzero"; the library takes all parts
                 raise spf.PermError("A macro of no parts")
-            self.repeatable = self.repeatable and not spf_limits.asks_for_sender(record)
+            if spf_limits.asks_for_sender(record):
+                self.repeatable, self.personal = False, True
             record = _MODIFIER.sub(lambda found: found[0].lower(), record)
         found: tuple[str, int, str] = super().check0(record, recursion)
         if found[0] != "pass":
