@@ -20,6 +20,8 @@ FORGED_BY_NAME: dict[str, bytes] = {
     "every octet a quoted pair": b'Authentication-Results: "\\m\\x\\.\\e\\x\\a\\m\\p\\l\\e\\.\\o\\r\\g"; dmarc=pass',
     "quoted id in capitals": b'Authentication-Results: "MX.Example.ORG"; dkim=pass header.d=bank.example',
     "blanks within the quotes": b'Authentication-Results: " mx.example.org "; dmarc=pass header.from=bank.example',
+    "fold within the quotes": b'Authentication-Results: "mx.\r\n example.org"; dmarc=pass header.from=bank.example',
+    "Punycode of plain ASCII": b"Authentication-Results: xn--mx-.example.org; dmarc=pass header.from=bank.example",
     "trailing dot": b"Authentication-Results: mx.example.org.; dmarc=pass header.from=bank.example",
     "trailing dots, quoted": b'Authentication-Results: "mx.example.org.."; dmarc=pass header.from=bank.example',
     "version": b"Authentication-Results: mx.example.org 1; dmarc=pass header.from=bank.example",
@@ -115,6 +117,8 @@ FORGED: list[bytes] = list(FORGED_BY_NAME.values())
 BEHIND_CR: list[bytes] = [
     b"X-Note: hello\rAuthentication-Results: mx.example.org; dmarc=pass header.from=bank.example",
     b"X-Note: hello\r \tauthentication-results : mx.example.org; dmarc=pass",
+    b"X-Note: hello\r\x0bAuthentication-Results: mx.example.org; dmarc=pass",
+    b"X-Note: hello\rAuthentication\xc2\xad-Results\xa0: mx.example.org; dmarc=pass",
 ]
 
 HARMLESS: list[bytes] = [

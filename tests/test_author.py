@@ -126,6 +126,7 @@ def test_over_the_limit() -> None:
         (b" From", b" x@evil.example"),
         (b"X-Note", b" hello\rFrom: x@evil.example"),
         (b"X-Note", b" hello\r from : x@evil.example"),
+        (b"X-Note", b" hello\r\x0bF\xa0rom\x01: x@evil.example"),
         (b"Subject", b" hello\n From: <x@evil.example>"),
         (b"Received", b" from a by b\n\tFROM\t: x@evil.example"),
         (b"DKIM-Signature", b" v=1\rFrom: x@evil.example"),

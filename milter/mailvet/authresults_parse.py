@@ -82,8 +82,11 @@ def claims(value: bytes, own: frozenset[str]) -> bool:
         return True
     if to_alabel(named) == named:
         return False
-    # Not a domain: quotes of another kind, percent-encoding, more than one word. A hasty reader may find us in it.
-    return "%" in named or not named or not named.isascii() or any(name in named for name in ours)
+    # Not a domain: quotes of another kind, percent-encoding, Punycode of plain ASCII, more than one word, a fold in the
+    # middle of one. A hasty reader may find us in it.
+    squeezed = named.translate(_NO_BLANKS)
+    odd = "%" in named or "xn--" in named or not named or not named.isascii()
+    return odd or any(name in squeezed for name in ours)
 
 
 @lru_cache(maxsize=64)

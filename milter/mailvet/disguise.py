@@ -16,6 +16,7 @@ from mailvet.message import Headers
 
 _FTEXT: Final = bytes(octet for octet in range(0x21, 0x7F) if octet != ord(":"))  # RFC 5322 §3.6.8
 _ODD: Final = bytes(set(range(256)).difference(_FTEXT))
+_PASSED_OVER: Final = rb"[^!-~\r\n]*+"  # neither ftext nor the colon, within a line
 _TAG_LISTS: Final = (b"dkim-signature", b"arc-", b"domainkey-signature", b"x-google-dkim-signature")
 _MOST_LINES: Final = 100  # of one message that are read
 
@@ -36,7 +37,8 @@ def names_like(headers: Headers, *wanted: bytes) -> list[bytes]:
 def hidden(headers: Headers, *wanted: bytes) -> Iterator[Hidden]:
     """Lines inside other fields' values that begin with one of these lower-case names and a colon, in order.
 
-    What is certain ends the search in that field.
+    What is certain ends the search in that field. Behind a bare CR, whoever is lenient enough to see a line there may
+    be so about the name's octets, too; a continuation line may well be text, and is taken as it is.
     """
     squeezed = headers.squeezed()
     if not any(b"\n" + name + b":" in squeezed or b"\r" + name + b":" in squeezed for name in wanted):
@@ -44,16 +46,19 @@ def hidden(headers: Headers, *wanted: bytes) -> Iterator[Hidden]:
     seen = 0
     for position, (name, value) in enumerate(headers.fields):
         # the h= of these lists names, and may be folded before any of them
-        ends = b"\r" if name.lower().startswith(_TAG_LISTS) else b"\r\n"
-        for match in _line(wanted, ends).finditer(value):
+        for match in _line(wanted, not name.lower().startswith(_TAG_LISTS)).finditer(value):
             seen += 1
-            certain = match[1] == b"\r" or seen > _MOST_LINES
+            certain = match[1] is not None or seen > _MOST_LINES
             yield Hidden(position, match[2], certain)
             if certain:
                 break
 
 
 @lru_cache(maxsize=8)
-def _line(names: tuple[bytes, ...], ends: bytes) -> re.Pattern[bytes]:
-    either = b"|".join(map(re.escape, names))
-    return re.compile(rb"([" + ends + rb"])[ \t]*+(?:" + either + rb")[ \t]*+:([^\r\n]*+)", re.IGNORECASE)
+def _line(names: tuple[bytes, ...], continued: bool) -> re.Pattern[bytes]:
+    """The first group is there where a bare CR began the line."""
+    strewn = b"|".join(_PASSED_OVER.join(re.escape(bytes((octet,))) for octet in name) for name in names)
+    line = rb"(\r)" + _PASSED_OVER + rb"(?:" + strewn + rb")" + _PASSED_OVER
+    if continued:
+        line += rb"|\n[ \t]*+(?:" + b"|".join(map(re.escape, names)) + rb")[ \t]*+"
+    return re.compile(rb"(?:" + line + rb"):([^\r\n]*+)", re.IGNORECASE)

@@ -8,7 +8,9 @@ Not here   any interpretation; the body, which is never kept
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+_SQUEEZED: Final = bytes(octet for octet in range(1, 256) if not 0x20 < octet < 0x7F and octet not in b"\r\n")
 
 
 class Field(NamedTuple):
@@ -37,10 +39,11 @@ class Headers:
         return key
 
     def squeezed(self) -> bytes:
-        """All values in lower case without blanks, joined by NUL; made once, when the header is complete."""
+        """All values in lower case, joined by NUL, of each the ASCII without blanks and controls but for CR and LF;
+        made once, when the header is complete."""
         if not self._squeezed:
             text = b"\0".join([value for _, value in self.fields])
-            self._squeezed = text.lower().translate(None, b" \t")
+            self._squeezed = text.lower().translate(None, _SQUEEZED)
         return self._squeezed
 
     def values(self, key: bytes) -> list[bytes]:
