@@ -50,6 +50,7 @@ def test_read(value: bytes, address: str, helo: str) -> None:
         b"from a (unknown) (Authenticated sender: [203.0.113.9]) by mx",
         b"from a (b [999.0.0.1]) by mx",
         b"from a (HELO [203.0.113.9]) by mx",
+        b"from a(b[203.0.113.9]) (c [192.0.2.1]) by mx",  # RFC 5321 §4.4: FWS before the TCP-info; HELO wrote this one
         b"from a (2001:db8::1%eth0) by mx",
         b"from a (2001:db8::1%\x00\x1b[2K) by mx",
         b"from unknown (HELO a.example) (fe80::1%x\n y) by mx",

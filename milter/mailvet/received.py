@@ -18,7 +18,7 @@ from typing import Final
 from mailvet import ip
 
 _LONGEST: Final = 2000  # octets of a field looked at: the client stands at its beginning
-_FROM = re.compile(r"\s*+from\s++([^\s()]++)\s*+(\(.*)?", re.IGNORECASE | re.DOTALL)
+_FROM = re.compile(r"\s*+from\s++([^\s()]++)(?:\s++(\(.*))?", re.IGNORECASE | re.DOTALL)
 _LITERAL = re.compile(r"\[(?:IPv6:)?([0-9A-Fa-f.:]++)\]", re.IGNORECASE)
 _WORD = re.compile(r"[^\s()]++")
 _QMAIL_HELO = re.compile(r"\s*+(?:HELO|EHLO)\s++(\S++)\s*+\Z")
