@@ -36,7 +36,7 @@ def record(
         "id": loggable(queue_id),
         "client": loggable(report.remote_ip or envelope.address),
         "helo": loggable(envelope.helo),
-        "from": loggable(sender if local_parts else sender.rpartition("@")[2]),
+        "from": loggable(sender if local_parts else _domain(sender)),
         "action": disposition.action.value,
     }
     if disposition.rule:
@@ -53,6 +53,12 @@ def record(
     line["questions"] = questions
     line["ms"] = round(milliseconds, 2)
     return line
+
+
+def _domain(sender: str) -> str:
+    """What follows the last "@"; a path without one, or that ends in a quoted string, is all local part."""
+    _, at, domain = sender.rpartition("@")
+    return domain if at and '"' not in domain else ""
 
 
 def _verdicts(report: Report) -> Line:

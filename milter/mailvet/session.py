@@ -9,6 +9,7 @@ Raises     nothing of its own: what goes wrong is a verdict, and forged fields s
 Not here   the order of the questions (verify), libmilter (adapters.pymilter)
 """
 
+import dataclasses
 from typing import Final
 
 from mailvet import authresults, breach, disposition, edits, journal, lookahead, received
@@ -160,7 +161,7 @@ class Session:
         assert transaction is not None
         return journal.record(
             outcome,
-            transaction.envelope,
+            dataclasses.replace(transaction.envelope, helo=transaction.helo),  # behind our relay, not the relay's
             transaction.queue_id,
             self.milliseconds,
             self.questions,

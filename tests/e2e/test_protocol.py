@@ -7,6 +7,7 @@ import pytest
 from lab import world
 from lab.whole import Lab
 from milterclient import MilterClient
+from patience import until
 
 PASSING = world.signed(world.letter("<a@signed.example>"), b"signed.example")
 
@@ -57,6 +58,18 @@ def test_a_client_that_the_mta_does_not_know_is_not_trusted(client: MilterClient
 def test_a_client_on_a_local_socket_is_trusted(client: MilterClient) -> None:
     client.connect_without_address(b"L")
     assert client.message(b"a@signed.example", PASSING).inserted[0][2].split() == ["mx.example.org;", "none"]
+
+
+def test_behind_our_relay_the_client_is_judged_and_logged_and_the_relay_may_have_said_something(lab: Lab) -> None:
+    trust = '[trust]\nrelays = ["203.0.113.5"]\nauthserv_ids = ["relay.example.org"]\n'
+    hop = f"from {world.HOST_NAME} (unknown [{world.HOST}])\r\n\tby relay.example.org (Postfix) with ESMTP id 1\r\n"
+    said = [f"Authentication-Results: {name}; spf=pass\r\n" for name in ("relay.example.org", "mx.example.org")]
+    with lab.daemon("relays", trust) as daemon, MilterClient(daemon.socket) as client:
+        client.connect("203.0.113.5", helo=b"relay.example.org")
+        answer = client.message(b"a@signed.example", ("".join(said) + "Received: " + hop).encode() + PASSING)
+        assert answer.deleted == [(2, "Authentication-Results")]
+        assert "spf=pass (insecure) smtp.helo=mail.signed.example" in " ".join(answer.inserted[0][2].split())
+        assert until(lambda: f"client={world.HOST} helo={world.HOST_NAME} " in daemon.log)
 
 
 @pytest.mark.parametrize(
