@@ -13,6 +13,7 @@ import pytest
 
 from dnsserver import DnsServer
 from lab import world
+from mailvet import mailfile
 from mailvet.settings import Settings
 
 SIGNED = world.signed(world.letter("<a@signed.example>"), b"signed.example")
@@ -75,6 +76,11 @@ def test_a_message_whose_client_nobody_knows_is_judged_by_its_content(online: Pa
     assert "DMARC      pass" in said.out
 
 
+@pytest.mark.parametrize("line", [b"From a@b.example Mon Nov 23\n", b">From a@b.example Mon Nov 23\r\n"])
+def test_a_mailbox_line_on_top_is_no_field(line: bytes) -> None:
+    assert mailfile.parse(line + SIGNED) == mailfile.parse(SIGNED)
+
+
 def test_a_finding_is_status_1(online: Path) -> None:
     said = mailvet(
         "check", "--config", online, "--ip", world.STRANGER, "--mail-from", "a@bank.example", "-", stdin=SPOOF
@@ -116,11 +122,21 @@ def test_usage_is_status_2(arguments: list[str], problem: str) -> None:
     assert said.out == ""
 
 
+def test_a_terminal_without_our_dashes_is_told_all_the_same(monkeypatch: pytest.MonkeyPatch, online: Path) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "latin-1")
+    said = mailvet("check", "--config", online, "--ip", world.HOST, "-", stdin=b"Subject: x\r\n\r\n")
+    assert "DMARC      permerror" in said.out
+
+
 def test_what_config_shows_is_a_configuration_with_the_same_values(tmp_path: Path) -> None:
     values, shown = mailvet("config", "show", "--json"), mailvet("config", "show")
     expected = dataclasses.asdict(Settings()) | {"authserv_id": json.loads(values.out)["authserv_id"]}
     assert json.loads(values.out) == json.loads(json.dumps(expected))
     file = tmp_path / "mailvet.toml"
+    file.write_text('[breach]\nfile = "/\\U0001f4e7\\u007f"\n')
+    odd = mailvet("config", "show", "--config", file)
+    file.write_text(odd.out)
+    assert mailvet("config", "show", "--config", file) == odd
     file.write_text(shown.out)
     assert mailvet("config", "check", "--config", file) == (0, f"{file}: fine\n", "")
     assert mailvet("config", "show", "--json", "--config", file) == values

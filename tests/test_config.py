@@ -65,6 +65,8 @@ listen = "8899"
         pytest.param('[dns]\nbudget = "1h"', "between", id="a budget longer than Postfix waits"),
         pytest.param('[metrics]\nlisten = "127.0.0.1"', "9899", id="metrics without a port"),
         pytest.param('[milter]\nlisten = "inet:99999@127.0.0.1"', "inet:8899", id="a port that is none"),
+        pytest.param(f'[milter]\nlisten = "unix:/{"a" * 107}"', "107 octets", id="a path too long for a socket"),
+        pytest.param("a = " + "[" * 100_000, "recursion", id="nested without end"),
         pytest.param('[log]\nlevel = "loud"', "'debug', 'info'", id="a log level that is none"),
     ],
 )

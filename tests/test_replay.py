@@ -117,6 +117,12 @@ def test_what_is_no_recording(recording: Any) -> None:
         replay.from_json(recording)
 
 
+@pytest.mark.parametrize("text", ["", "{", "[" * 100_000])
+def test_what_is_not_even_json(text: str) -> None:
+    with pytest.raises(ValueError, match="not a recording"):
+        replay.from_text(text)
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*ENTRY, "base64"]), inner, max_size=4),

@@ -77,7 +77,7 @@ def run(request: Request, settings: Settings) -> Result:
     envelope, assumed = _envelope(request, message)
     log = Log(settings.log)
     resolver = Resolver(settings.dns)
-    recorded = replay.from_json(json.loads(request.replay)) if request.replay is not None else None
+    recorded = replay.from_text(request.replay) if request.replay is not None else None
     begun: list[Lookups] = []
 
     def begin() -> Lookups:

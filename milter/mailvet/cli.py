@@ -9,6 +9,7 @@ Not here   what the commands do
 import argparse
 import dataclasses
 import functools
+import io
 import json
 import signal
 import sys
@@ -23,6 +24,8 @@ def main(argv: list[str] | None = None) -> int:
     """The console script."""
     arguments = _parser().parse_args(argv)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `mailvet check ... | head` is not an error
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # not every terminal has our dashes
     try:
         settings = config.load(arguments.config)
     except config.ConfigError as e:
@@ -116,7 +119,10 @@ def _toml(table: dict[str, object], at: str = "") -> list[str]:
 
 
 def _value(value: object) -> str:
-    return f'"{value:.15g}s"' if isinstance(value, float) else json.dumps(value)
+    if isinstance(value, float):
+        return f'"{value:.15g}s"'
+    # in TOML, no escape stands for half a character, and DEL has to have one
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _breach(arguments: argparse.Namespace, settings: Settings) -> int:

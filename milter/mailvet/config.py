@@ -64,7 +64,7 @@ def parse(text: str, file: str) -> Settings:
     """The settings that this text means. Raises ConfigError."""
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as e:
+    except (tomllib.TOMLDecodeError, RecursionError) as e:
         line = re.search(r"line (\d+)", str(e))
         raise ConfigError([Mistake(file, int(line[1]) if line else 0, "", str(e))]) from e
     lines = _lines(text)

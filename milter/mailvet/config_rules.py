@@ -18,6 +18,7 @@ from mailvet.settings import Action, Settings
 
 Key = tuple[str, ...]  # ("dns", "timeout")
 _LISTEN = re.compile(r"inet6?:(\d{1,5})(?:@\S+)?|unix:/\S+")
+_SUN_PATH = 107  # unix(7), without the NUL
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,255}")  # RFC 2045 §5.1: what needs no quoting
 _PROXY = re.compile(r"https?://(?:[^\s/@]+@)?[A-Za-z0-9._\[\]:-]+/?")
 _DOMAIN = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*")
@@ -43,6 +44,8 @@ def _addresses(s: Settings) -> Iterator[tuple[Key, str]]:
     listen = _LISTEN.fullmatch(s.milter.listen)
     if not listen or (listen[1] and not 0 < int(listen[1]) < 65536):
         yield ("milter", "listen"), 'write "inet:8899@127.0.0.1" or "unix:/run/mailvet/mailvet.sock"'
+    if s.milter.listen.startswith("unix:") and len(s.milter.listen.encode()) > len("unix:") + _SUN_PATH:
+        yield ("milter", "listen"), f"the path of a socket has at most {_SUN_PATH} octets"
     for server in s.dns.nameservers:
         if split_server(server) is None:
             yield ("dns", "nameservers"), f'{server!r}: write "127.0.0.1", "127.0.0.1:5353" or "[::1]:53"'

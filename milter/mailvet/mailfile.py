@@ -1,7 +1,7 @@
 """mailfile – a stored message cut into what a milter would be shown of it.
 
 Postfix's rules: a line that is no header field and no continuation ends the header; line ends become
-CRLF in the body and "\\n" inside a field value; an mbox "From " line at the top is skipped.
+CRLF in the body and "\\n" inside a field value; an mbox "From " line at the top, quoted or not, is skipped.
 
 Raises     nothing
 Not here   envelope and verdicts (check)
@@ -24,7 +24,7 @@ def parse(data: bytes) -> MailFile:
     if lines and not lines[-1]:
         lines.pop()
     lines = [line.removesuffix(b"\r") for line in lines]
-    at = 1 if lines and lines[0].startswith(b"From ") else 0
+    at = 1 if lines and lines[0].lstrip(b">").startswith(b"From ") else 0
     fields: list[tuple[bytes, list[bytes]]] = []
     while at < len(lines):
         line = lines[at]

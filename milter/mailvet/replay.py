@@ -8,6 +8,7 @@ Not here   which questions a message asks (verify)
 """
 
 import base64
+import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -41,8 +42,17 @@ def _write(record: Record) -> Any:
     return {"base64": base64.b64encode(record).decode("ascii")}
 
 
+def from_text(text: str) -> "ReplayLookups":
+    """What `to_json` gave, from a file that may hold anything. Raises ValueError."""
+    try:
+        recording = json.loads(text)
+    except (ValueError, RecursionError) as e:
+        raise ValueError(f"this is not a recording of DNS answers: {e}") from e
+    return from_json(recording)
+
+
 def from_json(recording: Any) -> "ReplayLookups":
-    """What `to_json` gave, read from a file that may hold anything. Raises ValueError."""
+    """The same once it is read as JSON. Raises ValueError."""
     try:
         if recording["format"] != FORMAT:
             raise ValueError(f"format is not {FORMAT}")
