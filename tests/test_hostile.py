@@ -11,7 +11,7 @@ import pytest
 from bench import hostile
 from bench.hostile_mail import GROUPS, Message
 from mailvet import arc_sets, taglist
-from mailvet.author import Author, NoAuthor, find
+from mailvet.author import Author, NoAuthor, disguised, find
 from mailvet.disguise import hidden
 from mailvet.message import Envelope, Headers
 from mailvet.settings import LimitSettings
@@ -101,6 +101,23 @@ def test_beyond_the_limits_only_some_fields_are_kept() -> None:
     assert kept[b"Authentication-Results"] == kept[b"Sender-Breach-Info"] == 200
     assert kept[b"From"] + kept[b"X-From"] == 100 + 2 * 8 + 1
     assert kept[b"X"] + kept[b"Subject"] == 9 + 8
+
+
+@pytest.mark.parametrize("mark", [b"\n ", b"\r", b"\r\x0b"])
+def test_what_hides_beyond_the_limits_is_found(mark: bytes) -> None:
+    transaction = Transaction(Envelope(), False, LimitSettings(header_fields=50), Zone({}))
+    for number in range(200):
+        transaction.add(b"X", b" x" + mark + (b"From: a@b.example" if number == 150 else b"Front: a@b.example"))
+    assert [field.value[-9:] for field in transaction.beyond.fields] == [b"b.example"]
+    assert disguised(transaction.beyond)
+
+
+def test_after_one_field_beyond_the_limits_all_are() -> None:
+    """Or else a field's number among those of its name would be wrong where it is removed."""
+    transaction = Transaction(Envelope(), False, LimitSettings(header_bytes=16_384), Zone({}))
+    transaction.add(b"X", b"x" * 20_000)
+    assert transaction.add(b"X", b" x") == b""
+    assert transaction.dropped == 2
 
 
 def test_one_field_beyond_the_octets_is_not_kept() -> None:

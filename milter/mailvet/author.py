@@ -50,9 +50,9 @@ def find(
 ) -> Author | NoAuthor:
     """The author by the values of all From: fields. With `headers`, disguised From: fields count too."""
     if headers is not None:
-        disguised = _disguised(headers)
-        if disguised:
-            return NoAuthor(ambiguous=True, problem=disguised)
+        problem = disguised(headers)
+        if problem:
+            return NoAuthor(ambiguous=True, problem=problem)
     if not values:
         return NoAuthor(ambiguous=False, problem="no From field")
     if len(values) > 1:
@@ -62,7 +62,8 @@ def find(
     return _read(values[0], words)
 
 
-def _disguised(headers: Headers) -> str:
+def disguised(headers: Headers) -> str:
+    """Why some readers would see another From field; "" if none would."""
     if disguise.names_like(headers, _FROM):
         return "a field whose name some readers take for From"
     for line in disguise.hidden(headers, _FROM):

@@ -8,11 +8,11 @@ Not here   what follows from it (author, edits)
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from mailvet.message import Headers
+from mailvet.message import Headers, squeezed
 
 _FTEXT: Final = bytes(octet for octet in range(0x21, 0x7F) if octet != ord(":"))  # RFC 5322 §3.6.8
 _ODD: Final = bytes(set(range(256)).difference(_FTEXT))
@@ -40,8 +40,7 @@ def hidden(headers: Headers, *wanted: bytes) -> Iterator[Hidden]:
     What is certain ends the search in that field. Behind a bare CR, whoever is lenient enough to see a line there may
     be so about the name's octets, too; a continuation line may well be text, and is taken as it is.
     """
-    squeezed = headers.squeezed()
-    if not any(b"\n" + name + b":" in squeezed or b"\r" + name + b":" in squeezed for name in wanted):
+    if not _may_hide(headers.squeezed(), wanted):
         return  # so for nearly every message, and quickly
     seen = 0
     for position, (name, value) in enumerate(headers.fields):
@@ -52,6 +51,15 @@ def hidden(headers: Headers, *wanted: bytes) -> Iterator[Hidden]:
             yield Hidden(position, match[2], certain)
             if certain:
                 break
+
+
+def may_hide(value: bytes, *wanted: bytes) -> bool:
+    """May `hidden` find anything in this value? Quick, and true too often rather than too rarely."""
+    return (b"\n" in value or b"\r" in value) and _may_hide(squeezed(value), wanted)
+
+
+def _may_hide(text: bytes, wanted: Iterable[bytes]) -> bool:
+    return any(b"\n" + name + b":" in text or b"\r" + name + b":" in text for name in wanted)
 
 
 @lru_cache(maxsize=8)

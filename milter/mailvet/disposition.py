@@ -64,11 +64,12 @@ def decide(report: Report, policy: PolicySettings) -> Disposition:
 
 
 def flooded(limit: int) -> Disposition:
-    """So many forged fields that removing them, which costs the MTA the square of their number, is an attack on it."""
+    """So many forged fields that removing them, which costs the MTA the square of their number, is an attack on it; or
+    one that is hidden among more fields than are kept."""
     return Disposition(
         action=Action.REJECT,
         rule=FLOODED,
-        reason=f"over {limit} forged header fields (limit)",
+        reason=f"over {limit} forged header fields, or one hidden beyond the limits of the header (limit)",
         code="550",
         enhanced="5.7.1",
         text="Email rejected because of forged Authentication-Results header fields",

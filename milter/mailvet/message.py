@@ -18,6 +18,11 @@ class Field(NamedTuple):
     value: bytes  # " Someone <a@example.org>"; lines joined by "\n"
 
 
+def squeezed(text: bytes) -> bytes:
+    """In lower case, the ASCII without blanks and controls but for NUL, CR and LF."""
+    return text.lower().translate(None, _SQUEEZED)
+
+
 class Headers:
     """The header fields of one message, topmost first, and where each name occurs."""
 
@@ -39,11 +44,9 @@ class Headers:
         return key
 
     def squeezed(self) -> bytes:
-        """All values in lower case, joined by NUL, of each the ASCII without blanks and controls but for CR and LF;
-        made once, when the header is complete."""
+        """All values, squeezed and joined by NUL; made once, when the header is complete."""
         if not self._squeezed:
-            text = b"\0".join([value for _, value in self.fields])
-            self._squeezed = text.lower().translate(None, _SQUEEZED)
+            self._squeezed = squeezed(b"\0".join([value for _, value in self.fields]))
         return self._squeezed
 
     def values(self, key: bytes) -> list[bytes]:

@@ -105,20 +105,23 @@ class Session:
         kept = engine.kept if self._relay else frozenset[str]()
         limit = engine.settings.limits.results_bytes
         removals = edits.scrub(transaction.headers, engine.own, kept, _BREACH, limit)
+        # among fields that were not all kept, nobody can say which number one has that hides a line of ours
+        flooded = bool(transaction.dropped and edits.scrub(transaction.beyond, engine.own, kept, _BREACH, limit))
+        flooded = flooded or len(removals) > engine.settings.limits.removals
         try:
-            outcome = self._decide(verify(transaction, engine), removals)
+            outcome = self._decide(verify(transaction, engine), removals, flooded)
         except Exception as e:
             engine.surprise("end of message", e)
-            outcome = self._decide(undecided(transaction), removals)
+            outcome = self._decide(undecided(transaction), removals, flooded)
         transaction.lookups.end()
         self.questions = transaction.lookups.asked
         self.milliseconds = (engine.stopwatch() - started) * 1000
         return outcome
 
-    def _decide(self, report: Report, removals: tuple[Delete, ...]) -> Outcome:
+    def _decide(self, report: Report, removals: tuple[Delete, ...], flooded: bool) -> Outcome:
         settings = self._engine.settings
         decided = disposition.decide(report, settings.policy)
-        if len(removals) > settings.limits.removals:
+        if flooded:
             decided = disposition.flooded(settings.limits.removals)
         inserts = [Insert(0, _AR, authresults.format_value(report, settings.authserv_id))]
         found = report.breach

@@ -6,7 +6,7 @@ Raises     nothing
 Not here   verdicts (verify)
 """
 
-from mailvet import arc, dkim, received
+from mailvet import arc, disguise, dkim, received
 from mailvet.bodyhash import BodyHasher
 from mailvet.keys import Tools
 from mailvet.message import Envelope, Headers
@@ -15,6 +15,7 @@ from mailvet.settings import LimitSettings
 from mailvet.text import loggable
 
 _MOST_ANOMALIES = 20
+_HIDDEN = (b"from", b"authentication-results", b"sender-breach-info")
 _MOST_AUTHORS = 100  # fields beyond the limits that may count as authors; two show that there is no single one
 
 
@@ -22,8 +23,8 @@ class Transaction:
     """The state of one message; the attributes are read by verify and lookahead."""
 
     __slots__ = (
-        "_authors", "_bytes", "_fields", "address", "anomalies", "body_octets", "candidates", "chain", "dropped",
-        "envelope", "exempt", "hasher", "headers", "helo", "lookups", "queue_id",
+        "_authors", "_bytes", "_fields", "address", "anomalies", "beyond", "body_octets", "candidates", "chain",
+        "dropped", "envelope", "exempt", "hasher", "headers", "helo", "lookups", "queue_id",
     )  # fmt: skip
 
     def __init__(self, envelope: Envelope, exempt: bool, limits: LimitSettings, lookups: Lookups) -> None:
@@ -34,7 +35,8 @@ class Transaction:
         self.helo = envelope.helo
         self.queue_id = ""
         self.headers = Headers()
-        self.dropped = 0  # fields beyond the limits
+        self.dropped = 0  # fields beyond the limits; after the first, all are
+        self.beyond = Headers()  # those of them that may hide a line that some take for a field of its own
         self.body_octets = 0
         self.candidates: list[dkim.Candidate] = []
         self.chain: arc.Chain | None = None
@@ -46,9 +48,11 @@ class Transaction:
     def add(self, name: bytes, value: bytes) -> bytes:
         """A header field; returns its lower-case name, or b"" if it was beyond the limits and not kept."""
         headers = self.headers
-        if len(headers.fields) >= self._fields or headers.size + len(value) > self._bytes:
+        if self.dropped or len(headers.fields) >= self._fields or headers.size + len(value) > self._bytes:
             self.dropped += 1
             lower = name.lower()
+            if disguise.may_hide(value, *_HIDDEN):
+                self.beyond.add(name, value)
             # now only fields that may have to be removed, or that may count as authors, are kept
             if b"from" in lower:
                 self._authors -= 1

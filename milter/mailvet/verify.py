@@ -152,6 +152,9 @@ def _chain(t: Transaction, engine: Engine, forms: HeaderForms, bodies: dict[Body
 
 def _author(t: Transaction, engine: Engine) -> Author | NoAuthor | None:
     limits = engine.settings.limits
+    problem = author.disguised(t.beyond) if t.dropped else ""
+    if problem:
+        return NoAuthor(ambiguous=True, problem=problem)
     return author.find(t.headers.values(b"from"), t.headers, limits.from_bytes, limits.from_words)
 
 

@@ -71,6 +71,15 @@ def test_a_flood_is_removed_up_to_a_limit_and_refused_beyond(lab: Lab, number: i
         assert lab.mailbox.waiting(recipient) == 0
 
 
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [("Authentication-Results: mx.example.org; none", 550), ("Authentication-Results: mail.example.net; none", 250)],
+)
+def test_a_line_of_ours_hidden_beyond_the_limits_is_refused(lab: Lab, line: str, code: int) -> None:
+    message = b"X-Note: hello\r\n" * 1100 + f"X-Note: hello\r\n {line}\r\n".encode() + _LETTER
+    assert lab.send("mark", mail_from="a@quiet.example", message=message).reply.code == code
+
+
 @pytest.mark.parametrize("name", FORGED_BY_NAME)
 def test_each_alone(lab: Lab, name: str) -> None:
     assert below_received(deliver(lab, [FORGED_BY_NAME[name]])) == []
