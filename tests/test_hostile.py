@@ -112,6 +112,14 @@ def test_what_hides_beyond_the_limits_is_found(mark: bytes) -> None:
     assert disguised(transaction.beyond)
 
 
+def test_what_may_hide_beyond_the_limits_is_bounded() -> None:
+    limits = LimitSettings(header_fields=50, header_bytes=16_384)
+    transaction = Transaction(Envelope(), False, limits, Zone({}))
+    for _ in range(500):
+        transaction.add(b"X", b" x\n from:" + b"x" * 500)
+    assert limits.header_bytes < transaction.beyond.size < limits.header_bytes + 1000
+
+
 def test_after_one_field_beyond_the_limits_all_are() -> None:
     """Or else a field's number among those of its name would be wrong where it is removed."""
     transaction = Transaction(Envelope(), False, LimitSettings(header_bytes=16_384), Zone({}))

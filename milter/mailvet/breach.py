@@ -22,9 +22,7 @@ from mailvet.verdict import BreachResult, BreachVerdict, DmarcResult, DmarcVerdi
 PREFIX: Final = 6  # hexadecimal digits that leave the host: 24 bits
 _LONGEST: Final = 254  # octets of an address (RFC 5321 §4.5.3.1.3)
 # a local part of atoms and dots, wherever they are, or a quoted string (RFC 5322 §3.4.1), and a host name
-_ADDRESS: Final = re.compile(
-    r"""(?:[a-z0-9!#$%&'*+/=?^_`{|}~.-]+|"(?:[^"\\]|\\.)*")@[a-z0-9_-]+(?:\.[a-z0-9_-]+)*"""
-)
+_ADDRESS: Final = re.compile(r"""(?:[a-z0-9!#$%&'*+/=?^_`{|}~.-]+|"(?:[^"\\]|\\.)*")@[a-z0-9_-]+(?:\.[a-z0-9_-]+)*""")
 _ROLES: Final = frozenset((
     "abuse", "alert", "alerts", "billing", "bounce", "bounces", "daemon", "do-not-reply", "donotreply", "hostmaster",
     "info", "list", "mailer-daemon", "majordomo", "marketing", "news", "newsletter", "newsletters", "no-reply",

@@ -107,6 +107,7 @@ class Session:
         removals = edits.scrub(transaction.headers, engine.own, kept, _BREACH, limit)
         # among fields that were not all kept, nobody can say which number one has that hides a line of ours
         flooded = bool(transaction.dropped and edits.scrub(transaction.beyond, engine.own, kept, _BREACH, limit))
+        flooded = flooded or transaction.beyond.size > engine.settings.limits.header_bytes
         flooded = flooded or len(removals) > engine.settings.limits.removals
         try:
             outcome = self._decide(verify(transaction, engine), removals, flooded)

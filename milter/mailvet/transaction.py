@@ -36,7 +36,7 @@ class Transaction:
         self.queue_id = ""
         self.headers = Headers()
         self.dropped = 0  # fields beyond the limits; after the first, all are
-        self.beyond = Headers()  # those of them that may hide a line that some take for a field of its own
+        self.beyond = Headers()  # those of them that may hide a line that some take for a field of its own; bounded
         self.body_octets = 0
         self.candidates: list[dkim.Candidate] = []
         self.chain: arc.Chain | None = None
@@ -51,7 +51,7 @@ class Transaction:
         if self.dropped or len(headers.fields) >= self._fields or headers.size + len(value) > self._bytes:
             self.dropped += 1
             lower = name.lower()
-            if disguise.may_hide(value, *_HIDDEN):
+            if self.beyond.size <= self._bytes and disguise.may_hide(value, *_HIDDEN):
                 self.beyond.add(name, value)
             # now only fields that may have to be removed, or that may count as authors, are kept
             if b"from" in lower:

@@ -80,6 +80,11 @@ def test_a_line_of_ours_hidden_beyond_the_limits_is_refused(lab: Lab, line: str,
     assert lab.send("mark", mail_from="a@quiet.example", message=message).reply.code == code
 
 
+def test_more_lines_that_may_hide_one_than_are_kept_are_refused(lab: Lab) -> None:
+    message = b"X-Note: hello\r\n" * 1100 + (b"X-Note: hello\r\n from: " + b"x" * 900 + b"\r\n") * 400 + _LETTER
+    assert lab.send("mark", mail_from="a@quiet.example", message=message).reply.code == 550
+
+
 @pytest.mark.parametrize("name", FORGED_BY_NAME)
 def test_each_alone(lab: Lab, name: str) -> None:
     assert below_received(deliver(lab, [FORGED_BY_NAME[name]])) == []

@@ -43,7 +43,14 @@ class Daemon:
     """`more` is added to the configuration; it has to say what [trust] is."""
 
     def __init__(
-        self, directory: Path, name: str, dns: str, more: str, *, workers: int = 1, authserv_id: str = "mx.example.org",
+        self,
+        directory: Path,
+        name: str,
+        dns: str,
+        more: str,
+        *,
+        workers: int = 1,
+        authserv_id: str = "mx.example.org",
         metrics: str = "",
     ) -> None:
         self.socket = directory / f"{name}.sock"
