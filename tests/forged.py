@@ -95,6 +95,8 @@ FORGED_BY_NAME: dict[str, bytes] = {
     "8-bit, not UTF-8": b"Authentication-Results: mx.example.org\xff; dmarc=pass header.from=bank.example",
     "8-bit, no-break space": b"Authentication-Results: \xc2\xa0mx.example.org; dmarc=pass header.from=bank.example",
     "zero-width space": b"Authentication-Results: mx.exam\xe2\x80\x8bple.org; dmarc=pass header.from=bank.example",
+    "variation selector": b"Authentication-Results: mx.example.org\xef\xb8\x8f; dmarc=pass header.from=bank.example",
+    "grapheme joiner": b"Authentication-Results: m\xcd\x8fx.example.org; dmarc=pass header.from=bank.example",
     "full-width letters": "Authentication-Results: ｍｘ.example.org; dmarc=pass header.from=bank.example".encode(),
     "ideographic full stop": "Authentication-Results: mx。example.org; dmarc=pass header.from=bank.example".encode(),
     "control in the id": b"Authentication-Results: mx.example\x01.org; dmarc=pass header.from=bank.example",
