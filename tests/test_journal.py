@@ -70,7 +70,7 @@ def test_local_parts_only_if_asked_for(local_parts: bool, sender: str) -> None:
     assert ("ann" in journal.as_text(found)) == local_parts
 
 
-@pytest.mark.parametrize("sender", ["ann", '"ann"', '"x@ann"', "", "@"])
+@pytest.mark.parametrize("sender", ["ann", '"ann"', '"x@ann"', "", "@", "@relay.example:ann"])
 def test_a_sender_without_a_domain_is_a_local_part(sender: str) -> None:
     assert line(Envelope(mail_from=sender))["from"] == ""
 

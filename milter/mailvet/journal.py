@@ -58,7 +58,8 @@ def record(
 def _domain(sender: str) -> str:
     """What follows the last "@"; a path without one, or that ends in a quoted string, is all local part."""
     _, at, domain = sender.rpartition("@")
-    return domain if at and '"' not in domain else ""
+    routed = ":" in domain and not domain.startswith("[")  # <@relay.example:ann>
+    return domain if at and '"' not in domain and not routed else ""
 
 
 def _verdicts(report: Report) -> Line:
