@@ -67,6 +67,13 @@ listen = "8899"
         pytest.param('[milter]\nlisten = "inet:99999@127.0.0.1"', "inet:8899", id="a port that is none"),
         pytest.param(f'[milter]\nlisten = "unix:/{"a" * 107}"', "107 octets", id="a path too long for a socket"),
         pytest.param("a = " + "[" * 100_000, "recursion", id="nested without end"),
+        pytest.param('[dns]\nnameservers = "127.0.0.1"', "valid array", id="one value where a list belongs"),
+        pytest.param('[milter]\nworkers = "4"', "valid integer, not '4'", id="a number in quotes"),
+        pytest.param("[milter]\nworkers = true", "valid integer", id="a number that is a truth value"),
+        pytest.param('[log]\nlocal_parts = "no"', "valid boolean", id="a truth value in quotes"),
+        pytest.param("[milter]\nworkers = 1979-05-27", "valid integer", id="a date"),
+        pytest.param("[milter]\nworkers = 1e400", "integer", id="a number that is not finite"),
+        pytest.param("[milter]\nworkers = " + "1" * 5000, "mailvet.toml", id="a number of 5000 digits"),
         pytest.param('[log]\nlevel = "loud"', "'debug', 'info'", id="a log level that is none"),
     ],
 )
@@ -97,6 +104,11 @@ def test_an_unreadable_file_is_a_mistake(tmp_path):
     (tmp_path / "latin.toml").write_bytes(b"authserv_id = '\xff'")
     with pytest.raises(config.ConfigError, match="cannot be read"):
         config.load(tmp_path / "latin.toml")
+
+
+def test_a_byte_order_mark_is_no_mistake(tmp_path):
+    (tmp_path / "mailvet.toml").write_text('authserv_id = "mx.example.org"', "utf-8-sig")
+    assert config.load(tmp_path / "mailvet.toml").authserv_id == "mx.example.org"
 
 
 @given(st.text(max_size=200))

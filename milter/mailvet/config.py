@@ -9,6 +9,7 @@ Not here   what the settings mean; their defaults (settings)
 
 import dataclasses
 import difflib
+import json
 import re
 import socket
 import tomllib
@@ -50,7 +51,7 @@ def load(path: Path | None) -> Settings:
     """Read the file; without a path the default one, whose absence means all defaults."""
     file = path or DEFAULT_PATH
     try:
-        text = file.read_text("utf-8")
+        text = file.read_text("utf-8-sig")  # some editors begin with a byte order mark
     except FileNotFoundError as e:
         if path is None:
             return parse("", str(file))
@@ -64,7 +65,7 @@ def parse(text: str, file: str) -> Settings:
     """The settings that this text means. Raises ConfigError."""
     try:
         raw = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as e:
+    except (ValueError, RecursionError) as e:  # beside TOMLDecodeError: a number of 5000 digits
         line = re.search(r"line (\d+)", str(e))
         raise ConfigError([Mistake(file, int(line[1]) if line else 0, "", str(e))]) from e
     lines = _lines(text)
@@ -80,13 +81,18 @@ def parse(text: str, file: str) -> Settings:
 def _validate(known: dict[str, Any], problems: list[tuple[Key, str]]) -> Settings:
     """The settings; a value of the wrong type is a problem, and left out so that the others are checked too."""
     try:
-        return _ADAPTER.validate_python(known)
+        return _checked(known)
     except ValidationError as e:
         for error in e.errors():
             key = tuple(str(part) for part in error["loc"])
             problems.append((key, f"{error['msg'][:1].lower()}{error['msg'][1:]}, not {error['input']!r}"))
             _drop(known, key)
-        return _ADAPTER.validate_python(known)
+        return _checked(known)
+
+
+def _checked(known: dict[str, Any]) -> Settings:
+    """As JSON, since pydantic is strict there ("yes" is no boolean), but takes a list where we want a tuple."""
+    return _ADAPTER.validate_json(json.dumps(known, default=str), strict=True)
 
 
 def _drop(known: dict[str, Any], key: Key) -> None:
