@@ -104,12 +104,31 @@ def test_a_recording_gives_the_same_offline(online: Path, tmp_path: Path) -> Non
     assert asked[0] == asked[1]
 
 
+def test_an_address_may_be_in_angle_brackets(online: Path) -> None:
+    said = mailvet("check", "--config", online, "--mail-from", "<a@signed.example>", "-", stdin=SIGNED)
+    assert "MAIL FROM  <a@signed.example>\n" in said.out
+
+
+def test_ctrl_c_is_no_bug() -> None:
+    code = """
+from mailvet import cli
+def interrupted(*_):
+    raise KeyboardInterrupt
+cli._check = interrupted
+raise SystemExit(cli.main(["check", "-"]))
+"""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "milter")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment, timeout=60)
+    assert (done.returncode, done.stderr) == (130, b"")
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
         pytest.param(["check", "/nonexistent"], "No such file", id="no such message"),
         pytest.param(["check", "--ip", "nonsense", "-"], "'nonsense'", id="a client that is not an address"),
-        pytest.param(["check", "--replay", __file__, "-"], "mailvet: ", id="a recording that is not one"),
+        pytest.param(["check", "--replay", __file__, "-"], "not a recording", id="a recording that is not one"),
+        pytest.param(["check", "--replay", sys.executable, "-"], "not a recording", id="a recording that is no text"),
         pytest.param(["check"], "MESSAGE", id="no message"),
         pytest.param([], "COMMAND", id="no command"),
         pytest.param(["config", "check", "--config", "/nonexistent"], "no such file", id="no such configuration"),

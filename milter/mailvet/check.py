@@ -136,9 +136,14 @@ def _envelope(request: Request, message: mailfile.MailFile) -> tuple[Envelope, t
         helo = hop.helo if hop and (request.ip is None or hop.address == ip) else ""
         assumed.append(f"HELO {helo} from the topmost Received field" if helo else "no HELO name; use --helo")
     if mail_from is None:
-        path = values.get(b"return-path", [b""])[0].decode("utf-8", "replace").strip()
-        mail_from = path.removeprefix("<").removesuffix(">")
+        mail_from = _bare(values.get(b"return-path", [b""])[0].decode("utf-8", "replace"))
         assumed.append(
             f"MAIL FROM {mail_from} from Return-Path" if mail_from else "null MAIL FROM: no Return-Path, no --mail-from"
         )
-    return Envelope(address=ip, helo=helo, mail_from=mail_from), tuple(assumed)
+    return Envelope(address=ip, helo=helo, mail_from=_bare(mail_from)), tuple(assumed)
+
+
+def _bare(path: str) -> str:
+    """An address without the angle brackets it may stand in."""
+    path = path.strip()
+    return path[1:-1] if path.startswith("<") and path.endswith(">") else path

@@ -32,7 +32,10 @@ def main(argv: list[str] | None = None) -> int:
         for mistake in e.mistakes:
             complain(str(mistake))
         return 2
-    return int(arguments.run(arguments, settings))
+    try:
+        return int(arguments.run(arguments, settings))
+    except KeyboardInterrupt:  # Ctrl-C is not a bug
+        return 128 + signal.SIGINT
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -81,7 +84,7 @@ def _check(arguments: argparse.Namespace, settings: Settings) -> int:
 
     try:
         message = sys.stdin.buffer.read() if arguments.message == "-" else Path(arguments.message).read_bytes()
-        replay = arguments.replay.read_text("utf-8") if arguments.replay else None
+        replay = arguments.replay.read_text("utf-8", "replace") if arguments.replay else None
         request = check.Request(
             message=message, ip=arguments.ip, helo=arguments.helo, mail_from=arguments.mail_from, replay=replay
         )
