@@ -204,6 +204,19 @@ def test_a_port_in_use() -> None:
         assert listen in one_line(refused(f'[milter]\nlisten = "{listen}"\n'))
 
 
+@pytest.mark.parametrize(
+    ("listen", "why"),
+    [
+        pytest.param("unix:/nonexistent/mailvet.sock", "No such file or directory", id="a directory that is not there"),
+        pytest.param(f"unix:{__file__}", "Address already in use", id="a file that is no socket"),
+        pytest.param("inet:8899@192.0.2.1", "Cannot assign", id="an address of another host"),
+        pytest.param("inet:8899@nowhere.invalid", "ame or service", id="a host that has none"),
+    ],
+)
+def test_a_socket_that_cannot_be(listen: str, why: str) -> None:
+    assert why in one_line(refused(f'[milter]\nlisten = "{listen}"\n'))
+
+
 def test_a_port_that_becomes_free() -> None:
     with scratch() as directory, socket.create_server(("127.0.0.1", 0)) as other:
         file = Path(directory) / "mailvet.toml"

@@ -21,6 +21,23 @@ def refuse_live(path: str) -> None:
             raise FileExistsError(f"cannot listen on unix:{path}: another process does")
 
 
+def problem(listen: str) -> str:
+    """Why nobody can listen there: libmilter only says that it cannot, so the system is asked once more."""
+    kind, _, where = listen.partition(":")
+    try:
+        if kind == "unix":
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.bind(where)
+            Path(where).unlink()
+        else:
+            port, _, host = where.partition("@")
+            family = socket.AF_INET6 if kind == "inet6" else socket.AF_INET
+            socket.create_server((host, int(port)), family=family).close()
+    except OSError as e:
+        return e.strerror or str(e)
+    return "in use, or not permitted"
+
+
 def listening() -> set[int]:
     """Descriptors of listening sockets: libmilter does not tell which one it opened."""
     found = set()

@@ -71,7 +71,7 @@ def open_socket(listen: str, backlog: int = 1024) -> None:
     try:
         milter.opensocket(True)
     except milter.error as e:
-        raise OSError(f"cannot listen on {listen}: in use, or not permitted") from e
+        raise OSError(f"cannot listen on {listen}: {listener.problem(listen)}") from e
     _listeners.extend(listener.listening() - before)
 
 
