@@ -37,7 +37,7 @@ def hibp(tmp_path: Path) -> Iterator[HibpServer]:
 
 
 def process(directory: Path, hibp: HibpServer, *, store: str = "", name: str = "breach", **more: Any) -> BreachProcess:
-    values = hibp.settings() | {"wait": "1s", "delay": "0s", "timeout": "1s", "rpm": 6000} | more
+    values = hibp.settings() | {"wait": "1s", "delay": "0s", "timeout": "5s", "rpm": 6000} | more
     return BreachProcess(directory, values, store=store, name=name)
 
 
