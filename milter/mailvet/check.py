@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from mailvet import mailfile, received, replay
 from mailvet.adapters.logs import Log
 from mailvet.adapters.resolver import Resolver
+from mailvet.ip import canonical
 from mailvet.message import Envelope
 from mailvet.outcome import Outcome
 from mailvet.ports import Lookups, Question
@@ -145,7 +146,7 @@ def _envelope(request: Request, message: mailfile.MailFile) -> tuple[Envelope, t
             f"client {ip} from the topmost Received field" if ip else "client unknown: no Received tells it; use --ip"
         )
     else:
-        ip = str(ipaddress.ip_address(ip))
+        ip = canonical(str(ipaddress.ip_address(ip)))
     if helo is None:
         helo = hop.helo if hop and (request.ip is None or hop.address == ip) else ""
         assumed.append(f"HELO {helo} from the topmost Received field" if helo else "no HELO name; use --helo")
