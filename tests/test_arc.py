@@ -1,6 +1,9 @@
 """ARC chains sealed at test time: what holds, what breaks it, how far back it reaches, and whose word counts."""
 
+import itertools
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -537,3 +540,37 @@ def test_a_key_in_test_mode_lifts_nothing(mail: Mail, testing: Sealer, sealer: s
     assert (found.result, found.sealed_by) == (ArcResult.PASS, sealer)
     assert found.notes == tuple(f"instance {number} is signed by a key in test mode (t=y)" for number in instances)
     assert judged(mail, zone_of(ONE, TWO, DEAD), trusted=TRUSTED).notes == ()
+
+
+# --- every chain of up to two sets, trusted or not, each key in each state ---
+
+FOE = Sealer("foe.example", number=4)
+STATES: dict[str, Callable[[Sealer], Any]] = {
+    "good": lambda by: {"TXT": [by.record]},
+    "dead": lambda by: Trouble.SERVFAIL,
+    "another": lambda by: {"TXT": [Sealer("", number=9).record]},
+    "revoked": lambda by: {"TXT": [b"v=DKIM1; p="]},
+    "testing": lambda by: {"TXT": [by.record + b"; t=y"]},
+}
+LINKS = [(by, state) for by in (ONE, FOE) for state in STATES]
+CHAINS = [
+    *itertools.product(LINKS),
+    *((low, (TWO if by is ONE else by, state)) for low in LINKS for by, state in LINKS),
+]
+
+
+@pytest.mark.parametrize("links", CHAINS, ids=lambda links: ", ".join(f"{by.domain} {state}" for by, state in links))
+def test_only_a_trusted_sealer_on_top_is_heard_or_waited_for(links: tuple[tuple[Sealer, str], ...]) -> None:
+    keys = {}
+    for by, state in links:
+        keys.setdefault(by.name, (by, state))
+    states = [keys[by.name][1] for by, _ in links]
+    zone = Zone({name: STATES[state](by) for name, (by, state) in keys.items()})
+    found = judged(chain_of(*(by for by, _ in links)), zone, trusted=TRUSTED)
+    holds, waits = not {"dead", "another", "revoked"} & {*states}, not {"another", "revoked"} & {*states}
+    on_top, heard = links[-1][0], links[-1][0].domain in TRUSTED and states[-1] != "testing"
+    assert (found.result is ArcResult.PASS) is holds
+    assert found.temporary is (waits and not holds)
+    assert bool(found.sealed_by) is (holds and heard)
+    assert bool(found.pending) is (waits and not holds and heard)
+    assert {found.sealed_by, found.pending} <= {"", on_top.domain, links[0][0].domain} - {FOE.domain}
