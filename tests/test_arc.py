@@ -538,7 +538,7 @@ def test_a_key_in_test_mode_lifts_nothing(mail: Mail, testing: Sealer, sealer: s
     """RFC 6376 §3.6.1, t=y: not to be treated otherwise than what is not signed."""
     found = judged(mail, in_test_mode(testing), trusted=TRUSTED)
     assert (found.result, found.sealed_by) == (ArcResult.PASS, sealer)
-    assert found.notes == tuple(f"instance {number} is signed by a key in test mode (t=y)" for number in instances)
+    assert found.notes == tuple(f"ARC set {number} is signed by a key in test mode (t=y)" for number in instances)
     assert judged(mail, zone_of(ONE, TWO, DEAD), trusted=TRUSTED).notes == ()
 
 

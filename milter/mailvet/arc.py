@@ -168,7 +168,7 @@ class _Check:
     def notes(self) -> tuple[str, ...]:
         """Seals that RFC 6376 §3.6.1 wants to be taken for none; who would count on them is told."""
         return tuple(
-            f"instance {instance} is signed by a key in test mode (t=y)"
+            f"ARC set {instance} is signed by a key in test mode (t=y)"
             for instance, each in enumerate(self._sets, 1)
             if self.testing & {each.seal, each.message.by}
         )
