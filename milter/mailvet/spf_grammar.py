@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 from mailvet.spf_limits import refusal
 from mailvet.verdict import SpfResult
 
-_KEPT: Final = 1024  # octets; the reading of a longer record is not kept, so that all of them stay small
+_KEPT: Final = 512  # octets, RFC 7208 §3.4; the reading of a longer record is not kept, so that all of them stay small
 
 
 class Mechanism(StrEnum):  # RFC 7208 §5
@@ -69,7 +69,7 @@ _RESULTS: Final = {
 }  # fmt: skip
 _MECHANISMS: Final = {each.value: each for each in Mechanism}
 _NO_CASE: Final = re.ASCII | re.IGNORECASE  # RFC 5234 §2.3
-_DIRECTIVE = re.compile(r"([+?~-]?)([a-z0-9]++)(?:(:)(.*+)|(/.*+)?)", _NO_CASE)
+_DIRECTIVE = re.compile(r"([+?~-]?)([a-z0-9]++)((?:[:/].*+)?)", _NO_CASE)
 _MODIFIER = re.compile(r"([a-z][a-z0-9_.-]*+)=", _NO_CASE)
 _LITERAL = re.compile(r"[!-$&-~]++")
 # RFC 7208 §7.1. §7.3: the number of parts "MUST be nonzero".
@@ -77,15 +77,12 @@ _EXPAND = re.compile(r"%(?:([%_-])|\{([slodiphcrtv])(?!0++(?![0-9]))([0-9]*+r?+[
 _SIGNS: Final = {"%": "%", "_": " ", "-": "%20"}
 _ONLY_EXPLAIN: Final = frozenset("crt")  # RFC 7208 §7.2
 _TOP_LABEL = re.compile(r"(?![0-9]++\Z)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?", _NO_CASE)
-_FOUR: Final = r"(0|[1-9][0-9]?)"
-_SIX: Final = r"(0|[1-9][0-9]{0,2})"
-_LENGTHS = re.compile(rf"(?:/{_FOUR})?(?://{_SIX})?\Z", re.ASCII)
-_IP4 = re.compile(
-    r"((?:[0-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5])"
-    rf"(?:\.(?:[0-9]|[1-9][0-9]|1[0-9]{{2}}|2[0-4][0-9]|25[0-5])){{3}})(?:/{_FOUR})?",
-    re.ASCII,
-)
-_IP6 = re.compile(rf"([0-9a-f:.]++)(?:/{_SIX})?", _NO_CASE)
+_FOUR: Final = r"(?:/(0|[1-9]|[12][0-9]|3[0-2]))?"
+_SIX: Final = r"/(0|[1-9][0-9]?|1[01][0-9]|12[0-8])"
+_QNUM: Final = r"(?:[0-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5])"
+_ADDRESS = re.compile(rf"(?::(.*?))?{_FOUR}(?:/{_SIX})?", re.ASCII)  # what is no length is left to the domain-spec
+_IP4 = re.compile(rf":((?:{_QNUM}\.){{3}}{_QNUM}){_FOUR}", re.ASCII)
+_IP6 = re.compile(rf":([0-9a-f:.]++)(?:{_SIX})?", _NO_CASE)
 
 
 def is_record(record: object) -> bool:
@@ -118,13 +115,12 @@ def _read(record: bytes) -> Record | Mistake:
         name, value = named[1].lower(), word[named.end() :]
         if name in domains:  # RFC 7208 §6
             return Mistake(f"{name}= appears more than once")
-        if name in ("redirect", "exp"):
-            domain = domain_spec(value)
-            if domain is None:
-                return Mistake(f"Invalid domain: {word}")
+        known = name in ("redirect", "exp")
+        domain = domain_spec(value) if known else ()
+        if domain is None or (not known and macro_string(value) is None):
+            return Mistake(f"Syntax error: {word}")
+        if known:
             domains[name] = domain
-        elif macro_string(value) is None:
-            return Mistake(f"Invalid macro: {word}")
     return Record(tuple(directives), domains.get("redirect", ()))
 
 
@@ -136,78 +132,62 @@ def _directive(word: str) -> Directive | Mistake:
     mechanism = None if parts is None else _MECHANISMS.get(parts[2].lower())
     if parts is None or mechanism is None:
         return Mistake(f"Unknown mechanism: {word}")
-    result = _RESULTS[parts[1]]
-    argument: str | None = parts[4]  # what follows the colon, if there is one
-    lengths: str = parts[5] or ""  # what stands in its place
-    if mechanism in (Mechanism.A, Mechanism.MX):
-        return _address(Directive(word, result, mechanism), argument, lengths)
-    if lengths or (argument is None and mechanism not in (Mechanism.ALL, Mechanism.PTR)):
-        return Mistake(f"Invalid {mechanism}: {word}")
+    argument = _ARGUMENTS[mechanism](parts[3])
     if argument is None:
-        return Directive(word, result, mechanism)
-    return _ARGUMENTS[mechanism](Directive(word, result, mechanism), argument)
+        return Mistake(f"Syntax error: {word}")
+    return Directive(word, _RESULTS[parts[1]], mechanism, *argument)
 
 
-def _no_argument(bare: Directive, argument: str) -> Directive | Mistake:
-    return Mistake(f"Invalid {bare.mechanism}: {bare.text}")
+class _Argument(NamedTuple):
+    """What a mechanism has behind its name; see Directive."""
+
+    target: MacroString = ()
+    network: str = ""
+    length4: int = 32
+    length6: int = 128
 
 
-def _domain(bare: Directive, argument: str) -> Directive | Mistake:
-    target = domain_spec(argument)
-    if target is None:
-        return Mistake(f"Invalid domain: {bare.text}")
-    return Directive(bare.text, bare.result, bare.mechanism, target)
+def _nothing(text: str) -> _Argument | None:
+    return None if text else _Argument()
 
 
-def _address(bare: Directive, argument: str | None, lengths: str) -> Directive | Mistake:
-    """[ ":" domain-spec ] [ dual-cidr-length ], RFC 7208 §5.3, §5.4. A domain-spec cannot end like a length."""
-    written = lengths if argument is None else argument
-    found = _LENGTHS.search(written)
-    if found is None:
-        return Mistake(f"Invalid {bare.mechanism}: {bare.text}")
-    domain = written[: found.start()]
-    four, six = int(found[1] or 32), int(found[2] or 128)
-    if four > 32 or six > 128 or (argument is None and domain):
-        return Mistake(f"Invalid CIDR length: {bare.text}")
-    target = () if argument is None else domain_spec(domain)
-    if target is None:
-        return Mistake(f"Invalid domain: {bare.text}")
-    return Directive(bare.text, bare.result, bare.mechanism, target, "", four, six)
+def _domain(text: str) -> _Argument | None:
+    target = domain_spec(text[1:]) if text.startswith(":") else None
+    return None if target is None else _Argument(target)
 
 
-def _ip4(bare: Directive, argument: str) -> Directive | Mistake:
-    parts = _IP4.fullmatch(argument)
+def _address(text: str) -> _Argument | None:
+    parts = _ADDRESS.fullmatch(text)
     if parts is None:
-        return Mistake(f"Invalid IP4 address: {bare.text}")
-    length = int(parts[2] or 32)
-    if length > 32:
-        return Mistake(f"Invalid CIDR length: {bare.text}")
-    return Directive(bare.text, bare.result, bare.mechanism, (), parts[1], length)
+        return None
+    target = () if parts[1] is None else domain_spec(parts[1])
+    return None if target is None else _Argument(target, "", int(parts[2] or 32), int(parts[3] or 128))
 
 
-def _ip6(bare: Directive, argument: str) -> Directive | Mistake:
-    parts = _IP6.fullmatch(argument)
-    if parts is None or not _is_ip6(parts[1]):
-        return Mistake(f"Invalid IP6 address: {bare.text}")
-    length = int(parts[2] or 128)
-    if length > 128:
-        return Mistake(f"Invalid CIDR length: {bare.text}")
-    return Directive(bare.text, bare.result, bare.mechanism, (), parts[1], 32, length)
+def _ip4(text: str) -> _Argument | None:
+    parts = _IP4.fullmatch(text)
+    return None if parts is None else _Argument((), parts[1], int(parts[2] or 32))
 
 
-def _is_ip6(text: str) -> bool:
-    """RFC 4291 §2.2"""
+def _ip6(text: str) -> _Argument | None:
+    parts = _IP6.fullmatch(text)
     try:
-        ipaddress.IPv6Address(text)
+        ipaddress.IPv6Address(parts[1] if parts else "")  # RFC 4291 §2.2
     except ValueError:
-        return False
-    return True
+        return None
+    return _Argument((), parts[1], 32, int(parts[2] or 128)) if parts else None
 
 
-_ARGUMENTS: Final[dict[Mechanism, Callable[[Directive, str], Directive | Mistake]]] = {
-    Mechanism.ALL: _no_argument, Mechanism.INCLUDE: _domain, Mechanism.PTR: _domain, Mechanism.EXISTS: _domain,
-    Mechanism.IP4: _ip4, Mechanism.IP6: _ip6,
-}  # fmt: skip
+_ARGUMENTS: Final[dict[Mechanism, Callable[[str], _Argument | None]]] = {
+    Mechanism.ALL: _nothing,
+    Mechanism.INCLUDE: _domain,
+    Mechanism.A: _address,
+    Mechanism.MX: _address,
+    Mechanism.PTR: lambda text: _domain(text) if text else _Argument(),
+    Mechanism.IP4: _ip4,
+    Mechanism.IP6: _ip6,
+    Mechanism.EXISTS: _domain,
+}
 
 
 def macro_string(text: str) -> tuple[MacroString, bool] | None:
