@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 from mailvet.spf_limits import refusal
 from mailvet.verdict import SpfResult
 
-_KEPT: Final = 512  # octets, RFC 7208 §3.4; the reading of a longer record is not kept, so that all of them stay small
+_SHORT: Final = 512  # octets, RFC 7208 §3.4; of longer records few are kept, since each may come to 100 kB
 
 
 class Mechanism(StrEnum):  # RFC 7208 §5
@@ -92,7 +92,7 @@ def is_record(record: object) -> bool:
 
 def read(record: bytes) -> Record | Mistake:
     """The record by the grammar, if it is no longer than ours may be."""
-    return _read_short(record) if len(record) <= _KEPT else _read(record)
+    return _read_short(record) if len(record) <= _SHORT else _read_long(record)
 
 
 def _read(record: bytes) -> Record | Mistake:
@@ -125,6 +125,7 @@ def _read(record: bytes) -> Record | Mistake:
 
 
 _read_short = lru_cache(maxsize=256)(_read)
+_read_long = lru_cache(maxsize=16)(_read)
 
 
 def _directive(word: str) -> Directive | Mistake:
