@@ -65,7 +65,7 @@ class SpfChecker:
             return recalled
         who = client(address)
         if who is None:  # nothing the sender could be blamed for
-            problem = "the client's address is not known"
+            problem = "the address of the client is not known"
             return SpfVerdict(result=SpfResult.TEMPERROR, identity=identity, domain=domain, problem=problem)
         started = self._memo.now()
         query = _Query(who, local, domain, helo, receiver, lookups)
