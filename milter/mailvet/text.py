@@ -53,7 +53,7 @@ def _short_comment(value: str) -> str:
 
 
 def comment(value: str) -> str:
-    """`value` as it may stand between parentheses, without local parts: nothing in it nests, ends or imitates anything."""
+    """`value` as it may stand between parentheses: nothing in it nests, ends or imitates anything; no local parts."""
     return _short_comment(value[:_LONGEST])
 
 
