@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 BUILD_PACKAGES := gcc libc6-dev libmilter-dev python3-dev python3-venv
 DEMO_PACKAGES := postfix
-TEST_PACKAGES := postfix postgresql util-linux opendkim
+TEST_PACKAGES := postfix postgresql util-linux opendkim spamassassin
 BENCH_PACKAGES := opendmarc nsd unbound iproute2
 
 .PHONY: build demo test lint run bench conformance fuzz clean
@@ -25,6 +25,7 @@ demo: build
 
 test: build
 	scripts/debian-packages.sh $(TEST_PACKAGES)
+	scripts/npm-reader.sh $(VENV)/readers
 	$(BIN)/python -m pytest $(TESTS)
 
 lint: build
