@@ -148,7 +148,7 @@ def test_mailauth_reads_all_of_it(mailauth: Ask, report: v.Report) -> None:
 @IN_NO_TIME
 @given(report=CHECKED)
 def test_authres_reads_all_of_it(report: v.Report) -> None:
-    """But for what it loses, a quoted value with another property behind it: of real fields an odd `header.i` at most."""
+    """But for what it loses, a quoted value with another property behind it: of ours an odd `header.i` at most."""
     value = format_value(report, MX)
     wanted = []
     for said in expected(value):
