@@ -226,6 +226,7 @@ def test_no_pass_of_a_helo_name_beside_the_result_of_mail_from(
     assert letter.all("spf") == [result]
     assert letter.property("spf", "smtp.mailfrom") == domain
     assert "helo" not in letter.top
+    assert (b" spf=fail (matched -all, no DNSSEC) smtp.mailfrom=bank.example" in letter.raw) == (result == "fail")
     said = re.compile(f" helo=signed.example from={mail_from[2:]} .* helo_spf=pass spf={result} ")
     assert until(lambda: said.search(lab.daemons["mark"].log) is not None)
 
