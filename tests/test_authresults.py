@@ -1,7 +1,9 @@
 """authresults: our field says exactly what the report says, in RFC 8601's grammar; others' are read strictly."""
 
 import dataclasses
+import re
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -10,28 +12,7 @@ from hypothesis import strategies as st
 from mailvet import verdict as v
 from mailvet.authresults import format_value
 from mailvet.authresults_parse import Parsed, Result, claims, parse
-
-MX = "mx.example.org"
-REPORT = v.Report(
-    iprev=v.IprevVerdict(result=v.IprevResult.PASS, address="203.0.113.7", name="mail.example.com"),
-    spf=v.SpfVerdict(result=v.SpfResult.PASS, identity=v.SpfIdentity.MAILFROM, domain="example.com"),
-    spf_helo=v.SpfVerdict(result=v.SpfResult.NONE, identity=v.SpfIdentity.HELO, domain="mail.example.com"),
-    dkim=(
-        v.DkimVerdict(
-            result=v.DkimResult.PASS,
-            domain="example.com",
-            selector="s1",
-            identity="@example.com",
-            algorithm="rsa-sha256",
-            signature_prefix="AbCdEfGh",
-            key_bits=2048,
-            secure=True,
-        ),
-    ),
-    arc=v.ArcVerdict(result=v.ArcResult.NONE),
-    dmarc=v.DmarcVerdict(result=v.DmarcResult.PASS, author_domain="example.com", published=v.Policy.REJECT),
-    remote_ip="203.0.113.7",
-)
+from reports import MX, REPORT, REPORTS, seen
 
 
 def test_the_form_of_the_design() -> None:
@@ -39,11 +20,10 @@ def test_the_form_of_the_design() -> None:
         " mx.example.org;\n"
         " iprev=pass policy.iprev=203.0.113.7;\n"
         " spf=pass smtp.mailfrom=example.com;\n"
-        " spf=none smtp.helo=mail.example.com;\n"
-        " dkim=pass (2048-bit key; secure) header.d=example.com header.i=@example.com\n"
+        " dkim=pass (2048-bit key, DNSSEC) header.d=example.com header.i=@example.com\n"
         "  header.a=rsa-sha256 header.s=s1 header.b=AbCdEfGh;\n"
         " arc=none smtp.remote-ip=203.0.113.7;\n"
-        " dmarc=pass (p=reject) header.from=example.com policy.dmarc=none"
+        " dmarc=pass (p:reject) header.from=example.com policy.dmarc=none"
     )
 
 
@@ -67,6 +47,18 @@ def line(**changes: object) -> list[str]:
     """The entries of the field for REPORT with these changes, unfolded."""
     value = format_value(dataclasses.replace(REPORT, **changes), MX)  # type: ignore[arg-type]
     return [entry.replace("\n ", "") for entry in value.split(";\n ")]
+
+
+def failed(published: v.Policy, requested: v.Policy, **more: Any) -> v.DmarcVerdict:
+    return v.DmarcVerdict(
+        result=v.DmarcResult.FAIL, author_domain="bank.example", published=published, requested=requested, **more
+    )
+
+
+def spf(result: v.SpfResult, mechanism: str, **more: Any) -> v.SpfVerdict:
+    return v.SpfVerdict(
+        result=result, identity=v.SpfIdentity.MAILFROM, domain="bank.example", mechanism=mechanism, **more
+    )
 
 
 @pytest.mark.parametrize(
@@ -94,15 +86,45 @@ def line(**changes: object) -> list[str]:
                     requested=v.Policy.QUARANTINE,
                 )
             },
-            "dmarc=fail (p=reject) header.from=a.example policy.dmarc=quarantine",
+            "dmarc=fail (mx.example.org, p:reject) header.from=a.example policy.dmarc=quarantine",
         ),
         (
             {"dmarc": v.DmarcVerdict(result=v.DmarcResult.NONE, author_domain="a.example")},
             "dmarc=none header.from=a.example",
         ),
         (
+            {"dmarc": failed(v.Policy.REJECT, v.Policy.REJECT, problem="nothing passed", secure=False)},
+            "dmarc=fail (mx.example.org, p:reject, no DNSSEC, nothing passed)"
+            " header.from=bank.example policy.dmarc=reject",
+        ),
+        (
+            {"dmarc": failed(v.Policy.NONE, v.Policy.NONE)},
+            "dmarc=fail (p:none) header.from=bank.example policy.dmarc=none",
+        ),
+        (
+            {"dmarc": failed(v.Policy.QUARANTINE, v.Policy.NONE, testing=True)},
+            "dmarc=fail (p:quarantine, t:y) header.from=bank.example policy.dmarc=none",
+        ),
+        (
+            {"dmarc": v.DmarcVerdict(result=v.DmarcResult.TEMPERROR, author_domain="a.example", problem="timeout")},
+            "dmarc=temperror (timeout) header.from=a.example",
+        ),
+        ({"spf": spf(v.SpfResult.FAIL, "-all")}, "spf=fail (matched -all) smtp.mailfrom=bank.example"),
+        (
+            {"spf": spf(v.SpfResult.SOFTFAIL, "~include:_spf.a.example", problem="x=1; y", secure=True)},
+            "spf=softfail (matched ~include:_spf.a.example, DNSSEC, x:1, y) smtp.mailfrom=bank.example",
+        ),
+        ({"spf": spf(v.SpfResult.NEUTRAL, "?all")}, "spf=neutral (matched ?all) smtp.mailfrom=bank.example"),
+        ({"spf": spf(v.SpfResult.NEUTRAL, "")}, "spf=neutral smtp.mailfrom=bank.example"),
+        ({"spf": spf(v.SpfResult.PASS, "mx")}, "spf=pass smtp.mailfrom=bank.example"),
+        (
+            {"spf": spf(v.SpfResult.FAIL, "-exists:(\";'" + "x" * 500)},
+            "spf=fail (matched -exists:[," + "x" * 45 + "...) smtp.mailfrom=bank.example",
+        ),
+        ({"null_sender": True}, "spf=pass smtp.helo=example.com"),
+        (
             {"dmarc": v.DmarcVerdict(result=v.DmarcResult.PERMERROR, problem="2 From fields")},
-            "dmarc=permerror (2 From fields)",
+            "dmarc=permerror (mx.example.org, 2 From fields)",
         ),
         (
             {"arc": v.ArcVerdict(result=v.ArcResult.PASS, instances=2, oldest_pass=0)},
@@ -127,70 +149,6 @@ def test_entries(changes: dict[str, object], entry: str) -> None:
     assert entry in line(**changes)
 
 
-EVERYTHING = st.text(st.characters(codec=None), max_size=60)
-SECURE = st.sampled_from([True, False, None])
-REPORTS = st.builds(
-    v.Report,
-    iprev=st.none()
-    | st.builds(
-        v.IprevVerdict, result=st.sampled_from(v.IprevResult), address=EVERYTHING, secure=SECURE, problem=EVERYTHING
-    ),
-    spf=st.none()
-    | st.builds(
-        v.SpfVerdict,
-        result=st.sampled_from(v.SpfResult),
-        identity=st.just(v.SpfIdentity.MAILFROM),
-        domain=EVERYTHING,
-        problem=EVERYTHING,
-    ),
-    spf_helo=st.none()
-    | st.builds(
-        v.SpfVerdict,
-        result=st.sampled_from(v.SpfResult),
-        identity=st.just(v.SpfIdentity.HELO),
-        domain=EVERYTHING,
-        problem=EVERYTHING,
-    ),
-    dkim=st.lists(
-        st.builds(
-            v.DkimVerdict,
-            result=st.sampled_from(v.DkimResult),
-            domain=EVERYTHING,
-            selector=EVERYTHING,
-            identity=EVERYTHING,
-            algorithm=EVERYTHING,
-            signature_prefix=EVERYTHING,
-            key_bits=st.integers(0, 8192),
-            secure=SECURE,
-            problem=EVERYTHING,
-        ),
-        max_size=14,
-    ).map(tuple),
-    arc=st.none()
-    | st.builds(
-        v.ArcVerdict,
-        result=st.sampled_from(v.ArcResult),
-        oldest_pass=st.none() | st.integers(0, 50),
-        problem=EVERYTHING,
-    ),
-    dmarc=st.none()
-    | st.builds(
-        v.DmarcVerdict,
-        result=st.sampled_from(v.DmarcResult),
-        author_domain=EVERYTHING,
-        published=st.none() | st.sampled_from(v.Policy),
-        requested=st.sampled_from(v.Policy),
-        problem=EVERYTHING,
-    ),
-    auth=st.none() | st.builds(v.AuthVerdict, result=st.sampled_from(v.AuthResult), domain=EVERYTHING),
-    remote_ip=EVERYTHING,
-)
-
-
-def seen(text: str) -> str:
-    return "".join(c if " " <= c <= "~" else "?" for c in text)
-
-
 @settings(max_examples=300)
 @given(REPORTS)
 def test_whatever_was_found_out_the_field_is_well_formed(report: v.Report) -> None:
@@ -210,6 +168,39 @@ def test_whatever_was_found_out_the_field_is_well_formed(report: v.Report) -> No
                 assert ("header.d", seen(found.domain)) in result.properties
         verdicts = [result.result for result in parsed.results if result.method == "dmarc"]
         assert verdicts == ([report.dmarc.result.value] if report.dmarc is not None else [])
+
+
+@given(REPORTS)
+def test_nothing_in_the_field_ends_or_begins_anything_for_a_reader_that_only_splits(report: v.Report) -> None:
+    value = format_value(report, MX)
+    for said in re.findall(r"\(([^()]*)\)", value):
+        assert not set(said) & set(";=\"'`\\")
+    assert value.count("(") == value.count(")")
+    if report.auth is None:
+        entries = [entry.split()[0] for entry in re.sub(r"\([^()]*\)", "", value).split(";")[1:]]
+        assert value.count("spf=") == entries.count(f"spf={report.spf.result}" if report.spf else "spf=") <= 1
+        assert len(entries) == sum(
+            [report.iprev is not None, report.spf is not None, report.arc is not None, report.dmarc is not None]
+        ) + max(1, min(len(report.dkim), 12))
+
+
+def test_the_pass_of_a_helo_name_stands_in_for_no_mail_from() -> None:
+    helo = v.SpfVerdict(result=v.SpfResult.PASS, identity=v.SpfIdentity.HELO, domain="mail.good.example")
+    for mail_from in (
+        spf(v.SpfResult.FAIL, "-all"),
+        v.SpfVerdict(result=v.SpfResult.NONE, identity=v.SpfIdentity.MAILFROM, domain="", problem="malformed"),
+        None,
+    ):
+        value = format_value(dataclasses.replace(REPORT, spf=mail_from, spf_helo=helo), MX)
+        assert "spf=pass" not in value
+        assert "good.example" not in value
+
+
+def test_our_name_stands_on_the_line_of_its_dmarc_result() -> None:
+    """A mail program that looks for a piece of text finds no fold in it."""
+    name = "a-name-of-a-mail-host-that-is-longer-than-a-line-of-a-header-field.department.example.org"
+    value = format_value(dataclasses.replace(REPORT, dmarc=failed(v.Policy.REJECT, v.Policy.REJECT)), name)
+    assert f"\n dmarc=fail ({name},\n  p:reject) header.from=bank.example" in value
 
 
 def test_lines_are_short_where_they_can_be() -> None:

@@ -71,10 +71,15 @@ def test_what_the_envelope_does_not_say_is_read_from_the_message_and_that_is_sai
     assert "SPF MAIL   pass      signed.example" in said.out
 
 
+def test_one_question_is_one_question(online: Path) -> None:
+    said = mailvet("check", "--config", online, "-", stdin=world.letter("<a@signed.example>"))
+    assert "\nDNS        1 question\n" in said.out
+
+
 def test_a_message_whose_client_nobody_knows_is_judged_by_its_content(online: Path) -> None:
     said = mailvet("check", "--config", online, "-", stdin=SIGNED)
     assert "(client unknown: no Received tells it; use --ip)" in said.out
-    assert "iprev      permerror the client's address is not known" in said.out
+    assert "iprev      permerror the address of the client is not known" in said.out
     assert "DMARC      pass" in said.out
 
 

@@ -1,5 +1,6 @@
 """journal: one line for each message, in words that cannot be forged, and without local parts unless asked for."""
 
+import dataclasses
 import json
 
 import pytest
@@ -73,6 +74,48 @@ def test_local_parts_only_if_asked_for(local_parts: bool, sender: str) -> None:
 @pytest.mark.parametrize("sender", ["ann", '"ann"', '"x@ann"', "", "@", "@relay.example:ann"])
 def test_a_sender_without_a_domain_is_a_local_part(sender: str) -> None:
     assert line(Envelope(mail_from=sender))["from"] == ""
+
+
+@pytest.mark.parametrize("sender", ["a@ann＠host.example", "ann＠host.example", "ann@ann﹫host.example"])
+def test_a_wide_at_sign_hides_no_local_part(sender: str) -> None:
+    assert line(Envelope(mail_from=sender))["from"] == "host.example"
+    assert line(Envelope(helo=sender))["helo"] == "host.example"
+
+
+@pytest.mark.parametrize(
+    ("helo", "logged"),
+    [
+        ("secretlp@host.example", "host.example"),
+        ("<secretlp@host.example>", "host.example>"),
+        ('"secretlp x"@host.example', "host.example"),
+        ('"x@secretlp"', ""),
+        ("secretlp@", ""),
+        ("@relay.example:secretlp@host.example", "host.example"),
+        ("@relay.example:secretlp", ""),
+        ("mail.host.example", "mail.host.example"),
+        ("[192.0.2.1]", "[192.0.2.1]"),
+        ("MAIL", "MAIL"),
+    ],
+)
+def test_a_helo_with_an_at_sign_is_logged_as_its_domain(helo: str, logged: str) -> None:
+    found = line(Envelope(helo=helo))
+    assert found["helo"] == logged
+    assert "secretlp" not in journal.as_json(found)
+    assert line(Envelope(helo=helo), local_parts=True)["helo"] == helo
+
+
+def test_no_local_part_in_what_is_said_about_a_message() -> None:
+    said = "SERVFAIL of secretlp@host.example"
+    spf = SpfVerdict(
+        result=SpfResult.TEMPERROR, identity=SpfIdentity.MAILFROM, domain="a.example", problem=said, notes=(said,)
+    )
+    report = dataclasses.replace(REPORT, spf=spf, anomalies=(said,))
+    outcome = Outcome(disposition=dataclasses.replace(REFUSED, reason=said), edits=(), report=report)
+    for local_parts in (False, True):
+        found = journal.record(outcome, ENVELOPE, "1", 1, 1, local_parts=local_parts, size=1)
+        text = journal.as_json(found)
+        assert text.count("SERVFAIL of host.example") == (0 if local_parts else 4)
+        assert text.count("secretlp") == (4 if local_parts else 0)
 
 
 @pytest.mark.parametrize(

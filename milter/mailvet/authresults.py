@@ -2,7 +2,8 @@
 
 `format_value` is total and bounded. Only registered methods, results and properties are written, since
 some readers drop a field with any other; what else is worth saying stands in comments. Domains only: no
-local part. Everything from outside goes through `text`.
+local part. Everything from outside goes through `text`. Readers split and search this field without a
+parser: so it has one `spf=`, and nothing in a comment or value looks like the end of one.
 
 Raises     nothing
 Not here   reading such fields (authresults_parse); where the field goes (edits)
@@ -17,16 +18,19 @@ from mailvet.verdict import (
     AuthVerdict,
     DkimResult,
     DkimVerdict,
+    DmarcResult,
     DmarcVerdict,
     IprevVerdict,
+    Policy,
     Report,
-    SpfIdentity,
+    SpfResult,
     SpfVerdict,
 )
 
 _WIDTH: Final = 78  # RFC 5322 §2.1.1
 _MOST_SIGNATURES: Final = 12  # a field of about 8 kB at the very most
-_SECURE: Final = {True: "secure", False: "insecure", None: ""}
+_LONGEST_TERM: Final = 60  # of an SPF record; what was cut can be seen with `mailvet check`
+_SECURE: Final = {True: "DNSSEC", False: "no DNSSEC", None: ""}
 
 
 def format_value(report: Report, authserv_id: str) -> str:
@@ -40,48 +44,29 @@ def format_value(report: Report, authserv_id: str) -> str:
         if report.iprev is not None:
             lines.append(_iprev(report.iprev))
         if report.spf is not None:
-            lines.append(_spf(report.spf))
-        if report.spf_helo is not None and report.spf_helo.domain:
-            lines.append(_spf(report.spf_helo))
+            lines.append(_spf(report.spf, report.null_sender))
         lines += [_dkim(verdict) for verdict in report.dkim[:_MOST_SIGNATURES]] or ["dkim=none"]
         if report.arc is not None:
             lines.append(_arc(report.arc, report.remote_ip))
         if report.dmarc is not None:
-            lines.append(_dmarc(report.dmarc))
+            lines.append(_dmarc(report.dmarc, authserv_id))
     return ";\n ".join([line if len(line) < _WIDTH - 1 else _folded(line) for line in lines])
 
 
 def _folded(line: str) -> str:
-    """Before a property or, failing that, at any blank that is not within a quoted string."""
+    """At blanks, of which no quoted string has one; a comment begins on the line of its result."""
     done: list[str] = []
-    for word in _words(line):
+    for word in line.split(" "):
         # the blank before, and the ";" that may follow
-        if done and len(done[-1]) + len(word) + 2 < _WIDTH:
+        if done and (len(done[-1]) + len(word) + 2 < _WIDTH or (word[0] == "(" and len(done) == 1)):
             done[-1] += " " + word
         else:
             done.append(word)
     return "\n  ".join(done)
 
 
-def _words(line: str) -> list[str]:
-    """Split at blanks; a quoted string stays whole, as a fold would change what it says."""
-    if '"' not in line:
-        return line.split(" ")
-    words: list[str] = []
-    open_quote = False
-    for word in line.split(" "):
-        if open_quote:
-            words[-1] += " " + word
-        else:
-            words.append(word)
-        # an escaped quote does not count; pvalue escapes nothing else but the backslash itself
-        if word.replace("\\\\", "").replace('\\"', "").count('"') % 2:
-            open_quote = not open_quote
-    return words
-
-
 def _remark(*parts: str) -> str:
-    said = "; ".join([part for part in parts if part])
+    said = ", ".join([part for part in parts if part])
     return f" ({said})" if said else ""
 
 
@@ -96,11 +81,21 @@ def _iprev(verdict: IprevVerdict) -> str:
     return f"iprev={verdict.result}{remark}{where}"
 
 
-def _spf(verdict: SpfVerdict) -> str:
-    remark = _remark(_SECURE[verdict.secure], comment(verdict.problem))
-    prop = "helo" if verdict.identity is SpfIdentity.HELO else "mailfrom"
+def _spf(verdict: SpfVerdict, null_sender: bool) -> str:
+    """The verdict on MAIL FROM. The one on HELO never stands in for it: to most readers any `spf=pass` is one."""
+    remark = _remark(_matched(verdict), _SECURE[verdict.secure], comment(verdict.problem))
+    prop = "helo" if null_sender else "mailfrom"  # RFC 8601 §2.7.2: the identity that gave the result
     where = f" smtp.{prop}={pvalue(verdict.domain)}" if verdict.domain else ""
     return f"spf={verdict.result}{remark}{where}"
+
+
+def _matched(verdict: SpfVerdict) -> str:
+    """Which term of the record kept the message from passing."""
+    term = verdict.mechanism
+    if not term or verdict.result not in (SpfResult.FAIL, SpfResult.SOFTFAIL, SpfResult.NEUTRAL):
+        return ""
+    said = comment(term if len(term) <= _LONGEST_TERM else term[: _LONGEST_TERM - 3] + "...")
+    return f"matched {said}" if said else ""
 
 
 def _dkim(verdict: DkimVerdict) -> str:
@@ -129,9 +124,16 @@ def _arc(verdict: ArcVerdict, remote_ip: str) -> str:
     return line + (f" smtp.remote-ip={pvalue(remote_ip)}" if remote_ip else "")
 
 
-def _dmarc(verdict: DmarcVerdict) -> str:
-    policy = f"p={verdict.published}" if verdict.published is not None else ""
-    line = f"dmarc={verdict.result}{_remark(policy, _SECURE[verdict.secure], comment(verdict.problem))}"
+def _dmarc(verdict: DmarcVerdict, authserv_id: str) -> str:
+    """Where the recipient should act, our name stands next to the result: some mail programs can search for one
+    piece of text only, and it has to be one that another host's field does not have by accident."""
+    failed = verdict.result is DmarcResult.FAIL
+    asked = failed and verdict.requested is not Policy.NONE
+    ours = comment(authserv_id) if asked or verdict.result is DmarcResult.PERMERROR else ""
+    policy = f"p:{verdict.published}" if verdict.published is not None else ""
+    testing = "t:y" if failed and verdict.testing else ""
+    remark = _remark(ours, policy, testing, _SECURE[verdict.secure], comment(verdict.problem))
+    line = f"dmarc={verdict.result}{remark}"
     if verdict.author_domain:
         line += f" header.from={pvalue(verdict.author_domain)}"
     if verdict.published is not None:

@@ -119,7 +119,7 @@ def _decide(
     if found.key is None or found.record is None:
         return found.result, found.problem
     if found.record.exact_identity and says.identity != "@" + says.domain:
-        return DkimResult.PERMERROR, "the key's t=s wants i= to be d= (RFC 6376 §3.6.1)"
+        return DkimResult.PERMERROR, "t=s of the key wants i= to be d= (RFC 6376 §3.6.1)"
     if body.digest != says.body_hash:
         return DkimResult.FAIL, "body hash did not verify"
     fields = forms.headers.fields

@@ -32,7 +32,7 @@ def _message(result: Result) -> Iterator[str]:
 
 
 def _questions(result: Result) -> Iterator[str]:
-    yield f"DNS        {len(result.questions)} questions"
+    yield f"DNS        {len(result.questions)} question{'' if len(result.questions) == 1 else 's'}"
     for question in result.questions:
         when = "cached" if question.cached else f"{question.milliseconds:.1f} ms"
         unused = "" if question.wanted else "  (asked ahead, not needed)"
@@ -84,7 +84,7 @@ def _arc(verdict: ArcVerdict) -> Iterator[str]:
     facts = []
     if verdict.instances:
         sealers = ", ".join(map(loggable, verdict.sealers)) or "nobody readable"
-        facts.append(f"{verdict.instances} sets, sealed by {sealers}")
+        facts.append(f"{verdict.instances} set{'' if verdict.instances == 1 else 's'}, sealed by {sealers}")
     if verdict.oldest_pass is not None:
         facts.append(f"oldest message signature that still holds: {verdict.oldest_pass or 'all do'}")
     yield _line("ARC", verdict.result, "; ".join(facts), verdict.problem)

@@ -18,7 +18,9 @@ def check(address: str, lookups: Lookups) -> IprevVerdict:
     """The verdict; total."""
     question = _question(address)
     if question is None:
-        return IprevVerdict(result=IprevResult.PERMERROR, address=address, problem="the client's address is not known")
+        return IprevVerdict(
+            result=IprevResult.PERMERROR, address=address, problem="the address of the client is not known"
+        )
     reverse, kind, canonical = question
     try:
         pointers = lookups.ask(reverse, Kind.PTR)

@@ -8,14 +8,15 @@ Not here   where the line goes (adapters.logs)
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from mailvet.message import Envelope
 from mailvet.outcome import Delete, Outcome
-from mailvet.text import loggable
+from mailvet.text import domains_only, loggable
 from mailvet.verdict import DkimVerdict, Report
 
 Line = dict[str, str | int | float | list[str]]
+_AT = frozenset("@＠﹫")  # to some readers the wide and the small one are one as well
 
 
 def record(
@@ -30,25 +31,26 @@ def record(
 ) -> Line:
     """The pairs of one message. `milliseconds`: our own time at end of message; `questions`: asked of the DNS."""
     report, disposition = outcome.report, outcome.disposition
-    sender = envelope.mail_from
+    sender, helo = envelope.mail_from, envelope.helo
+    shown = loggable if local_parts else _without_local_parts
     line: Line = {
         "event": "message",
         "id": loggable(queue_id),
         "client": loggable(report.remote_ip or envelope.address),
-        "helo": loggable(envelope.helo),
+        "helo": loggable(helo if local_parts else _host(helo)),
         "from": loggable(sender if local_parts else _domain(sender)),
         "action": disposition.action.value,
     }
     if disposition.rule:
         line["rule"] = disposition.rule
-        line["reason"] = loggable(disposition.reason)
-    line.update(_verdicts(report))
+        line["reason"] = shown(disposition.reason)
+    line.update(_verdicts(report, shown))
     removed = sum(isinstance(edit, Delete) for edit in outcome.edits)
     if removed:
         line["removed"] = removed
     notes = _notes(report)
     if notes:
-        line["notes"] = notes
+        line["notes"] = [shown(note) for note in notes]
     line["bytes"] = size
     line["questions"] = questions
     line["ms"] = round(milliseconds, 2)
@@ -57,12 +59,21 @@ def record(
 
 def _domain(sender: str) -> str:
     """What follows the last "@"; a path without one, or that ends in a quoted string, is all local part."""
-    _, at, domain = sender.rpartition("@")
+    _, at, domain = sender.translate(_PLAIN_AT).rpartition("@")
     routed = ":" in domain and not domain.startswith("[")  # <@relay.example:ann>
     return domain if at and '"' not in domain and not routed else ""
 
 
-def _verdicts(report: Report) -> Line:
+def _host(helo: str) -> str:
+    """Some clients, and those who want it in a log, say HELO with an address: its domain is logged."""
+    return _domain(helo) if not _AT.isdisjoint(helo) else helo
+
+
+def _without_local_parts(text: str) -> str:
+    return loggable(domains_only(text[:1000]))  # before it is cut, or half a local part could be left
+
+
+def _verdicts(report: Report, shown: Callable[[str], str]) -> Line:
     line: Line = {}
     problems = []
     if report.auth is not None:
@@ -77,10 +88,10 @@ def _verdicts(report: Report) -> Line:
         if verdict is not None:
             line[name] = verdict.result.value
             if verdict.problem:
-                problems.append(f"{name}: {loggable(verdict.problem)}")
+                problems.append(f"{name}: {shown(verdict.problem)}")
     if report.dkim:
         line["dkim"] = [_signature(verdict) for verdict in report.dkim]
-        problems += [f"dkim: {loggable(verdict.problem)}" for verdict in report.dkim if verdict.problem]
+        problems += [f"dkim: {shown(verdict.problem)}" for verdict in report.dkim if verdict.problem]
     if report.dmarc is not None and report.dmarc.author_domain:
         line["author"] = loggable(report.dmarc.author_domain)
         if report.dmarc.published is not None:
@@ -101,7 +112,7 @@ def _notes(report: Report) -> list[str]:
     for verdict in (report.spf, *report.dkim, report.arc, report.dmarc):
         if verdict is not None:
             notes += verdict.notes
-    return [loggable(note) for note in notes]
+    return notes
 
 
 def as_json(line: Line) -> str:
@@ -120,4 +131,5 @@ def _word(value: str | int | float | Sequence[str]) -> str:
     return text if text and not set(text) & _QUOTED else '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
+_PLAIN_AT = dict.fromkeys(map(ord, _AT), "@")
 _QUOTED = frozenset(' "=\\')

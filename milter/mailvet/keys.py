@@ -69,9 +69,9 @@ def _usable(record: KeyRecord, key_type: str, tools: Tools) -> PublicKey | str:
     if record.key_type != key_type:
         return "the key is of another type than the signature"
     if record.hashes is not None and b"sha256" not in record.hashes:
-        return "the key's h= does not allow sha256"
+        return "h= of the key does not allow sha256"
     if not record.services & {b"*", b"email"}:
-        return "the key's s= is not for mail"
+        return "s= of the key is not for mail"
     key = tools.load_key(key_type, record.data)
     if isinstance(key, str) or key_type != "rsa":
         return key

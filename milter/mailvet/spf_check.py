@@ -28,6 +28,7 @@ class Claim(NamedTuple):
     local: str
     domain: str  # A-labels; "" where there is none to check
     helo: str
+    named_by: SpfIdentity  # where that domain stood: for a null reverse-path it is HELO
 
 
 class Evaluation(NamedTuple):
@@ -53,23 +54,25 @@ class Checker:
 
     def check_helo(self, address: str, helo: str, lookups: Lookups, receiver: str) -> SpfVerdict:
         """RFC 7208 §2.3"""
-        return self._check(address, Claim(SpfIdentity.HELO, "postmaster", fqdn(helo), helo), lookups, receiver)
+        claim = Claim(SpfIdentity.HELO, "postmaster", fqdn(helo), helo, SpfIdentity.HELO)
+        return self._check(address, claim, lookups, receiver)
 
     def check_mail_from(self, address: str, helo: str, mail_from: str, lookups: Lookups, receiver: str) -> SpfVerdict:
         """RFC 7208 §2.4: a null reverse-path stands for postmaster@HELO."""
         local, domain = (sender(mail_from) or ("", "")) if mail_from else ("postmaster", fqdn(helo))
-        return self._check(address, Claim(SpfIdentity.MAILFROM, local, domain, helo), lookups, receiver)
+        named_by = SpfIdentity.MAILFROM if mail_from else SpfIdentity.HELO
+        return self._check(address, Claim(SpfIdentity.MAILFROM, local, domain, helo, named_by), lookups, receiver)
 
     def _check(self, address: str, claim: Claim, lookups: Lookups, receiver: str) -> SpfVerdict:
         identity, domain = claim.identity, claim.domain
         if not domain:
-            return SpfVerdict(result=SpfResult.NONE, identity=identity, domain="", problem=_NO_DOMAIN[identity])
+            return SpfVerdict(result=SpfResult.NONE, identity=identity, domain="", problem=_NO_DOMAIN[claim.named_by])
         recalled = self._memo.recall(address, domain, identity)
         if recalled is not None:
             return recalled
         who = client(address)
         if who is None:  # nothing the sender could be blamed for
-            problem = "the client's address is not known"
+            problem = "the address of the client is not known"
             return SpfVerdict(result=SpfResult.TEMPERROR, identity=identity, domain=domain, problem=problem)
         started = self._memo.now()
         verdict, ttl, repeatable = self._evaluate(who, claim, receiver, lookups)

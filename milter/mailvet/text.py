@@ -2,6 +2,7 @@
 
 `pvalue` makes a value of an Authentication-Results field, `comment` the inside of a comment, `loggable`
 a piece of one log line. All three are total: whatever goes in, no CR, LF, NUL or other control comes out.
+`domains_only` takes the local parts of addresses out.
 
 Raises     nothing
 Not here   what is said (authresults, journal); parsing (address, authresults)
@@ -17,17 +18,28 @@ _LONGEST: Final = 255  # of a value or comment: a domain has at most 253, and no
 # Nor is "_" in a domain-name behind "@" (RFC 5321 §4.1.2), though it may stand in a token.
 _PLAIN = re.compile(r"[A-Za-z0-9._+-]+|[A-Za-z0-9._+-]*@[A-Za-z0-9.-]+")
 _OUTSIDE = re.compile(r"[^ -~]")  # all that is not printable ASCII
-_ESCAPED = re.compile(r'(["\\])')
+# Nor may there be in a quoted string what ends a value or result, or opens a comment, for a reader that
+# knows no quoted strings or no escapes in them: blank " ( ) ; \
+_UNQUOTABLE = re.compile(r"[^!#-'*-:<-\[\]-~]")
 
-# A comment must neither end early nor look like a result to a reader who does not know comments.
-_HARMLESS: Final = str.maketrans({"(": "[", ")": "]", "\\": "/", ";": ",", "=": ":", '"': "'", "§": "section "})
+# A comment must neither end early nor look like a result, or like the start of a quoted string, to a reader
+# who does not know comments.
+_HARMLESS: Final = str.maketrans(
+    {"(": "[", ")": "]", "\\": "/", ";": ",", "=": ":", '"': None, "'": None, "`": None, "§": "section "}
+)
+
+# Letters, marks and signs that take no room or show nothing; isprintable() lets them pass
+_INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+_LOCAL_PART = re.compile(r'(?:"[^"]*+"|[^\s<>(),:;@＠﹫])++[@＠﹫]')
 
 
 @lru_cache(maxsize=4096)
 def _short_pvalue(value: str) -> str:
     if _PLAIN.fullmatch(value):
         return value
-    return '"' + _ESCAPED.sub(r"\\\1", _OUTSIDE.sub("?", value)) + '"'  # RFC 8601 §2.2: value
+    return '"' + _UNQUOTABLE.sub("?", value) + '"'  # RFC 8601 §2.2: value
 
 
 def pvalue(value: str) -> str:
@@ -37,11 +49,11 @@ def pvalue(value: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _short_comment(value: str) -> str:
-    return " ".join(_OUTSIDE.sub("?", value.translate(_HARMLESS)[:_LONGEST]).split())
+    return " ".join(_OUTSIDE.sub("?", domains_only(value).translate(_HARMLESS)[:_LONGEST]).split())
 
 
 def comment(value: str) -> str:
-    """`value` as it may stand between parentheses: nothing in it nests, ends or imitates anything."""
+    """`value` as it may stand between parentheses: nothing in it nests, ends or imitates anything; no local parts."""
     return _short_comment(value[:_LONGEST])
 
 
@@ -49,10 +61,15 @@ def loggable(value: str | bytes, limit: int = 200) -> str:
     """`value` on one line, what cannot be printed escaped, at most `limit` characters."""
     if isinstance(value, bytes):
         value = value[: limit + 1].decode("utf-8", "backslashreplace")
-    if len(value) <= limit and value.isprintable():
+    if len(value) <= limit and value.isprintable() and (value.isascii() or not _INVISIBLE.search(value)):
         return value
-    shown = "".join(c if c.isprintable() else _escape(c) for c in value[: limit + 1])
+    shown = "".join(c if c.isprintable() and not _INVISIBLE.match(c) else _escape(c) for c in value[: limit + 1])
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def domains_only(value: str) -> str:
+    """`value`, a short text, with no local part before any "@" in it."""
+    return value if value.isascii() and "@" not in value else _LOCAL_PART.sub("", value)
 
 
 def _escape(char: str) -> str:

@@ -173,6 +173,7 @@ class Report:
     iprev: IprevVerdict | None = None
     spf_helo: SpfVerdict | None = None
     spf: SpfVerdict | None = None  # MAIL FROM
+    null_sender: bool = False  # MAIL FROM was <>: `spf` is about postmaster@HELO (RFC 7208 §2.4)
     dkim: tuple[DkimVerdict, ...] = ()  # one for each signature, in header order; empty = not checked
     arc: ArcVerdict | None = None
     dmarc: DmarcVerdict | None = None

@@ -51,8 +51,21 @@ def test_a_client_that_the_mta_does_not_know_is_not_trusted(client: MilterClient
     answer = client.message(b"a@signed.example", PASSING)
     assert answer.accepted
     value = " ".join(answer.inserted[0][2].split())
-    assert "spf=temperror (the client's address is not known) smtp.mailfrom=signed.example" in value
+    assert "spf=temperror (the address of the client is not known) smtp.mailfrom=signed.example" in value
     assert "dmarc=pass (" in value
+
+
+@pytest.mark.parametrize(("local_parts", "logged"), [(False, "signed.example"), (True, "secretlp@signed.example")])
+def test_a_helo_with_an_at_sign_is_logged_as_its_domain(lab: Lab, local_parts: bool, logged: str) -> None:
+    more = f"local_parts = {str(local_parts).lower()}\n[trust]\nnetworks = []\n"
+    with lab.daemon(f"helo-{local_parts}", more) as daemon, MilterClient(daemon.socket) as client:
+        client.connect(world.HOST, helo=b"secretlp@signed.example")
+        for sender in (b"", b"a@macro.example"):  # the latter's record asks for %{h}, and does not find it
+            answer = client.message(sender, PASSING)
+            assert answer.accepted
+            assert "secretlp" not in answer.inserted[0][2]
+        assert until(lambda: daemon.log.count(f" helo={logged} ") == 2)
+        assert ("secretlp" in daemon.log) == local_parts
 
 
 def test_a_client_on_a_local_socket_is_trusted(client: MilterClient) -> None:
@@ -66,9 +79,9 @@ def test_behind_our_relay_the_client_is_judged_and_logged_and_the_relay_may_have
     said = [f"Authentication-Results: {name}; spf=pass\r\n" for name in ("relay.example.org", "mx.example.org")]
     with lab.daemon("relays", trust) as daemon, MilterClient(daemon.socket) as client:
         client.connect("203.0.113.5", helo=b"relay.example.org")
-        answer = client.message(b"a@signed.example", ("".join(said) + "Received: " + hop).encode() + PASSING)
+        answer = client.message(b"", ("".join(said) + "Received: " + hop).encode() + PASSING)
         assert answer.deleted == [(2, "Authentication-Results")]
-        assert "spf=pass (insecure) smtp.helo=mail.signed.example" in " ".join(answer.inserted[0][2].split())
+        assert "spf=pass (no DNSSEC) smtp.helo=mail.signed.example" in " ".join(answer.inserted[0][2].split())
         assert until(lambda: f"client={world.HOST} helo={world.HOST_NAME} " in daemon.log)
 
 

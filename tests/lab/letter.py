@@ -58,11 +58,8 @@ class Letter:
         return found
 
     def verdict(self, method: str) -> str:
-        """The first result of this method, of MAIL FROM for SPF; "" if it is not there."""
-        for result in self.results:
-            if result.method == method and "smtp.helo" not in result.properties:
-                return result.result
-        return ""
+        """The first result of this method; "" if it is not there."""
+        return next(iter(self.all(method)), "")
 
     def all(self, method: str) -> list[str]:
         return [result.result for result in self.results if result.method == method]

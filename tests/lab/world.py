@@ -48,6 +48,7 @@ def zone() -> Zone:
         "_dmarc.bank.example": {"TXT": ["v=DMARC1; p=reject"]},
         "shop.example": {"TXT": [elsewhere], "A": ["198.51.100.1"]},
         "_dmarc.shop.example": {"TXT": ["v=DMARC1; p=quarantine"]},
+        "macro.example": {"TXT": ["v=spf1 include:%{h}.no.example -all"]},
         "quiet.example": {"A": ["198.51.100.2"]},  # a domain that says nothing about its mail
     }
 

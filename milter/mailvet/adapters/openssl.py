@@ -68,5 +68,5 @@ def load(kind: str, data: bytes) -> PublicKey | str:
     if not isinstance(key, RSAPublicKey):
         return "the key is not an RSA key"
     if key.public_numbers().e > (_ITS_EXPONENT if key.key_size > _LARGE_KEY else _MOST_EXPONENT):
-        return "the key's exponent is too large (limit)"
+        return "the exponent of the key is too large (limit)"
     return RsaKey(key)
