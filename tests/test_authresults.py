@@ -130,6 +130,14 @@ def spf(result: v.SpfResult, mechanism: str, **more: Any) -> v.SpfVerdict:
             {"arc": v.ArcVerdict(result=v.ArcResult.PASS, instances=2, oldest_pass=0)},
             "arc=pass header.oldest-pass=0 smtp.remote-ip=203.0.113.7",
         ),
+        (
+            {
+                "arc": v.ArcVerdict(
+                    result=v.ArcResult.PASS, instances=1, sealed="dmarc=pass", sealed_by="list.example", secure=True
+                )
+            },
+            "arc=pass (sealed by list.example as dmarc pass, DNSSEC) smtp.remote-ip=203.0.113.7",
+        ),
         ({"remote_ip": "2001:db8::1"}, 'arc=none smtp.remote-ip="2001:db8::1"'),
         (
             {"iprev": v.IprevVerdict(result=v.IprevResult.TEMPERROR, address="2001:db8::1", problem="timeout")},

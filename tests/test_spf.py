@@ -109,6 +109,12 @@ def test_a_null_sender_is_postmaster_at_helo() -> None:
     assert verdict.identity is SpfIdentity.MAILFROM
 
 
+def test_a_null_sender_without_a_helo_name_says_what_is_wrong_with_helo() -> None:
+    verdict = mail_from("", helo="[192.0.2.1]")
+    assert (verdict.result, verdict.domain) == (SpfResult.NONE, "")
+    assert verdict.problem == "HELO is not a fully qualified domain name"
+
+
 @pytest.mark.parametrize(
     ("sender", "domain"),
     [("ann@bücher.example", "xn--bcher-kva.example"), ("ann@BÜCHER.example", "xn--bcher-kva.example")],

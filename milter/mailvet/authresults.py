@@ -118,7 +118,8 @@ def _dkim(verdict: DkimVerdict) -> str:
 
 
 def _arc(verdict: ArcVerdict, remote_ip: str) -> str:
-    line = f"arc={verdict.result}{_remark(_SECURE[verdict.secure], comment(verdict.problem))}"
+    sealed = f"sealed by {verdict.sealed_by} as {verdict.sealed.replace('=', ' ')}" if verdict.sealed else ""
+    line = f"arc={verdict.result}{_remark(comment(sealed), _SECURE[verdict.secure], comment(verdict.problem))}"
     if verdict.oldest_pass is not None:
         line += f" header.oldest-pass={verdict.oldest_pass}"  # RFC 8617 §5.2
     return line + (f" smtp.remote-ip={pvalue(remote_ip)}" if remote_ip else "")

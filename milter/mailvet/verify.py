@@ -106,7 +106,8 @@ def _no_dkim(_t: Transaction) -> tuple[DkimVerdict, ...]:
 
 
 def _no_arc(_t: Transaction) -> ArcVerdict:
-    return ArcVerdict(result=ArcResult.FAIL, temporary=True, problem=_BUG)
+    # nobody knows whose chain it is: it may be one that an override waits for
+    return ArcVerdict(result=ArcResult.FAIL, temporary=True, pending=_BUG, problem=_BUG)
 
 
 def _no_dmarc(_t: Transaction) -> DmarcVerdict:
