@@ -7,8 +7,9 @@ way to misbehave.
     python tests/dnsserver.py zone.json [127.0.0.1:5353]
 
 A name's types are A, AAAA, MX, PTR, TXT (str or bytes) and CNAME. Beside them a name may have a `Manner`,
-{"manner": "servfail"}, and {"ttl": 0}, {"delay": 0.2}. It answers as a resolver does: aliases are followed, a
-name below which others exist is there (RFC 8020), everything else is NXDOMAIN with a SOA.
+{"manner": "servfail"}, or lose its records, {"loss": "another owner"} (dnslosses), and {"ttl": 0}, {"delay": 0.2}.
+It answers as a resolver does: aliases are followed, a name below which others exist is there (RFC 8020), everything
+else is NXDOMAIN with a SOA.
 """
 
 import contextlib
@@ -33,6 +34,8 @@ import dns.rdatatype
 import dns.rrset
 from dns.rdtypes.ANY.TXT import TXT
 
+from dnslosses import LOSSES, LOSSES_OVER_TCP
+
 Types = Mapping[str, Any]
 
 
@@ -55,6 +58,7 @@ class Manner(StrEnum):
     GARBAGE = "garbage"  # header and question, then octets that are no records
     LAME = "lame"  # a referral to the root's servers
     UNFINISHED = "unfinished"  # an alias, and nothing about its target, from a server that does not recurse
+    NO_EDNS = "no-edns"  # FORMERR to a question with an OPT record
     CASE = "case"  # the question comes back in capitals
     BARE_NODATA = "bare-nodata"  # no SOA
 
@@ -126,7 +130,13 @@ class DnsServer:
             return
         answer = self.answer(query)
         right = answer.to_wire(max_size=65535)
-        if str(manner).startswith(Manner.TRUNCATE) or len(right) > 1232:
+        loss = self.zone.get(name, {}).get("loss", "")
+        if loss in LOSSES:
+            yield LOSSES[loss](answer)
+            return
+        if manner is Manner.NO_EDNS and query.edns >= 0:
+            manner = Manner.FORMERR
+        if loss or str(manner).startswith(Manner.TRUNCATE) or len(right) > 1232:
             right = self._truncated(answer)
         if manner in (Manner.SERVFAIL, Manner.REFUSED, Manner.FORMERR):
             right = self._refusal(query, manner.upper()).to_wire()
@@ -215,6 +225,11 @@ class DnsServer:
                 connection.recv(1)  # until the client gives up
                 return
             answer = self.answer(query)
+            loss = self.zone.get(name, {}).get("loss", "")
+            if loss in LOSSES_OVER_TCP:
+                wire = LOSSES_OVER_TCP[loss](answer)
+                connection.sendall(struct.pack("!H", len(wire)) + wire)
+                return
             wire = self._truncated(answer) if manner == Manner.TRUNCATE_TWICE else answer.to_wire(max_size=65535)
             connection.sendall(struct.pack("!H", len(wire)) + wire)
 
