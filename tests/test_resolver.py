@@ -1,9 +1,12 @@
 """The resolver against a real name server on loopback, well-behaved and not."""
 
 import functools
+import os
 import resource
 import socket
 import struct
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -27,6 +30,7 @@ from mailvet.adapters.patience import Patience
 from mailvet.adapters.resolver import Resolver
 from mailvet.ports import Answer, Kind, Status, Trouble, Unavailable
 from mailvet.settings import DnsSettings
+from paths import REPO
 
 ZONE: dict[str, dict[str, Any]] = {
     "example.org": {
@@ -263,6 +267,9 @@ def test_ad_bit(secure: bool, trusted: tuple[str, ...], expected: bool) -> None:
         ("192.0.2.53", (), False),
         ("192.0.2.53", ("192.0.2.53",), True),
         ("2001:db8::53", ("2001:DB8:0::53",), True),
+        ("fe80::53%eth0", (), False),
+        ("fe80::53%eth0", ("FE80::53%eth0",), True),
+        ("fe80::53%eth1", ("fe80::53%eth0", "fe80::53"), False),  # another link's may be anybody
     ],
 )
 def test_whose_ad_bit_counts(server: str, trusted: tuple[str, ...], expected: bool) -> None:
@@ -871,6 +878,53 @@ def test_resolv_conf(tmp_path: Path, text: str, expected: list[tuple[str, int]])
 
 def test_without_resolv_conf(tmp_path: Path) -> None:
     assert nameservers.choose(DnsSettings(), tmp_path / "absent") == [("127.0.0.1", 53)]
+
+
+# A server on the link, as routers announce it (`nameserver fe80::1%eth0`)
+
+_ON_THE_LINK = """
+import fcntl, socket, struct, sys
+sock = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+fcntl.ioctl(sock, 0x8914, struct.pack("16sH", b"lo", 1))  # netdevice(7): SIOCSIFFLAGS, IFF_UP
+index = socket.if_nametoindex("lo")
+address = socket.inet_pton(socket.AF_INET6, "fe80::53")
+fcntl.ioctl(sock, 0x8916, address + struct.pack("Ii", 64, index))  # SIOCSIFADDR
+from dnsserver import DnsServer
+from mailvet.adapters import nameservers
+from mailvet.adapters.resolver import Resolver
+from mailvet.ports import Kind
+from mailvet.settings import DnsSettings
+zone = {"example.org": {"TXT": ["small"]}, "large.example.org": {"TXT": ["x" * 5000]}}
+for host in ("fe80::53%lo", f"fe80::53%{index}"):
+    with DnsServer(zone, host=host) as server:
+        settings = DnsSettings(nameservers=(server.address,), timeout=5)
+        resolver = Resolver(settings)
+        resolver.start()
+        for name in zone:
+            print(len(resolver.begin().ask(name, Kind.TXT).records[0]), nameservers.silent(resolver.servers, 5))
+        resolver.close()
+"""
+_OWN_NETWORK = ["unshare", "--map-root-user", "--net"]
+
+
+@pytest.mark.skipif(
+    subprocess.run([*_OWN_NETWORK, "true"], check=False, capture_output=True).returncode != 0,
+    reason="no network namespace to be had",
+)
+def test_a_server_on_the_link_is_asked_there_over_udp_and_tcp() -> None:
+    paths = os.pathsep.join((str(REPO / "tests"), str(REPO / "milter")))
+    done = subprocess.run(
+        [*_OWN_NETWORK, sys.executable, "-c", _ON_THE_LINK],
+        env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.stdout.split("\n")[:-1] == ["5 None", "5000 None"] * 2, done.stderr
+
+
+def test_a_server_on_a_link_that_is_not_there_is_unreachable() -> None:
+    resolver = Resolver(DnsSettings(nameservers=("[fe80::1%nolink0]:53",), timeout=5))
+    resolver.start()
+    assert trouble(resolver, "example.org") is Trouble.UNREACHABLE
+    resolver.close()
 
 
 # Budget and trail
