@@ -256,7 +256,7 @@ def test_ad_bit(secure: bool, trusted: tuple[str, ...], expected: bool) -> None:
     with resolving(secure=secure, trusted=trusted) as (resolver, _, _):
         assert resolver.begin().ask("example.org", Kind.TXT).secure is expected
         assert resolver.begin().ask("huge.example.org", Kind.TXT).secure is expected  # TCP
-        assert resolver.validates() is expected
+        assert (resolver.unvalidated() is None) is expected
 
 
 @pytest.mark.parametrize(
@@ -853,11 +853,14 @@ def test_when_no_server_can_tell_the_first_excuse_counts() -> None:
 def test_probe_and_validation() -> None:
     with resolving() as (resolver, _, _):
         assert resolver.probe() is None
-        assert not resolver.validates()
+        assert resolver.unvalidated() == nameservers.NO_VALIDATION
     with silent_server() as silent, DnsServer(ZONE) as server:
         resolver = Resolver(DnsSettings(nameservers=(silent, server.address), timeout=0.5))
         assert resolver.probe() == f"no answer from {silent}"
-        assert not resolver.validates()
+        assert resolver.unvalidated() == nameservers.NO_VALIDATION
+    with silent_server() as silent:  # whether it validates is another question
+        resolver = Resolver(DnsSettings(nameservers=(silent,), timeout=0.5))
+        assert resolver.unvalidated() == f"no answer from {silent}"
 
 
 @pytest.mark.parametrize(

@@ -66,9 +66,9 @@ class Resolver:
         """Which servers do not answer, in one line; None if all do. Waits."""
         return nameservers.silent(self.servers, self._settings.timeout)
 
-    def validates(self) -> bool:
-        """Does DNSSEC count with these servers? Waits."""
-        return nameservers.all_validate(self.servers, self._settings)
+    def unvalidated(self) -> str | None:
+        """Why DNSSEC does not count with these servers, in one line; None if it does. Waits."""
+        return nameservers.unvalidated(self.servers, self._settings)
 
     def counters(self) -> dict[str, int]:
         """Running totals, for metrics."""
