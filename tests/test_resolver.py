@@ -474,6 +474,16 @@ def test_the_second_server_is_asked_when_the_first_proves_nothing(loss: str) -> 
         resolver.close()
 
 
+@pytest.mark.parametrize("manner", ["truncate-twice", "truncate-cut", "garbage"])
+def test_the_second_server_is_asked_when_the_first_has_not_said_it_all(manner: str) -> None:
+    zone = {"x.example.org": {"TXT": ["right"]}}
+    with DnsServer({"x.example.org": {"manner": manner}}) as first, DnsServer(zone) as second:
+        resolver = Resolver(DnsSettings(nameservers=(first.address, second.address), timeout=5))
+        resolver.start()
+        assert resolver.begin().ask("x.example.org", Kind.TXT).records == (b"right",)
+        resolver.close()
+
+
 # Caching
 
 

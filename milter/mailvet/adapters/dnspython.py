@@ -20,7 +20,7 @@ import dns.message
 import dns.rcode
 import dns.rdataclass
 
-from mailvet.adapters.thinning import thinned
+from mailvet.adapters.thinning import is_whole, thinned
 from mailvet.ports import Answer, Kind, Record, Status, Trouble
 
 _TYPES: Final = {Kind.A: 1, Kind.PTR: 12, Kind.MX: 15, Kind.TXT: 16, Kind.AAAA: 28}
@@ -81,12 +81,12 @@ def read(data: bytes, kind: Kind, *, trusted: bool, retried: bool = False) -> An
     """The answer in these octets. `trusted`: the AD bit of this server means something; `retried`: over TCP,
     since over UDP records were missing."""
     try:
-        if data[2] & _OPCODE or data[4:6] != b"\0\1":  # RFC 9619 §4: one question
-            return Trouble.BROKEN
         message = dns.message.from_wire(thinned(data, kind), ignore_trailing=True, one_rr_per_rrset=True)
         code = message.rcode()
         if code not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
             return _SERVFAIL.get(code, Trouble.BROKEN)
+        if data[2] & _OPCODE or data[4:6] != b"\0\1":  # RFC 9619 §4: one question
+            return Trouble.BROKEN
         secure = bool(message.flags & dns.flags.AD) if trusted else None
         return _answer(message, kind, secure, retried)
     except Exception:  # a hostile answer may raise anything, and must not look like an absent record
@@ -145,10 +145,8 @@ def _lasts(message: Any, name: Any) -> int | None:
 def _is_bare(message: Any, wanted: int) -> bool:
     """RFC 2308 §2.2, type 3: nothing in the authority section. What stands there without a fitting SOA is a
     referral, or about another zone; and what we want must not stand behind the answer, where it was miscounted."""
-    if message.authority or any(record.rdtype in (wanted, _CNAME) for record in message.additional):
-        return False
-    dns.message.from_wire(message.wire)  # raises where there is more than was counted
-    return True
+    misplaced = any(record.rdtype in (wanted, _CNAME) for record in message.additional)
+    return not message.authority and not misplaced and is_whole(message.wire)
 
 
 def _record(kind: Kind, rdata: Any) -> Record:

@@ -35,18 +35,22 @@ class Quest(NamedTuple):
 
     def further(self, result: Trouble | dnspython.LostTarget, data: bytes | Trouble, servers: int) -> "Quest | None":
         """What to ask next; None: no more. With `servers` above one, it is for the next of them."""
-        if self.times >= _MOST_FURTHER or isinstance(data, Trouble):
+        if self.times >= _MOST_FURTHER:
             return None
         if isinstance(result, dnspython.LostTarget):
-            query = dnspython.query(result.name, self.key[1]) if "\\" not in result.name else None  # an escape
-            if query is None or query == self.query:
-                return None
-            return Quest(self.key, query, times=self.times + 1, passed=(*self.passed, result))
-        if result is not Trouble.BROKEN:
-            return None
-        plain = dnspython.without_edns(self.query) if dnspython.is_lost_on_edns(data) else self.query
-        if plain != self.query:
-            return self._replace(query=plain, retried=False, times=self.times + 1)
-        if self.servers < servers:
+            return self._after(result)
+        if result is Trouble.BROKEN and isinstance(data, bytes) and dnspython.is_lost_on_edns(data):
+            plain = dnspython.without_edns(self.query)
+            if plain != self.query:
+                return self._replace(query=plain, retried=False, times=self.times + 1)
+        # The others have not been asked, but where one cannot be reached over UDP, or says itself that it cannot tell
+        another = self.retried or (result is Trouble.BROKEN and isinstance(data, bytes))
+        if another and self.servers < servers:
             return self._replace(retried=False, times=self.times + 1, servers=self.servers + 1)
         return None
+
+    def _after(self, lost: dnspython.LostTarget) -> "Quest | None":
+        query = dnspython.query(lost.name, self.key[1]) if "\\" not in lost.name else None  # an escape
+        if query is None or query == self.query:
+            return None
+        return Quest(self.key, query, times=self.times + 1, passed=(*self.passed, lost))
