@@ -87,6 +87,14 @@ def _elsewhere(right: Message) -> bytes:
     return message.to_wire()
 
 
+def _dname_and_soa(right: Message) -> bytes:
+    message = _without(right)
+    above = right.question[0].name.parent().to_text()
+    message.answer.append(dns.rrset.from_text(above, 300, "IN", "DNAME", "example.net."))
+    message.authority.append(dns.rrset.from_text(above, 300, "IN", "SOA", _SOA))
+    return message.to_wire()
+
+
 def _other_type(right: Message) -> bytes:
     return _with(right, (_name(right), "HINFO", '"of" "another type"'))
 
@@ -162,6 +170,8 @@ LOSSES: dict[str, Callable[[Message], bytes]] = {
     "another class": _other_class,
     "a signature alone": _signature,
     "a DNAME without its CNAME, RA=0": lambda right: _with(right, ("example.", "DNAME", "example.net."), flags=_RA),
+    "a DNAME without its CNAME": lambda right: _with(right, ("example.", "DNAME", "example.net.")),
+    "a DNAME without its CNAME, and a SOA": _dname_and_soa,
     "in the authority section": _behind("authority"),
     "in the additional section": _behind("additional"),
     "miscounted": _miscounted,

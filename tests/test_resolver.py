@@ -378,6 +378,20 @@ def test_no_answer_without_proof_reads_as_absence(
         assert not soas & {"a.example.org.", "example.org."}
 
 
+def test_what_a_dname_synthesized_is_an_alias() -> None:  # RFC 6672 §3.1
+    answer = dns.message.make_response(dns.message.make_query("a.example.org", "TXT"), recursion_available=True)
+    for owner, rdtype, data in (
+        ("example.org.", "DNAME", "Example.net."),
+        ("a.example.org.", "CNAME", "a.Example.net."),
+    ):
+        answer.answer.append(dns.rrset.from_text(owner, 300, "IN", rdtype, data))
+    assert dnspython.read(answer.to_wire(), Kind.TXT, trusted=False) == dnspython.LostTarget("a.example.net", None, 300)
+    answer.authority.append(dns.rrset.from_text("example.NET.", 300, "IN", "SOA", "ns.example. h.example. 1 2 3 4 60"))
+    assert dnspython.read(answer.to_wire(), Kind.TXT, trusted=False) == Answer(Status.NODATA, (), None, 60)
+    answer.answer.append(dns.rrset.from_text("A.example.NET.", 9, "IN", "TXT", "x"))
+    assert dnspython.read(answer.to_wire(), Kind.TXT, trusted=False) == Answer(Status.FOUND, (b"x",), None, 9)
+
+
 def test_an_answer_over_tcp_without_a_word_proves_nothing() -> None:
     """Over UDP something was there, and did not fit."""
     assert dnspython.read(_nothing(0), Kind.TXT, trusted=False, retried=True) is Trouble.BROKEN

@@ -1,8 +1,8 @@
 """ports – what we ask of the world, as types: DNS and signature arithmetic.
 
 DNS has three kinds of answer: found, provably absent (NODATA, NXDOMAIN), and could not find out, which is also
-an answer without records that does not prove their absence. The third is the exception `Unavailable`, which can never be mistaken for the second, and which becomes
-`temperror` and nothing else.
+an answer without records that does not prove their absence. The third is the exception `Unavailable`, which can
+never be mistaken for the second, and which becomes `temperror` and nothing else.
 
 Raises     Unavailable, from `Lookups.ask` alone
 Not here   any implementation (adapters)

@@ -11,6 +11,7 @@ Raises     nothing: what cannot be read is `Trouble.BROKEN`
 Not here   sockets (udp, tcp), caching and budgets (resolver), sets of very many records (thinning)
 """
 
+import functools
 import ipaddress
 import struct
 from typing import Any, Final, NamedTuple
@@ -110,8 +111,8 @@ def _answer(message: Any, kind: Kind, secure: bool | None, retried: bool) -> Ans
         # Of many names the first ten count (RFC 7208 §4.6.4, RFC 8601 §3), and servers shuffle them
         chosen = sorted(records) if kind is Kind.PTR else records
         return Answer(Status.FOUND, tuple(chosen), secure, float(min(ttl, *(each.ttl for each in found))))
-    if any(owner_and_type is None or owner_and_type[1] != _DNAME for owner_and_type in left):
-        return Trouble.BROKEN  # an answer to something else
+    if any(map(functools.partial(_is_strange, name), left)):
+        return Trouble.BROKEN
     lasts = _lasts(message, name)
     if lasts is not None:  # RFC 6604 §3: with aliases, the code speaks of the last name
         return Answer(Status.NXDOMAIN if nothing else Status.NODATA, (), secure, float(min(ttl, lasts)))
@@ -133,6 +134,14 @@ def _by_owner(section: Any) -> dict[tuple[Any, int] | None, list[Any]]:
     return found
 
 
+def _is_strange(name: Any, owner_and_type: tuple[Any, int] | None) -> bool:
+    """Is it an answer to something else? All but what synthesized the aliases, and leads this name nowhere else."""
+    if owner_and_type is None or owner_and_type[1] != _DNAME:
+        return True
+    owner = owner_and_type[0]
+    return bool(name.is_subdomain(owner) and name != owner)  # RFC 6672 §3.1: with its CNAME
+
+
 def _lasts(message: Any, name: Any) -> int | None:
     """RFC 2308 §5: how long the absence of this name, or of a type there, may be believed; None without the SOA of
     a zone that the name can be in."""
@@ -143,10 +152,10 @@ def _lasts(message: Any, name: Any) -> int | None:
 
 
 def _is_bare(message: Any, wanted: int) -> bool:
-    """RFC 2308 §2.2, type 3: nothing in the authority section. What stands there without a fitting SOA is a
+    """RFC 2308 §2.2, type 3: nothing in the answer and authority sections. What stands there without a fitting SOA is a
     referral, or about another zone; and what we want must not stand behind the answer, where it was miscounted."""
     misplaced = any(record.rdtype in (wanted, _CNAME) for record in message.additional)
-    return not message.authority and not misplaced and is_whole(message.wire)
+    return not (message.answer or message.authority or misplaced) and is_whole(message.wire)
 
 
 def _record(kind: Kind, rdata: Any) -> Record:
