@@ -392,6 +392,14 @@ def test_what_a_dname_synthesized_is_an_alias() -> None:  # RFC 6672 §3.1
     assert dnspython.read(answer.to_wire(), Kind.TXT, trusted=False) == Answer(Status.FOUND, (b"x",), None, 9)
 
 
+def test_the_signature_of_an_alias_is_no_other_answer() -> None:
+    """Nobody asked for it, but some servers send it."""
+    answer = dns.message.from_wire(_nothing(0, "example.net.", ALIAS))
+    signature = "CNAME 8 2 300 20300101000000 20200101000000 1 example. AAAA"
+    answer.answer.append(dns.rrset.from_text(ALIAS[0], 300, "IN", "RRSIG", signature))
+    assert dnspython.read(answer.to_wire(), Kind.TXT, trusted=False) == Answer(Status.NODATA, (), None, 60)
+
+
 def test_an_answer_over_tcp_without_a_word_proves_nothing() -> None:
     """Over UDP something was there, and did not fit."""
     assert dnspython.read(_nothing(0), Kind.TXT, trusted=False, retried=True) is Trouble.BROKEN

@@ -11,7 +11,6 @@ Raises     nothing: what cannot be read is `Trouble.BROKEN`
 Not here   sockets (udp, tcp), caching and budgets (resolver), sets of very many records (thinning)
 """
 
-import functools
 import ipaddress
 import struct
 from typing import Any, Final, NamedTuple
@@ -28,6 +27,7 @@ _TYPES: Final = {Kind.A: 1, Kind.PTR: 12, Kind.MX: 15, Kind.TXT: 16, Kind.AAAA: 
 _CNAME: Final = 5
 _SOA: Final = 6
 _DNAME: Final = 39
+_RRSIG: Final = 46
 # RD and AD set (RFC 6840 §5.7: so that AD comes back), one question, one additional record
 _HEADER: Final = struct.pack("!HHHHH", 0x0120, 1, 0, 0, 1)
 _EDNS: Final = b"\0" + struct.pack("!HHIH", 41, 1232, 0, 0)  # OPT, the payload size that is never fragmented
@@ -111,7 +111,7 @@ def _answer(message: Any, kind: Kind, secure: bool | None, retried: bool) -> Ans
         # Of many names the first ten count (RFC 7208 §4.6.4, RFC 8601 §3), and servers shuffle them
         chosen = sorted(records) if kind is Kind.PTR else records
         return Answer(Status.FOUND, tuple(chosen), secure, float(min(ttl, *(each.ttl for each in found))))
-    if any(map(functools.partial(_is_strange, name), left)):
+    if any(_is_strange(name, owner_and_type, records) for owner_and_type, records in left.items()):
         return Trouble.BROKEN
     lasts = _lasts(message, name)
     if lasts is not None:  # RFC 6604 §3: with aliases, the code speaks of the last name
@@ -134,12 +134,14 @@ def _by_owner(section: Any) -> dict[tuple[Any, int] | None, list[Any]]:
     return found
 
 
-def _is_strange(name: Any, owner_and_type: tuple[Any, int] | None) -> bool:
-    """Is it an answer to something else? All but what synthesized the aliases, and leads this name nowhere else."""
-    if owner_and_type is None or owner_and_type[1] != _DNAME:
+def _is_strange(name: Any, owner_and_type: tuple[Any, int] | None, records: list[Any]) -> bool:
+    """Is it an answer to something else? All but what made the aliases, and leads this name nowhere else."""
+    if owner_and_type is None:
         return True
-    owner = owner_and_type[0]
-    return bool(name.is_subdomain(owner) and name != owner)  # RFC 6672 §3.1: with its CNAME
+    owner, rdtype = owner_and_type
+    if rdtype == _RRSIG:
+        return any(record[0].type_covered not in (_CNAME, _DNAME) for record in records)
+    return rdtype != _DNAME or bool(name.is_subdomain(owner) and name != owner)  # RFC 6672 §3.1: with its CNAME
 
 
 def _lasts(message: Any, name: Any) -> int | None:
