@@ -7,8 +7,9 @@ way to misbehave.
     python tests/dnsserver.py zone.json [127.0.0.1:5353]
 
 A name's types are A, AAAA, MX, PTR, TXT (str or bytes) and CNAME. Beside them a name may have a `Manner`,
-{"manner": "servfail"}, and {"ttl": 0}, {"delay": 0.2}. It answers as a resolver does: aliases are followed, a
-name below which others exist is there (RFC 8020), everything else is NXDOMAIN with a SOA.
+{"manner": "servfail"}, or lose its records, {"loss": "another owner"} (dnslosses), and {"ttl": 0}, {"delay": 0.2}.
+It answers as a resolver does: aliases are followed, a name below which others exist is there (RFC 8020), everything
+else is NXDOMAIN with a SOA.
 """
 
 import contextlib
@@ -33,6 +34,8 @@ import dns.rdatatype
 import dns.rrset
 from dns.rdtypes.ANY.TXT import TXT
 
+from dnslosses import LOSSES, LOSSES_OVER_TCP
+
 Types = Mapping[str, Any]
 
 
@@ -55,12 +58,21 @@ class Manner(StrEnum):
     GARBAGE = "garbage"  # header and question, then octets that are no records
     LAME = "lame"  # a referral to the root's servers
     UNFINISHED = "unfinished"  # an alias, and nothing about its target, from a server that does not recurse
+    NO_EDNS = "no-edns"  # FORMERR to a question with an OPT record
     CASE = "case"  # the question comes back in capitals
     BARE_NODATA = "bare-nodata"  # no SOA
 
 
 class DnsServer:
-    def __init__(self, zone: Mapping[str, Types], *, secure: bool = False, ttl: int = 300, port: int = 0) -> None:
+    def __init__(
+        self,
+        zone: Mapping[str, Types],
+        *,
+        secure: bool = False,
+        ttl: int = 300,
+        host: str = "127.0.0.1",  # or "::1", or with its interface, as "fe80::1%eth0"
+        port: int = 0,
+    ) -> None:
         self.zone = {name.lower(): dict(types) for name, types in zone.items()}
         self.secure, self.ttl = secure, ttl  # AD bit
         self.asked: list[tuple[str, str]] = []  # ("example.org", "TXT"), one for each packet over UDP
@@ -69,9 +81,10 @@ class DnsServer:
         self.ports: list[int] = []  # where they came from
         self._seen: set[tuple[str, str]] = set()
         self._closing = False
-        self._udp, self._tcp = _sockets(port)
-        self.port: int = self._udp.getsockname()[1]
-        self.address = f"127.0.0.1:{self.port}"
+        self._udp, self._tcp = _sockets(host, port)
+        self._name = self._udp.getsockname()
+        self.port: int = self._name[1]
+        self.address = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
 
     def start(self) -> Self:
         for target in (self._serve_udp, self._serve_tcp):
@@ -82,8 +95,8 @@ class DnsServer:
         self._closing = True
         with contextlib.suppress(OSError):
             self._tcp.shutdown(socket.SHUT_RDWR)  # wakes accept
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock, contextlib.suppress(OSError):
-            sock.sendto(b"", ("127.0.0.1", self.port))  # wakes recvfrom
+        with socket.socket(self._tcp.family, socket.SOCK_DGRAM) as sock, contextlib.suppress(OSError):
+            sock.sendto(b"", self._name)  # wakes recvfrom
         self._tcp.close()
 
     def __enter__(self) -> Self:
@@ -99,7 +112,7 @@ class DnsServer:
                 if len(data) > 12:
                     self._hear(data, client)
 
-    def _hear(self, data: bytes, client: tuple[str, int]) -> None:
+    def _hear(self, data: bytes, client: Any) -> None:
         query = dns.message.from_wire(data)
         name, kind = _question(query)
         self.asked.append((name, kind))
@@ -112,7 +125,7 @@ class DnsServer:
         else:
             self._send(packets, client)
 
-    def _send(self, packets: list[bytes], client: tuple[str, int]) -> None:
+    def _send(self, packets: list[bytes], client: Any) -> None:
         for packet in packets:
             with contextlib.suppress(OSError):  # closed meanwhile
                 self._udp.sendto(packet, client)
@@ -126,7 +139,13 @@ class DnsServer:
             return
         answer = self.answer(query)
         right = answer.to_wire(max_size=65535)
-        if str(manner).startswith(Manner.TRUNCATE) or len(right) > 1232:
+        loss = self.zone.get(name, {}).get("loss", "")
+        if loss in LOSSES:
+            yield LOSSES[loss](answer)
+            return
+        if manner is Manner.NO_EDNS and query.edns >= 0:
+            manner = Manner.FORMERR
+        if loss or str(manner).startswith(Manner.TRUNCATE) or len(right) > 1232:
             right = self._truncated(answer)
         if manner in (Manner.SERVFAIL, Manner.REFUSED, Manner.FORMERR):
             right = self._refusal(query, manner.upper()).to_wire()
@@ -215,17 +234,23 @@ class DnsServer:
                 connection.recv(1)  # until the client gives up
                 return
             answer = self.answer(query)
+            loss = self.zone.get(name, {}).get("loss", "")
+            if loss in LOSSES_OVER_TCP:
+                wire = LOSSES_OVER_TCP[loss](answer)
+                connection.sendall(struct.pack("!H", len(wire)) + wire)
+                return
             wire = self._truncated(answer) if manner == Manner.TRUNCATE_TWICE else answer.to_wire(max_size=65535)
             connection.sendall(struct.pack("!H", len(wire)) + wire)
 
 
-def _sockets(port: int) -> tuple[socket.socket, socket.socket]:
+def _sockets(host: str, port: int) -> tuple[socket.socket, socket.socket]:
     """The same port for both."""
+    family, _, _, _, name = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     while True:
-        tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        tcp = socket.socket(family, socket.SOCK_STREAM)
         tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        tcp.bind(("127.0.0.1", port))
-        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        tcp.bind(name)
+        udp = socket.socket(family, socket.SOCK_DGRAM)
         udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_000_000)
         try:
             udp.bind(tcp.getsockname())

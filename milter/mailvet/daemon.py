@@ -24,13 +24,14 @@ from pathlib import Path
 from mailvet import __version__
 from mailvet.adapters import pymilter
 from mailvet.adapters.logs import Log, complain
+from mailvet.adapters.nameservers import NO_VALIDATION
 from mailvet.adapters.resolver import Resolver
 from mailvet.adapters.sdnotify import notify
 from mailvet.config import ConfigError
 from mailvet.config_rules import split_server
 from mailvet.settings import DnsSettings, Settings
 from mailvet.supervisor import Child, Supervisor, work_in_turns
-from mailvet.worker import DRAIN, NO_VALIDATION, RETIRE, Worker
+from mailvet.worker import DRAIN, RETIRE, Worker
 
 _OCCUPIED = 3.0  # seconds for a socket in use to become free
 _FINISH = 30.0  # seconds a worker gets for messages in progress
@@ -38,14 +39,15 @@ _RESTART = ("milter", "breach", "store", "metrics")  # what only a restart can c
 
 
 def serve(settings: Settings, load: Callable[[], Settings]) -> int:
-    """Run until SIGTERM. Exit status 0; 2 if it cannot listen; 1 if the name servers do not validate, as they may soon,
-    or there is no room in $TMPDIR.
+    """Run until SIGTERM. Exit status 0; 2 if it cannot listen; 1 if the name servers do not validate or answer, as
+    they may soon, or there is no room in $TMPDIR.
 
     `load()` reads the configuration again.
     """
     log = Log(settings.log)
-    if not _may_start(settings.dns):
-        complain(f"dns.require_validation: {NO_VALIDATION}")
+    objection = _objection(settings.dns)
+    if objection:
+        complain(f"dns.require_validation: {objection}")
         return 1
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP, signal.SIGTERM, signal.SIGINT})  # for the supervisor
     problem = _listen(settings.milter.listen)
@@ -88,16 +90,24 @@ def _allow_many_descriptors() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _may_start(settings: DnsSettings) -> bool:
-    """With `dns.require_validation = "refuse"`: do the name servers validate? Asked in a process of its own,
-    since the resolver has a thread and the process that forks may have none."""
+def _objection(settings: DnsSettings) -> str:
+    """With `dns.require_validation = "refuse"`: why the name servers cannot be relied upon; "" if they can. Asked in
+    a process of its own, since the resolver has a thread and the process that forks may have none."""
     if settings.require_validation != "refuse":
-        return True
+        return ""
+    ours, theirs = os.pipe()
     pid = os.fork()
     if pid == 0:
-        resolver = Resolver(settings)
-        os._exit(0 if resolver.validates() else 1)
-    return os.waitpid(pid, 0)[1] == 0
+        try:
+            os.write(theirs, (Resolver(settings).unvalidated() or "").encode())
+            os._exit(0)
+        finally:
+            os._exit(1)
+    os.close(theirs)
+    with open(ours, encoding="utf-8") as pipe:
+        problem = pipe.read()
+    asked = os.waitpid(pid, 0)[1] == 0
+    return problem or ("" if asked else NO_VALIDATION)
 
 
 class _Daemon:
@@ -158,8 +168,8 @@ class _Daemon:
         notify("RELOADING=1")
         try:
             new = self._load()
-            if not _may_start(new.dns):
-                self._log.say("error", "reload", problem=f"dns.require_validation: {NO_VALIDATION}")
+            if objection := _objection(new.dns):
+                self._log.say("error", "reload", problem=f"dns.require_validation: {objection}")
                 return False
             self._take_over(new)
             return True

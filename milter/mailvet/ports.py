@@ -1,8 +1,8 @@
 """ports – what we ask of the world, as types: DNS and signature arithmetic.
 
-DNS has three kinds of answer: found, provably absent (NODATA, NXDOMAIN), and could not find out. The
-third is the exception `Unavailable`, which can never be mistaken for the second, and which becomes
-`temperror` and nothing else.
+DNS has three kinds of answer: found, provably absent (NODATA, NXDOMAIN), and could not find out, which is also
+an answer without records that does not prove their absence. The third is the exception `Unavailable`, which can
+never be mistaken for the second, and which becomes `temperror` and nothing else.
 
 Raises     Unavailable, from `Lookups.ask` alone
 Not here   any implementation (adapters)
@@ -36,7 +36,7 @@ class Trouble(StrEnum):
     TIMEOUT = "timeout"
     SERVFAIL = "servfail"  # also what a validating resolver says of bogus data
     REFUSED = "refused"
-    BROKEN = "broken"  # an answer that makes no sense
+    BROKEN = "broken"  # an answer that makes no sense, proves nothing, or is too large to be read
     UNREACHABLE = "unreachable"  # no name server could be reached
     BUDGET = "budget"  # this message has used up its questions or its time
     UNRECORDED = "unrecorded"  # `mailvet check --replay`: not asked when the recording was made
@@ -48,7 +48,7 @@ Record = bytes | str | tuple[int, str]
 @dataclass(frozen=True, slots=True)
 class Answer:
     status: Status
-    records: tuple[Record, ...] = ()  # in the order of the answer; empty unless FOUND
+    records: tuple[Record, ...] = ()  # in the order of the answer, names of a PTR sorted; empty unless FOUND
     secure: bool | None = None  # AD bit from a resolver we trust; None where we do not trust its AD
     ttl: float = 0.0  # seconds left
 

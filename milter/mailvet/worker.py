@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 
 DRAIN = signal.SIGUSR1
 RETIRE = signal.SIGUSR2  # drain, but without haste: a successor is there
-NO_VALIDATION = "the name servers do not validate DNSSEC (no AD bit on the root's SOA)"
 _LINGER = 300.0  # seconds one that retires gives connections without a message
 _QUIET = 15  # looks in a row, 20 ms apart, that find none: Postfix does not wait at MAIL FROM, one may be on its way
+_LOOKS = 30  # `dns.timeout`s between two looks at the name servers
 _HOUSEKEEPING = 2.0  # seconds between two looks at the counters kept elsewhere
 
 
@@ -92,12 +92,16 @@ class Worker:
         pymilter.run(lambda: Session(self._engine), self._finished)
 
     def _look_at_resolver(self) -> None:
-        """Say once, for all workers, what is wrong with the name servers; mail goes on."""
-        problem = self._resolver.probe()
-        if problem is None and self._settings.dns.require_validation == "warn" and not self._resolver.validates():
-            problem = NO_VALIDATION
-        if problem:
-            self._log.say("warning", "resolver", problem=problem)
+        """Say, for all workers, what is wrong with the name servers, each time that changes; mail goes on."""
+        dns, said = self._settings.dns, ""
+        while True:
+            problem = self._resolver.probe() or ""
+            if not problem and dns.require_validation != "off":
+                problem = self._resolver.unvalidated() or ""
+            if problem != said:
+                self._log.say("warning" if problem else "info", "resolver", problem=problem or "none any more")
+            said = problem
+            time.sleep(dns.timeout * _LOOKS)
 
     def _finished(self, session: Session, outcome: Outcome) -> None:
         self._meter.message(outcome, session.milliseconds / 1000)

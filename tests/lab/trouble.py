@@ -1,10 +1,13 @@
 """trouble – for each question that a message makes us ask, a sender whose DNS fails at that one alone."""
 
+import re
 from typing import NamedTuple
 
+from dnslosses import EVERY
 from lab import world
 
-MANNERS = ("servfail", "refused", "drop")
+LOST = ("empty, RA=0", "an alias alone, RA=0", "another owner", "a SOA in the answer section", "truncated, then empty")
+MANNERS = ("servfail", "refused", "drop", *LOST)
 _OURS = "v=spf1 ip4:192.0.2.0/24 -all"
 
 
@@ -25,17 +28,20 @@ class Case(NamedTuple):
 
 def cases(manner: str, number: int) -> list[Case]:
     """`number` sets the client addresses of this manner apart from those of the others."""
+    word = re.sub("[^a-z0-9]+", "-", manner.lower())  # of a domain
+    failing = {"loss" if manner in EVERY else "manner": manner}
     fine = {"iprev": "pass", "spf": "pass", "dkim": "pass", "dmarc": "pass"}
     found = []
 
     def add(name: str, broken: str, expect: dict[str, str], *, spf: str = _OURS, signed: bool = True) -> None:
-        domain = f"{name.replace(' ', '-')}-{manner}.example"
+        domain = f"{name.replace(' ', '-')}-{word}.example"
         zone: world.Zone = {
             domain: {"TXT": [spf.format(domain)]},
             f"s1._domainkey.{domain}": {"TXT": [world.key()[1]]},
             f"_dmarc.{domain}": {"TXT": ["v=DMARC1; p=reject"]},
         }
-        zone[broken.format(domain)] = {"manner": manner}
+        lost = broken.format(domain)
+        zone[lost] = zone.get(lost, {"TXT": [_OURS]}) | failing
         found.append(
             Case(f"{name}, {manner}", domain, domain, domain if signed else "", world.HOST, fine | expect, zone)
         )
@@ -54,12 +60,12 @@ def cases(manner: str, number: int) -> list[Case]:
     add("key alone", "s1._domainkey.{}", {"spf": "fail", "dkim": "temperror", "dmarc": "temperror"}, spf=stranger)
     address = f"192.0.2.{100 + number}"
     ptr: world.Zone = {
-        f"{100 + number}.2.0.192.in-addr.arpa": {"manner": manner},
-        f"ptr-{manner}.example": {"TXT": [_OURS]},
-        f"s1._domainkey.ptr-{manner}.example": {"TXT": [world.key()[1]]},
-        f"_dmarc.ptr-{manner}.example": {"TXT": ["v=DMARC1; p=reject"]},
+        f"{100 + number}.2.0.192.in-addr.arpa": {"PTR": [world.HOST_NAME], **failing},
+        f"ptr-{word}.example": {"TXT": [_OURS]},
+        f"s1._domainkey.ptr-{word}.example": {"TXT": [world.key()[1]]},
+        f"_dmarc.ptr-{word}.example": {"TXT": ["v=DMARC1; p=reject"]},
     }
-    domain = f"ptr-{manner}.example"
+    domain = f"ptr-{word}.example"
     found.append(Case(f"ptr, {manner}", domain, domain, domain, address, fine | {"iprev": "temperror"}, ptr))
     return found
 

@@ -3,33 +3,46 @@
 Questions are encoded by hand, since they are all alike and dnspython takes 100 µs for one; answers are read
 by dnspython, which has met every malformed message there is.
 
+That there is no such record is believed where the answer proves it: by a SOA of a zone that the name can be in;
+or, from a server that asks others for us, by a plain NXDOMAIN, or by nothing at all in an answer that did not
+have to be asked again over TCP. Everything else is `Trouble.BROKEN`, or a `LostTarget`.
+
 Raises     nothing: what cannot be read is `Trouble.BROKEN`
-Not here   sockets (udp, tcp), caching and budgets (resolver)
+Not here   sockets (udp, tcp), caching and budgets (resolver), sets of very many records (thinning)
 """
 
 import ipaddress
 import struct
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import dns.flags
 import dns.message
 import dns.rcode
 import dns.rdataclass
-import dns.rdatatype
 
+from mailvet.adapters.thinning import is_whole, thinned
 from mailvet.ports import Answer, Kind, Record, Status, Trouble
 
 _TYPES: Final = {Kind.A: 1, Kind.PTR: 12, Kind.MX: 15, Kind.TXT: 16, Kind.AAAA: 28}
+_CNAME: Final = 5
 _SOA: Final = 6
+_DNAME: Final = 39
+_RRSIG: Final = 46
 # RD and AD set (RFC 6840 §5.7: so that AD comes back), one question, one additional record
 _HEADER: Final = struct.pack("!HHHHH", 0x0120, 1, 0, 0, 1)
 _EDNS: Final = b"\0" + struct.pack("!HHIH", 41, 1232, 0, 0)  # OPT, the payload size that is never fragmented
-_MOST_RECORDS: Final = 100
-_MOST_ALIASES: Final = 12
-_MOST_READ: Final = _MOST_RECORDS + _MOST_ALIASES  # of a section: each takes 25 µs
 _LONGEST_TTL: Final = 86_400
 _TRUNCATED: Final = 0x02  # in the third octet
+_OPCODE: Final = 0x78
 _SERVFAIL: Final = {dns.rcode.SERVFAIL: Trouble.SERVFAIL, dns.rcode.REFUSED: Trouble.REFUSED}
+
+
+class LostTarget(NamedTuple):
+    """An alias that leads to this name, and not a word about the name."""
+
+    name: str
+    secure: bool | None
+    ttl: float
 
 
 def query(name: str, kind: Kind) -> bytes | None:
@@ -50,64 +63,101 @@ def is_truncated(data: bytes) -> bool:
     return bool(data[2] & _TRUNCATED)
 
 
+def without_edns(query: bytes) -> bytes:
+    """The same question for a server that knows RFC 1035 alone (RFC 6891 §7)."""
+    return query[:8] + b"\0\0" + query[10 : -len(_EDNS)] if query.endswith(_EDNS) else query
+
+
+def is_lost_on_edns(data: bytes) -> bool:
+    """Does the server say that it could not read the question, or cannot do what it asks?"""
+    return data[3] & 0x0F in (dns.rcode.FORMERR, dns.rcode.NOTIMP)
+
+
 def is_validated(data: bytes) -> bool:
     """The AD bit of an answer without error."""
     return bool(data[3] & 0x20) and not data[3] & 0x0F
 
 
-def read(data: bytes, kind: Kind, *, trusted: bool) -> Answer | Trouble:
-    """The answer in these octets. `trusted`: the AD bit of this server means something."""
+def read(data: bytes, kind: Kind, *, trusted: bool, retried: bool = False) -> Answer | Trouble | LostTarget:
+    """The answer in these octets. `trusted`: the AD bit of this server means something; `retried`: over TCP,
+    since over UDP records were missing."""
     try:
-        message = dns.message.from_wire(_bounded(data), ignore_trailing=True)
+        message = dns.message.from_wire(thinned(data, kind), ignore_trailing=True, one_rr_per_rrset=True)
         code = message.rcode()
         if code not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
             return _SERVFAIL.get(code, Trouble.BROKEN)
+        if data[2] & _OPCODE or data[4:6] != b"\0\1":  # RFC 9619 §4: one question
+            return Trouble.BROKEN
         secure = bool(message.flags & dns.flags.AD) if trusted else None
-        return _answer(message, kind, secure, nothing=code == dns.rcode.NXDOMAIN)
+        return _answer(message, kind, secure, retried)
     except Exception:  # a hostile answer may raise anything, and must not look like an absent record
         return Trouble.BROKEN
 
 
-def _bounded(data: bytes) -> bytes:
-    """The same message; of very many answers the first ones alone, and nothing after them."""
-    answers, authority, additional = struct.unpack_from("!HHH", data, 6)
-    if answers > _MOST_READ:
-        return b"".join((data[:6], struct.pack("!HHH", _MOST_READ, 0, 0), data[12:]))
-    if authority + additional > _MOST_READ:
-        raise ValueError("more than anybody has to say")
-    return data
+def _answer(message: Any, kind: Kind, secure: bool | None, retried: bool) -> Answer | Trouble | LostTarget:
+    """Follow the aliases to the records; where there are none, look for the proof."""
+    name, wanted, ttl, passed = message.question[0].name, _TYPES[kind], _LONGEST_TTL, set()
+    left = _by_owner(message.answer)
+    while (found := left.get((name, wanted))) is None and (aliases := left.pop((name, _CNAME), None)):
+        passed.add(name)
+        name, ttl = aliases[0][0].target, min(ttl, *(alias.ttl for alias in aliases))
+        if name in passed or any(alias[0].target != name for alias in aliases):
+            return Trouble.BROKEN  # a circle, or two ways to go
+    nothing = message.rcode() == dns.rcode.NXDOMAIN
+    if found is not None:
+        if nothing:
+            return Trouble.BROKEN
+        records = dict.fromkeys(_record(kind, rdata[0]) for rdata in found)
+        # Of many names the first ten count (RFC 7208 §4.6.4, RFC 8601 §3), and servers shuffle them
+        chosen = sorted(records) if kind is Kind.PTR else records
+        return Answer(Status.FOUND, tuple(chosen), secure, float(min(ttl, *(each.ttl for each in found))))
+    if any(_is_strange(name, owner_and_type, records) for owner_and_type, records in left.items()):
+        return Trouble.BROKEN
+    lasts = _lasts(message, name)
+    if lasts is not None:  # RFC 6604 §3: with aliases, the code speaks of the last name
+        return Answer(Status.NXDOMAIN if nothing else Status.NODATA, (), secure, float(min(ttl, lasts)))
+    if not message.flags & dns.flags.RA:
+        return Trouble.BROKEN  # it has no proof, and does not ask others for us
+    if passed:
+        return LostTarget(_name(name), secure, float(ttl))
+    if not _is_bare(message, wanted) or (retried and not nothing):
+        return Trouble.BROKEN
+    return Answer(Status.NXDOMAIN if nothing else Status.NODATA, (), secure, 0.0)
 
 
-def _answer(message: Any, kind: Kind, secure: bool | None, *, nothing: bool) -> Answer | Trouble:
-    name, wanted = message.question[0].name, dns.rdatatype.RdataType(_TYPES[kind])
-    ttl = _LONGEST_TTL
-    for _ in range(_MOST_ALIASES):
-        found = message.get_rrset(message.answer, name, dns.rdataclass.IN, wanted)
-        if found is not None:
-            records = tuple(_record(kind, rdata) for rdata in list(found)[:_MOST_RECORDS])
-            return Answer(Status.FOUND, records, secure, float(min(ttl, found.ttl)))
-        alias = message.get_rrset(message.answer, name, dns.rdataclass.IN, dns.rdatatype.CNAME)
-        if alias is None:
-            absence = _negative_ttl(message)
-            if absence is None and not nothing and _is_unfinished(message):
-                return Trouble.BROKEN
-            return Answer(Status.NXDOMAIN if nothing else Status.NODATA, (), secure, float(min(ttl, absence or 0)))
-        name, ttl = alias[0].target, min(ttl, alias.ttl)
-    return Trouble.BROKEN  # aliases in a circle
+def _by_owner(section: Any) -> dict[tuple[Any, int] | None, list[Any]]:
+    """Records of class IN by owner and type; all others under None."""
+    found: dict[tuple[Any, int] | None, list[Any]] = {}
+    for record in section:
+        owner_and_type = (record.name, int(record.rdtype)) if record.rdclass == dns.rdataclass.IN else None
+        found.setdefault(owner_and_type, []).append(record)
+    return found
 
 
-def _negative_ttl(message: Any) -> int | None:
-    """RFC 2308 §5: how long the absence may be believed; None without a SOA: not beyond this message."""
-    for records in message.authority:
-        if records.rdtype == dns.rdatatype.SOA:
-            return int(min(records.ttl, records[0].minimum))
+def _is_strange(name: Any, owner_and_type: tuple[Any, int] | None, records: list[Any]) -> bool:
+    """Is it an answer to something else? All but what made the aliases, and leads this name nowhere else."""
+    if owner_and_type is None:
+        return True
+    owner, rdtype = owner_and_type
+    if rdtype == _RRSIG:
+        return any(record[0].type_covered not in (_CNAME, _DNAME) for record in records)
+    return rdtype != _DNAME or bool(name.is_subdomain(owner) and name != owner)  # RFC 6672 §3.1: with its CNAME
+
+
+def _lasts(message: Any, name: Any) -> int | None:
+    """RFC 2308 §5: how long the absence of this name, or of a type there, may be believed; None without the SOA of
+    a zone that the name can be in."""
+    for record in message.authority:
+        if record.rdtype == _SOA and record.rdclass == dns.rdataclass.IN and name.is_subdomain(record.name):
+            return int(min(record.ttl, record[0].minimum))
     return None
 
 
-def _is_unfinished(message: Any) -> bool:
-    """A referral (RFC 2308 §2.2) or half a chain of aliases: this server does not ask others for us."""
-    referral = any(records.rdtype == dns.rdatatype.NS for records in message.authority)
-    return referral or bool(message.answer and not message.flags & dns.flags.RA)
+def _is_bare(message: Any, wanted: int) -> bool:
+    """RFC 2308 §2.2, type 3: nothing in the answer and authority sections. What stands there without a fitting SOA is a
+    referral, or about another zone; and what we want must not stand behind the answer, where it was miscounted."""
+    misplaced = any(record.rdtype in (wanted, _CNAME) for record in message.additional)
+    return not (message.answer or message.authority or misplaced) and is_whole(message.wire)
 
 
 def _record(kind: Kind, rdata: Any) -> Record:

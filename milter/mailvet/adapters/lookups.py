@@ -28,7 +28,7 @@ _POLICY: Final = "_dmarc."
 class Pending:
     """A question on its way, and who wants to hear the answer."""
 
-    __slots__ = ("done", "listeners", "result", "started", "took")
+    __slots__ = ("done", "listeners", "more", "result", "started", "took")
 
     def __init__(self) -> None:
         self.done = threading.Event()
@@ -36,6 +36,7 @@ class Pending:
         self.result: Answer | Trouble = Trouble.TIMEOUT
         self.started = time.perf_counter()
         self.took = 0.0  # milliseconds
+        self.more = 0  # questions that it took beyond the first
 
 
 class Source(Protocol):
@@ -115,6 +116,7 @@ class MessageLookups:
             started = time.monotonic()
             pending.done.wait(max(0.0, min(self._left, self._source.patience(key[0]))))
             self._left -= time.monotonic() - started
+        self.asked += pending.more
         result = pending.result
         if not pending.done.is_set():
             result = Trouble.BUDGET if self._left <= 0 else Trouble.TIMEOUT

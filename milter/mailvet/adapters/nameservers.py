@@ -18,6 +18,7 @@ from mailvet.ports import Trouble
 from mailvet.settings import DnsSettings
 
 _RESOLV_CONF: Final = Path("/etc/resolv.conf")
+NO_VALIDATION: Final = "the name servers do not validate DNSSEC (no AD bit on the root's SOA)"
 _LOCAL: Final = ("127.0.0.1", 53)  # resolv.conf(5): without an entry, the one on this machine
 
 
@@ -47,11 +48,15 @@ def silent(servers: Sequence[Server], timeout: float) -> str | None:
     return f"no answer from {', '.join(names)}" if names else None
 
 
-def all_validate(servers: Sequence[Server], settings: DnsSettings) -> bool:
-    """Do all servers that answer validate DNSSEC, and is each one whose word counts? Waits."""
+def unvalidated(servers: Sequence[Server], settings: DnsSettings) -> str | None:
+    """Why DNSSEC does not count: no server answers, one that does has not validated, or its word does not count;
+    None if it does. Waits."""
     answers = [(server, _root(server, settings.timeout)) for server in servers]
     heard = [(server, data) for server, data in answers if data is not None]
-    return bool(heard) and all(dnspython.is_validated(data) and is_trusted(server, settings) for server, data in heard)
+    if not heard:
+        return f"no answer from {', '.join(map(_text, servers))}"
+    valid = all(dnspython.is_validated(data) and is_trusted(server, settings) for server, data in heard)
+    return None if valid else NO_VALIDATION
 
 
 def _root(server: Server, timeout: float) -> bytes | None:

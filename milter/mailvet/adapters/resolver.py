@@ -2,7 +2,8 @@
 
 `Resolver` is shared by all threads; `begin` gives each message its `Lookups`. An answer is kept for its TTL,
 an absence as RFC 2308 says, a failure for a second, so that a dead server is not asked by every message at
-once. What does not fit into a UDP answer is asked again over TCP, which has the same time once more.
+once. What does not fit into a UDP answer is asked again over TCP, which has the same time once more. What an
+answer leaves open is asked further (quest).
 
 Raises     nothing
 Not here   what one message may ask (lookups), sockets (udp, tcp), the wire format (dnspython)
@@ -19,6 +20,7 @@ from mailvet.adapters import dnspython, nameservers, tcp
 from mailvet.adapters.flight import Server
 from mailvet.adapters.lookups import Key, MessageLookups, Pending, Then
 from mailvet.adapters.patience import Patience
+from mailvet.adapters.quest import Quest
 from mailvet.adapters.udp import Transport
 from mailvet.ports import Answer, Status, Trouble
 from mailvet.settings import DnsSettings
@@ -64,9 +66,9 @@ class Resolver:
         """Which servers do not answer, in one line; None if all do. Waits."""
         return nameservers.silent(self.servers, self._settings.timeout)
 
-    def validates(self) -> bool:
-        """Does DNSSEC count with these servers? Waits."""
-        return nameservers.all_validate(self.servers, self._settings)
+    def unvalidated(self) -> str | None:
+        """Why DNSSEC does not count with these servers, in one line; None if it does. Waits."""
+        return nameservers.unvalidated(self.servers, self._settings)
 
     def counters(self) -> dict[str, int]:
         """Running totals, for metrics."""
@@ -105,28 +107,49 @@ class Resolver:
                 return landed
             pending = self._pending[key] = Pending()
             self._counts["questions"] += 1
-        self._transport.send(query, lambda result, server: self._landed(key, result, server))
+        self._send(Quest(key, query), None)
         return pending
 
-    def _landed(self, key: Key, result: bytes | Trouble, server: Server) -> None:
+    def _send(self, quest: Quest, behind: Server | None) -> None:
+        self._transport.send(quest.query, lambda result, server: self._landed(quest, result, server), behind)
+
+    def _landed(self, quest: Quest, result: bytes | Trouble, server: Server) -> None:
         if isinstance(result, bytes) and dnspython.is_truncated(result):
             self._counts["tcp"] += 1
             try:
-                self._tcp.submit(self._over_tcp, key, server)
+                self._tcp.submit(self._over_tcp, quest, server)
             except RuntimeError:  # closed, or no thread to be had
-                self._settle(key, Trouble.UNREACHABLE, server)
+                self._settle(quest, Trouble.UNREACHABLE)
         else:
-            self._settle(key, result, server)
+            self._judge(quest, result, server)
 
-    def _over_tcp(self, key: Key, server: Server) -> None:
-        query = dnspython.query(*key)
-        answer = tcp.ask(query, server, self._settings.timeout) if query is not None else Trouble.BROKEN
+    def _over_tcp(self, quest: Quest, server: Server) -> None:
+        answer = tcp.ask(quest.query, server, self._settings.timeout)
         if isinstance(answer, bytes) and dnspython.is_truncated(answer):
             answer = Trouble.BROKEN  # records are missing again, and there is no larger way to ask
-        self._settle(key, answer, server)
+        self._judge(quest._replace(retried=True), answer, server)
 
-    def _settle(self, key: Key, data: bytes | Trouble, server: Server) -> None:
-        result = dnspython.read(data, key[1], trusted=server in self._trusted) if isinstance(data, bytes) else data
+    def _judge(self, quest: Quest, data: bytes | Trouble, server: Server) -> None:
+        """Is that the answer, or is there more to ask?"""
+        result: Answer | Trouble | dnspython.LostTarget = Trouble.BROKEN
+        if isinstance(data, Trouble):
+            result = data
+        else:
+            result = dnspython.read(data, quest.key[1], trusted=server in self._trusted, retried=quest.retried)
+        if isinstance(result, Answer):
+            self._settle(quest, quest.whole(result))
+            return
+        further = quest.further(result, data, len(self.servers))
+        if further is None:
+            self._settle(quest, result if isinstance(result, Trouble) else Trouble.BROKEN)
+            return
+        self._counts["questions"] += 1
+        with self._lock:
+            self._pending[quest.key].more += 1
+        self._send(further, server if further.servers > 1 else None)
+
+    def _settle(self, quest: Quest, result: Answer | Trouble) -> None:
+        key = quest.key
         if isinstance(result, Trouble):
             self._counts[result.value] += 1
         with self._lock:

@@ -65,10 +65,12 @@ class Transport:
             epoll.close()
             os.close(self._wake)
 
-    def send(self, query: bytes, landed: Landed) -> None:
-        """Ask; never waits. Without a route it lands at once, on this thread."""
+    def send(self, query: bytes, landed: Landed, behind: Server | None = None) -> None:
+        """Ask, beginning with the server behind that one; never waits. Without a route it lands at once, on this
+        thread."""
         first, until = self._first
-        flight = Flight(query, landed, self._timeout, first if until > time.monotonic() else 0)
+        turn = first if until > time.monotonic() else 0
+        flight = Flight(query, landed, self._timeout, turn if behind is None else self._servers.index(behind) + 1)
         with self._lock:
             full = self._up >= self._most
             if not full:
@@ -100,7 +102,7 @@ class Transport:
         try:
             sock = socket.socket(socket.AF_INET6 if ":" in server[0] else socket.AF_INET, socket.SOCK_DGRAM)
             sock.setblocking(False)
-            sock.connect(server)
+            sock.connect(_socket_address(server))
             identifier = os.urandom(2)
             descriptor = sock.fileno()
             with self._lock:
@@ -211,6 +213,14 @@ class Transport:
             flight.landed(result, server)
         except Exception:  # the receiver has other flights to look after
             self.bugs += 1
+
+
+def _socket_address(server: Server) -> tuple[str, int] | tuple[str, int, int, int]:
+    """With the interface of a link-local address, which `connect` takes as a number alone (RFC 4007 §11)."""
+    address, zoned, zone = server[0].partition("%")
+    if not zoned:
+        return server
+    return address, server[1], 0, int(zone) if zone.isdigit() else socket.if_nametoindex(zone)
 
 
 def _most_flights() -> int:
