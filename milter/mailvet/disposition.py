@@ -26,7 +26,8 @@ class _Finding(NamedTuple):
     text: str  # after "Email rejected" or "Email deferred"
 
 
-FLOODED: Final = "removals"  # the rule that is not in [policy.on]
+FLOODED: Final = "removals"  # rules that are not in [policy.on]
+BROKEN: Final = "internal_error"
 _ACCEPTED: Final = Disposition(action=Action.ACCEPT)
 _UNLIMITED: Final[Mapping[Action, Action]] = {action: action for action in Action}
 _MODES: Final[Mapping[Mode, Mapping[Action, Action]]] = {
@@ -73,6 +74,19 @@ def flooded(limit: int) -> Disposition:
         code="550",
         enhanced="5.7.1",
         text="Email rejected because of forged Authentication-Results header fields",
+    )
+
+
+def broken(where: str, number: int) -> Disposition:
+    """A bug was met where it may have cost us a field or a part of the message: whatever the mode, not now."""
+    more = f" and {number - 1} more" if number > 1 else ""
+    return Disposition(
+        action=Action.TEMPFAIL,
+        rule=BROKEN,
+        reason=f"internal error: {where}{more}",
+        code="451",
+        enhanced="4.3.0",
+        text="Email deferred because of an internal error",
     )
 
 
