@@ -49,7 +49,7 @@ class Session:
         self._ahead: Lookups | None = None  # begun at connect, for the first message
         self._lost = ""  # the step of this message that raised first
         self._lost_for_all = ""  # the same of the connection
-        self._bugs = 0  # exceptions met in this message
+        self._bugs = 0  # exceptions met since the message before
         self._queue_id = ""
         self.transaction: Transaction | None = None
         self.milliseconds = 0.0  # our own time at the last end of message
@@ -74,7 +74,7 @@ class Session:
 
     def mail(self, sender: bytes, login: str) -> None:
         """MAIL FROM: a new message. `sender` as the MTA gives it, angle brackets and all."""
-        self.transaction, self._lost, self._bugs = None, "", 0  # of the message before, whatever became of it
+        self.transaction, self._lost = None, ""  # of the message before, whatever became of it
         path = sender.decode("utf-8", "surrogateescape").strip()
         if path.startswith("<") and path.endswith(">"):
             path = path[1:-1]
