@@ -74,7 +74,7 @@ def functions() -> dict[str, types.FunctionType]:
     """All functions and methods of mailvet, by name."""
     found: dict[str, types.FunctionType] = {}
     for info in pkgutil.walk_packages(mailvet.__path__, "mailvet."):
-        if info.name.endswith(("__main__", "metrics", "daemon")):  # they act upon import
+        if info.name.endswith(("__main__", "metrics")) and info.name not in sys.modules:  # they act upon import
             continue
         for name, function in _functions(importlib.import_module(info.name)):
             found[name] = function

@@ -105,7 +105,13 @@ class Resolver:
                 return landed
             pending = self._pending[key] = Pending()
             self._counts["questions"] += 1
-        self._transport.send(query, lambda result, server: self._landed(key, result, server))
+        try:
+            self._transport.send(query, lambda result, server: self._landed(key, result, server))
+        except BaseException:  # a bug: who asks next must not join a question that nobody has sent
+            with self._lock:
+                self._pending.pop(key, None)
+                pending.done.set()
+            raise
         return pending
 
     def _landed(self, key: Key, result: bytes | Trouble, server: Server) -> None:
@@ -126,12 +132,16 @@ class Resolver:
         self._settle(key, answer, server)
 
     def _settle(self, key: Key, data: bytes | Trouble, server: Server) -> None:
-        result = dnspython.read(data, key[1], trusted=server in self._trusted) if isinstance(data, bytes) else data
+        try:
+            result = dnspython.read(data, key[1], trusted=server in self._trusted) if isinstance(data, bytes) else data
+        except Exception:  # nobody may wait for this one for ever
+            self.count("bugs")
+            result = Trouble.BROKEN
         if isinstance(result, Trouble):
             self._counts[result.value] += 1
         with self._lock:
-            self._keep(key, result)
             pending = self._pending.pop(key)
+            self._keep(key, result)
             pending.result = result
             pending.took = (time.perf_counter() - pending.started) * 1000
             self._patience.note(key[0], failed=isinstance(result, Trouble), seconds=pending.took / 1000)
