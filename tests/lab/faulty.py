@@ -2,10 +2,11 @@
 
 CONTROL is a JSON file, read by a worker when a connection and when a message begins:
 
-    {"function": "edits.scrub", "raised": "MemoryError", "step": "header", "from": 2}
+    {"functions": ["edits.scrub"], "raised": "MemoryError", "step": "header", "from": 2}
 
-The function raises on the threads that answer Postfix, in each call from the given one on, within that step (any, where
-it is empty). {"record": true} instead has the functions that are called written to CONTROL.calls.
+The functions raise on the threads that answer Postfix, in each call from the given one on, within that step (any, where
+it is left out). {"context": "addheader", "from": 2} has libmilter refuse; {"record": true} has the functions that are
+called written to CONTROL.calls.
 """
 
 import builtins
@@ -29,6 +30,7 @@ class Faults:
         self._control, self._text = control, ""
         self._armed = contextlib.ExitStack()
         self._step = ""
+        self._order: dict[str, Any] = {}
         self._called: dict[str, None] = {}
 
     def callbacks(self, *arguments: Any) -> dict[str, Callable[..., int]]:
@@ -39,6 +41,9 @@ class Faults:
             if name in ("negotiate", "mail"):
                 self._read()
             self._step = name
+            refused = self._order.get("context")
+            if refused is not None and name == "end of message":
+                return step(Refusing(arguments[0], refused, self._order.get("from", 1)))
             return step(*arguments)
 
         return callback
@@ -47,7 +52,8 @@ class Faults:
         text = self._control.read_text()
         if text == self._text:
             return
-        self._text, order = text, json.loads(text)
+        self._text, self._order = text, json.loads(text)
+        order = self._order
         self._armed.close()
         if self._called:
             self._control.with_suffix(".calls").write_text("\n".join(self._called))
@@ -55,9 +61,9 @@ class Faults:
         if order.get("record"):
             for name, function in injection.functions().items():
                 self._armed.enter_context(injection.at_call(function, lambda name=name: self._note(name)))
-        elif order:
+        for name in order.get("functions", ()):
             fault = self._fault(getattr(builtins, order["raised"]), order.get("step", ""), order.get("from", 1))
-            self._armed.enter_context(injection.at_call(injection.functions()[order["function"]], fault))
+            self._armed.enter_context(injection.at_call(injection.functions()[name], fault))
 
     def _note(self, name: str) -> None:
         if hasattr(guard.current, "session") or self._step == "negotiate":
@@ -74,6 +80,20 @@ class Faults:
                     raise raised("injected")
 
         return fault
+
+
+class Refusing:
+    """libmilter's context, of which one function fails from the given call on."""
+
+    def __init__(self, context: Any, name: str, first: int) -> None:
+        self._context, self._name, self._left = context, name, first
+
+    def __getattr__(self, name: str) -> Any:
+        if name == self._name:
+            self._left -= 1
+            if self._left <= 0:
+                raise OSError(f"cannot {name}")
+        return getattr(self._context, name)
 
 
 _callbacks = pymilter.callbacks
