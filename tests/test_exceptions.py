@@ -15,19 +15,14 @@ import pytest
 
 import injection
 import milter
-from fuzz.whole import NOW, OWN
+from engines import engine
 from injection import Where, at_call, at_line
 from lab import world
-from mailvet import authresults, edits, lookahead, mailfile, taglist, verify
+from mailvet import authresults, edits, lookahead, mailfile, verify
 from mailvet.adapters import guard, pymilter
-from mailvet.adapters.dkimpy import parse_tags
 from mailvet.adapters.logs import Log
-from mailvet.adapters.openssl import load
 from mailvet.adapters.pyspf import SpfChecker
-from mailvet.engine import Engine, parse_networks
 from mailvet.journal import Line
-from mailvet.keys import Tools
-from mailvet.notes import Replays
 from mailvet.outcome import Outcome
 from mailvet.session import Session
 from mailvet.settings import Action, LogSettings, Mode, OnSettings, PolicySettings, Settings
@@ -37,7 +32,7 @@ from mta import Field
 from zone import Zone
 
 SETTINGS = Settings(
-    authserv_id=OWN, policy=PolicySettings(mode=Mode.ENFORCE, on=OnSettings(dmarc_reject=Action.REJECT))
+    authserv_id="mx.example.org", policy=PolicySettings(mode=Mode.ENFORCE, on=OnSettings(dmarc_reject=Action.REJECT))
 )
 ZONE = {
     name: {
@@ -71,23 +66,15 @@ class Unspeakable(Exception):
 class Mailvet:
     """A worker without processes: its engine, and what it logs."""
 
-    def __init__(self, context: Context | None = None, relays: tuple[str, ...] = ()) -> None:
+    def __init__(self, context: Context | None = None) -> None:
         self.bugs: list[tuple[str, BaseException]] = []
         self.more = 0
         self.lines: list[Line] = []
-        tools = Tools(taglist.parse, load, SETTINGS.limits, SETTINGS.dkim, parse_tags)
-        self.engine = Engine(
-            settings=SETTINGS,
-            begin=lambda: Zone(ZONE),
-            spf=SpfChecker(),
-            tools=tools,
-            now=lambda: NOW,
-            stopwatch=lambda: 0.0,
-            replays=Replays(lambda: 0.0),
+        self.engine = engine(
+            SETTINGS,
+            world.zone(),
             surprise=lambda where, error: self.bugs.append((where, error)),
             surprised_again=self._again,
-            own=frozenset((OWN,)),
-            relays=parse_networks(relays),
         )
         self.connection = Connection(lambda: Session(self.engine), self._finished, self.engine.surprise, context)
 
