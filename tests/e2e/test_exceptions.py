@@ -62,27 +62,34 @@ class Faulty:
         return float(re.search(r"^mailvet_bugs_total (\S+)", text, re.MULTILINE)[1])
 
     def spoof_and_go_on(self, name: str) -> tuple[int, Letter | None]:
-        """A spoof while the fault is there, a message on the same connection without it, and two on another."""
+        """A spoof while the fault is there; without it, messages are judged as ever on the same connection, unless
+        that is not known any more, and on another."""
         before = len(self.daemon.log)
+        first: tuple[int, Letter | None] = (451, None)
         try:
             with self.lab.client("spare") as client:
                 first = self.send(client, SPOOF)
                 self.order()
-                second = self.send(client, HONEST)[0]
-                assert second in (250, 451), name
-                assert second == 250 or lost_for_all(self.daemon.log[before:]), name
+                if self.judges(client, name):
+                    return first
         except ConnectionError as e:  # Postfix refuses whom mailvet cannot be asked about
             if not str(e).startswith(("451 ", "421 ")):
                 raise
-            first = (451, None)
             self.order()
+        assert lost_for_all(self.daemon.log[before:]), name
         with self.lab.client("spare") as client:
-            code, letter = self.send(client, HONEST)
-            assert code == 250, name
-            assert letter is not None
-            assert letter.verdict("dmarc") == "pass", name
-            assert self.send(client, SPOOF)[0] == 550, name
+            assert self.judges(client, name), name
         return first
+
+    def judges(self, client: Client, name: str) -> bool:
+        """False: it defers."""
+        code, letter = self.send(client, HONEST)
+        if letter is None:
+            assert code == 451, name
+            return False
+        assert letter.verdict("dmarc") == "pass", name
+        assert self.send(client, SPOOF)[0] == 550, name
+        return True
 
 
 def lost_for_all(log: str) -> bool:

@@ -112,7 +112,6 @@ def callbacks(new_session: Callable[[], Session], finished: Finished, surprised:
         "connect": _connect,
         "helo": _helo,
         "mail": _mail,
-        "header": _header,
         "end of headers": _end_of_headers,
         "body": _body,
         "abort": _abort,
@@ -121,6 +120,7 @@ def callbacks(new_session: Callable[[], Session], finished: Finished, surprised:
     return {
         "negotiate": guard.negotiation(lambda ctx, offer: _negotiate(ctx, offer, new_session)),
         **{name: guard.quiet(name, step) for name, step in quiet.items()},
+        "header": guard.header(_header),
         "end of message": guard.final(lambda ctx: _end_of_message(ctx, finished, guard)),
     }
 
