@@ -19,13 +19,17 @@ from engines import engine
 from injection import Where, at_call, at_line
 from lab import world
 from mailvet import authresults, edits, lookahead, mailfile, verify
-from mailvet.adapters import guard, pymilter
+from mailvet.adapters import dnspython, guard, pymilter
 from mailvet.adapters.logs import Log
+from mailvet.adapters.lookups import Pending
 from mailvet.adapters.pyspf import SpfChecker
+from mailvet.adapters.resolver import Resolver
+from mailvet.adapters.udp import Transport
 from mailvet.journal import Line
 from mailvet.outcome import Outcome
+from mailvet.ports import Kind, Trouble
 from mailvet.session import Session
-from mailvet.settings import Action, LogSettings, Mode, OnSettings, PolicySettings, Settings
+from mailvet.settings import Action, DnsSettings, LogSettings, Mode, OnSettings, PolicySettings, Settings
 from mailvet.transaction import Transaction
 from milterhost import Connection, Context, Fate, ProcessEnds, open_sessions
 from mta import Field
@@ -450,3 +454,29 @@ class TestBytesThatAreNotUtf8:
         guard.excepthook(MemoryError, MemoryError(), None)
         assert ended == [1]
         assert len(mailvet.bugs) == 1
+
+
+class TestResolver:
+    """A bug while one message asks leaves no question behind that others would wait for."""
+
+    KEY = ("signed.example", Kind.TXT)
+
+    def test_what_was_not_sent_is_not_joined(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        resolver = Resolver(DnsSettings(nameservers=("127.0.0.1",)))
+        with monkeypatch.context() as patched:
+            patched.setattr(Transport, "send", lambda *_: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                resolver.fetch(self.KEY)
+        sent: list[bytes] = []
+        monkeypatch.setattr(Transport, "send", lambda _, query, _landed: sent.append(query))
+        resolver.fetch(self.KEY)
+        assert len(sent) == 1
+
+    def test_an_answer_that_cannot_be_read_is_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(Transport, "send", lambda _, _query, landed: landed(bytes(20), ("127.0.0.1", 53)))
+        monkeypatch.setattr(dnspython, "read", lambda *_, **__: 1 / 0)
+        resolver = Resolver(DnsSettings(nameservers=("127.0.0.1",)))
+        pending = resolver.fetch(self.KEY)
+        assert isinstance(pending, Pending)
+        assert pending.done.is_set()
+        assert pending.result is Trouble.BROKEN
