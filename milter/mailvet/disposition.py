@@ -28,7 +28,8 @@ class _Finding(NamedTuple):
 
 
 _UNDECIDED: Final = "temperror"  # the rule of those whom nothing but the DNS speaks against
-FLOODED: Final = "removals"  # the rule that is not in [policy.on]
+FLOODED: Final = "removals"  # rules that are not in [policy.on]
+BROKEN: Final = "internal_error"
 _ACCEPTED: Final = Disposition(action=Action.ACCEPT)
 _DONE: Final = {
     Action.ACCEPT: "accepted",
@@ -69,6 +70,19 @@ def flooded(limit: int) -> Disposition:
         code="550",
         enhanced="5.7.1",
         text="Email rejected because of forged Authentication-Results header fields",
+    )
+
+
+def broken(where: str, number: int) -> Disposition:
+    """A bug was met where it may have cost us a field or a part of the message: whatever the mode, not now."""
+    more = f" and {number - 1} more" if number > 1 else ""
+    return Disposition(
+        action=Action.TEMPFAIL,
+        rule=BROKEN,
+        reason=f"internal error: {where}{more}",
+        code="451",
+        enhanced="4.3.0",
+        text="Email deferred because of an internal error",
     )
 
 

@@ -1,6 +1,7 @@
 """edits – what is changed in the header, planned as values in the order that is safe to apply.
 
-`scrub` needs the header alone and nothing that was found out, so forged fields go whatever else breaks.
+`plan_removals` needs the header alone and nothing that was found out: what a check does not survive changes nothing
+about what is removed.
 Postfix counts a field's index from 1 among the fields of its name, in any case, that it has shown us, and
 counts anew after every deletion; so deletions run from the highest index down, and insertions come last.
 Position 0 is above Postfix's own Received, which we are never shown.
@@ -9,6 +10,7 @@ Raises     nothing
 Not here   carrying it out (adapters.pymilter); what our field says (authresults)
 """
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
@@ -16,9 +18,35 @@ from mailvet import disguise
 from mailvet.authresults_parse import claims
 from mailvet.message import Headers
 from mailvet.outcome import Delete, Edit, Insert
+from mailvet.settings import LimitSettings
 
 _RESULTS: Final = b"authentication-results"
 _READ: Final = 32_768
+_REPLACED: Final = "\ufffd"
+
+
+@dataclass(frozen=True, slots=True)
+class Removals:
+    """The forged fields of one message."""
+
+    deletes: tuple[Delete, ...]
+    flooded: bool  # they cannot all be removed, or are so many that the message is not worth it
+
+
+def plan_removals(
+    headers: Headers, beyond: Headers, forbidden: frozenset[str], breach_header: str, limits: LimitSettings
+) -> Removals:
+    """What is removed from the header. `beyond`: what of it was over the limits and may hide a line (transaction)."""
+    deletes = scrub(headers, forbidden, frozenset(), breach_header, limits.results_bytes)
+    return Removals(
+        deletes,
+        len(deletes) > limits.removals
+        # among fields that were not all kept, nobody can say which number one has that hides a line of ours
+        or beyond.size > limits.header_bytes
+        or bool(beyond.fields and scrub(beyond, forbidden, frozenset(), breach_header, limits.results_bytes))
+        # nor can a name be spelled for the MTA that is not UTF-8
+        or any(_REPLACED in delete.name for delete in deletes),
+    )
 
 
 def scrub(

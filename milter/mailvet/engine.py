@@ -56,7 +56,8 @@ class Engine:
     now: Callable[[], float]  # seconds since 1970
     stopwatch: Callable[[], float]  # seconds, for durations alone
     replays: Replays
-    surprise: Callable[[str, BaseException], None]  # a bug was met: where, and what
+    surprise: Callable[[str, BaseException], None]  # a message met its first bug: where, and what
+    surprised_again: Callable[[], None] = lambda: None  # a message met one more, which is only counted
     breach: BreachFeed | None = None
     trusted: tuple[Network, ...] = ()
     relays: tuple[Network, ...] = ()

@@ -1,6 +1,6 @@
 """lookahead – which DNS questions to ask before their answers are needed, at each step of a session.
 
-Nothing here waits or decides; a question not asked ahead is simply asked later. What is asked is what
+Nothing here waits, decides or remembers; a question not asked ahead is simply asked later. What is asked is what
 verify will most probably ask: the aim is under 15 % more questions than without.
 
 Raises     nothing
@@ -8,6 +8,7 @@ Not here   how answers are judged (verify)
 """
 
 from mailvet import author, dmarc_record, dmarc_walk, iprev, spf_terms
+from mailvet.dkim import Candidate
 from mailvet.engine import BreachFeed, Engine
 from mailvet.ports import Answer, Kind, Lookups, Status
 from mailvet.transaction import Transaction
@@ -30,15 +31,16 @@ def sender(transaction: Transaction, engine: Engine) -> None:
         spf_terms.ahead(helo, address, transaction.lookups)
 
 
-def field(transaction: Transaction, key: bytes, value: bytes, engine: Engine) -> None:
-    """A From: or a signature has arrived: the DMARC record, or the key."""
-    if key == b"from":
-        if len(transaction.headers.by_name[key]) == 1:  # with a second one there is no author domain to ask about
-            _author(value, transaction.lookups, engine.breach)
-        return
-    found = transaction.add_signature(value, engine.tools)
-    if found is not None and found.key_name is not None:
-        transaction.lookups.ahead(found.key_name, Kind.TXT)
+def author_field(transaction: Transaction, value: bytes, engine: Engine) -> None:
+    """A From: has arrived: the DMARC record of its domain."""
+    if len(transaction.headers.by_name[b"from"]) == 1:  # with a second one there is no author domain to ask about
+        _author(value, transaction.lookups, engine.breach)
+
+
+def key(candidate: Candidate, lookups: Lookups) -> None:
+    """A signature has arrived: its key."""
+    if candidate.key_name is not None:
+        lookups.ahead(candidate.key_name, Kind.TXT)
 
 
 def _author(value: bytes, lookups: Lookups, breach: BreachFeed | None) -> None:

@@ -24,7 +24,7 @@ class Transaction:
 
     __slots__ = (
         "_authors", "_bytes", "_fields", "address", "anomalies", "beyond", "body_octets", "candidates", "chain",
-        "dropped", "envelope", "exempt", "hasher", "headers", "helo", "lookups", "queue_id",
+        "dropped", "envelope", "exempt", "hasher", "headers", "helo", "lookups",
     )  # fmt: skip
 
     def __init__(self, envelope: Envelope, exempt: bool, limits: LimitSettings, lookups: Lookups) -> None:
@@ -33,7 +33,6 @@ class Transaction:
         self.lookups = lookups
         self.address = envelope.address  # of the client that is judged: behind our relay, not the relay
         self.helo = envelope.helo
-        self.queue_id = ""
         self.headers = Headers()
         self.dropped = 0  # fields beyond the limits; after the first, all are
         self.beyond = Headers()  # those of them that may hide a line that some take for a field of its own; bounded
@@ -91,6 +90,10 @@ class Transaction:
             self.hasher.feed(chunk)
 
     def skipped(self, name: bytes) -> None:
-        """A field whose name is not UTF-8: libmilter could not show it to us. Nothing signed can be meant by it."""
+        """A field whose name is not UTF-8: libmilter could not show it to us, and its value is lost.
+
+        Nothing signed can be meant by it, but a lenient reader may take it for a From or one of ours.
+        """
+        self.add(name, b"")
         if len(self.anomalies) < _MOST_ANOMALIES:
             self.anomalies.append(f"header field with an 8-bit name: {loggable(name)}")

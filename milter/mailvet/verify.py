@@ -3,7 +3,7 @@
 iprev and SPF judge the client, DKIM and ARC the content, DMARC puts them beside the author domain, and
 the breach look-up asks only about an author who has been authenticated.
 
-Raises     nothing: a check that surprises us is `temperror`, and the engine is told
+Raises     nothing that a check raises: that is the check's `temperror`, and the caller is told
 Not here   what is done about the verdicts (disposition)
 """
 
@@ -39,8 +39,8 @@ V = TypeVar("V")
 _BUG = "internal error"
 
 
-def verify(transaction: Transaction, engine: Engine) -> Report:
-    """All that can be found out about the message."""
+def verify(transaction: Transaction, engine: Engine, surprised: Callable[[str, BaseException], None]) -> Report:
+    """All that can be found out about the message; `surprised` is told of bugs: where, and what."""
     if transaction.exempt:
         return _exempt(transaction)
     t, lookups, receiver = transaction, transaction.lookups, engine.settings.authserv_id
@@ -50,7 +50,7 @@ def verify(transaction: Transaction, engine: Engine) -> Report:
         try:
             return check()
         except Exception as e:  # one method's bug is that method's temperror
-            engine.surprise(where, e)
+            surprised(where, e)
             return failed(t)
 
     spf = guarded("spf", lambda: engine.spf.check_mail_from(t.address, t.helo, sender, lookups, receiver), _no_spf)

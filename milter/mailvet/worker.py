@@ -7,6 +7,7 @@ Raises     nothing
 Not here   who starts and ends it (daemon, supervisor), what a message goes through (session)
 """
 
+import dataclasses
 import gc
 import os
 import signal
@@ -80,7 +81,8 @@ class Worker:
         self._meter = meter
         self._resolver = Resolver(settings.dns)
         self._breach = _breach_client(breach_socket) if settings.breach.enabled else None
-        self._engine = make_engine(settings, self._resolver, self._surprise, self._breach)
+        engine = make_engine(settings, self._resolver, self._surprise, self._breach)
+        self._engine = dataclasses.replace(engine, surprised_again=meter.bug)
 
     def run(self, *, first: bool) -> None:
         gc.set_threshold(50_000, 20, 50)  # a message leaves no cycles; what does is rare
@@ -89,7 +91,7 @@ class Worker:
         if first:
             threading.Thread(target=self._look_at_resolver, daemon=True).start()
         threading.Thread(target=self._keep_house, daemon=True).start()
-        pymilter.run(lambda: Session(self._engine), self._finished)
+        pymilter.run(lambda: Session(self._engine), self._finished, self._surprise)
 
     def _look_at_resolver(self) -> None:
         """Say, for all workers, what is wrong with the name servers, each time that changes; mail goes on."""
@@ -104,12 +106,16 @@ class Worker:
             time.sleep(dns.timeout * _LOOKS)
 
     def _finished(self, session: Session, outcome: Outcome) -> None:
-        self._meter.message(outcome, session.milliseconds / 1000)
-        self._log.message(session.line(outcome))
+        try:
+            self._meter.message(outcome, session.milliseconds / 1000)
+        finally:
+            self._log.message(session.line(outcome))
 
     def _surprise(self, where: str, error: BaseException) -> None:
-        self._meter.bug()
-        self._log.surprise(where, error)
+        try:
+            self._meter.bug()
+        finally:
+            self._log.surprise(where, error)
 
     def _keep_house(self) -> None:
         """Count now and then; when told to drain, finish what is in progress and end the process.

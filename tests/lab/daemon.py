@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -31,8 +32,11 @@ format = "text"
 """
 
 
-def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "mailvet", *arguments]
+_PROGRAM = ("-m", "mailvet")
+
+
+def command(*arguments: str, program: Sequence[str] = _PROGRAM) -> list[str]:
+    return [sys.executable, *program, *arguments]
 
 
 def environment() -> dict[str, str]:
@@ -52,12 +56,14 @@ class Daemon:
         workers: int = 1,
         authserv_id: str = "mx.example.org",
         metrics: str = "",
+        program: Sequence[str] = _PROGRAM,
     ) -> None:
         self.socket = directory / f"{name}.sock"
         self._config, self._log = directory / f"{name}.toml", directory / f"{name}.log"
         base = _CONFIG.format(authserv_id=authserv_id, socket=self.socket, workers=workers, dns=dns, metrics=metrics)
         self._config.write_text(base + more)
         self._process: subprocess.Popen[bytes] | None = None
+        self._program = program
 
     def __enter__(self) -> Self:
         try:
@@ -72,7 +78,7 @@ class Daemon:
 
     def _start(self) -> None:
         with self._log.open("wb") as log:
-            arguments = command("serve", "--config", str(self._config))
+            arguments = command("serve", "--config", str(self._config), program=self._program)
             here = environment() | {"TMPDIR": str(self.socket.parent)}
             self._process = subprocess.Popen(arguments, env=here, stdout=log, stderr=log)
         deadline = time.monotonic() + 60

@@ -35,8 +35,11 @@ class Log:
 
     def surprise(self, where: str, error: BaseException) -> None:
         """A bug: the traceback, on one line, so that it can be reported."""
-        trace = " | ".join("".join(traceback.format_exception(error)).split("\n"))
-        self.say("error", "bug", where=where, error=repr(error)[:500], traceback=trace[-3000:])
+        try:
+            text, trace = repr(error), " | ".join("".join(traceback.format_exception(error)).split("\n"))
+        except Exception:  # it cannot be told: its __repr__ raises, or there is no memory
+            text, trace = type(error).__name__, ""
+        self.say("error", "bug", where=where, error=text[:500], traceback=trace[-3000:])
 
     def _line(self, level: str, line: journal.Line) -> None:
         severity = _LEVELS[level]

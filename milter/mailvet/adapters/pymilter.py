@@ -1,12 +1,17 @@
 """pymilter – libmilter's callbacks on one side, `Session` on the other; the only file that imports milter.
 
 The C module is used directly, without pymilter's classes: every header and body chunk of every message
-comes through here, and most steps need no reply. Three traps of pymilter are closed here:
+comes through here, and most steps need no reply. Four traps of pymilter are closed here:
 
 - A byte that is not UTF-8 in a header field name, a HELO or a host name makes the C code raise before
-  Python is asked, and by default answer 451 for ever. The exception policy is CONTINUE, and `excepthook`,
-  which sees the bytes, tells the session.
-- An exception after edits were sent would leave half of them applied: the session plans, `_apply` sends.
+  Python is asked. The exception policy is CONTINUE, and `excepthook`, which sees the bytes, tells the session.
+- CONTINUE would let a message pass at whose end a callback of ours raised. TEMPFAIL is no better: it would answer
+  451 to those bytes for ever, and where no reply is expected libmilter forgets the message that the MTA goes on
+  with. So no callback lets an exception out, of whatever class: a quiet step tells the session, which defers the
+  message at its end; the end of a message answers TEMPFAIL. Should one get out, the process ends, and Postfix does
+  what milter_default_action says.
+- An exception after edits were sent would leave half of them applied: the session plans, `_apply` sends, and
+  where that fails the answer is TEMPFAIL, upon which Postfix gives the message up, edits and all.
 - `negotiate` asks for every action the MTA offers unless it is told otherwise.
 
 Raises     OSError from `open_socket`
@@ -19,11 +24,11 @@ import sys
 import syslog
 import threading
 from collections.abc import Callable
-from types import TracebackType
 from typing import Any
 
 import milter
 from mailvet.adapters import listener
+from mailvet.adapters.guard import Callback, Conversation, Guard, Surprised, current, excepthook, sessions
 from mailvet.outcome import Delete, Outcome
 from mailvet.session import Session
 from mailvet.settings import Action
@@ -37,21 +42,7 @@ _UNUSED = milter.P_NORCPT | milter.P_NODATA | milter.P_NOUNKNOWN
 _NEEDED = _QUIET | milter.P_HDR_LEADSPC  # leading blanks kept: `simple` canonicalisation needs them
 
 
-class _Conversation:
-    """What libmilter keeps for us per connection: the session and how it is to be answered."""
-
-    __slots__ = ("go_on", "session")
-
-    def __init__(self, session: Session, go_on: int) -> None:
-        self.session = session
-        self.go_on = go_on
-
-
 Finished = Callable[[Session, Outcome], None]
-_sessions: set[Session] = set()  # one for each connection
-# Debian's libmilter runs a connection's callbacks on any thread of a pool, but pymilter gives each connection
-# a Python thread state of its own, and that is what `local` hangs on to
-_current = threading.local()
 _listeners: list[int] = []  # descriptors of the socket that Postfix connects to
 
 
@@ -86,8 +77,9 @@ def _unready(_ctx: Any, _offer: list[int]) -> int:
     return int(milter.REJECT)
 
 
-def run(new_session: Callable[[], Session], finished: Finished, timeout: int = 7210) -> None:
-    """Serve connections for as long as the process lives. `finished` gets each message's outcome, once applied.
+def run(new_session: Callable[[], Session], finished: Finished, surprised: Surprised, timeout: int = 7210) -> None:
+    """Serve connections for as long as the process lives. `finished` gets each message's outcome, once applied;
+    `surprised` a bug that was met where there is no session.
 
     SIGTERM makes libmilter drop the sessions it has; a process that is to end cleanly calls `leave_socket`,
     waits until it is no longer `busy`, and exits.
@@ -97,40 +89,50 @@ def run(new_session: Callable[[], Session], finished: Finished, timeout: int = 7
     syslog.openlog(NAME, syslog.LOG_PID, syslog.LOG_MAIL)  # libmilter has words of its own
     signal.signal(signal.SIGURG, lambda *_: None)  # see leave_socket
     milter.set_exception_policy(milter.CONTINUE)
-    sys.excepthook = _excepthook
-    milter.set_connect_callback(_connect)
-    milter.set_helo_callback(_helo)
-    milter.set_envfrom_callback(_mail)
-    milter.set_header_callback(_header)
-    milter.set_eoh_callback(_end_of_headers)
-    milter.set_body_callback(_body)
-    milter.set_eom_callback(lambda ctx: _end_of_message(ctx, finished))
-    milter.set_abort_callback(_abort)
-    milter.set_close_callback(_close)
+    sys.excepthook = excepthook
+    steps = callbacks(new_session, finished, surprised)
+    milter.set_connect_callback(steps["connect"])
+    milter.set_helo_callback(steps["helo"])
+    milter.set_envfrom_callback(steps["mail"])
+    milter.set_header_callback(steps["header"])
+    milter.set_eoh_callback(steps["end of headers"])
+    milter.set_body_callback(steps["body"])
+    milter.set_eom_callback(steps["end of message"])
+    milter.set_abort_callback(steps["abort"])
+    milter.set_close_callback(steps["close"])
     milter.settimeout(timeout)
-    milter.register(NAME, negotiate=lambda ctx, offer: _negotiate(ctx, offer, new_session))
+    milter.register(NAME, negotiate=steps["negotiate"])
     milter.main()
+
+
+def callbacks(new_session: Callable[[], Session], finished: Finished, surprised: Surprised) -> dict[str, Callback]:
+    """What libmilter is to call, by step. None of them raises."""
+    guard = Guard(surprised, int(milter.TEMPFAIL), int(milter.REJECT))
+    quiet: dict[str, Callback] = {
+        "connect": _connect,
+        "helo": _helo,
+        "mail": _mail,
+        "end of headers": _end_of_headers,
+        "body": _body,
+        "abort": _abort,
+        "close": _close,
+    }
+    return {
+        "negotiate": guard.negotiation(lambda ctx, offer: _negotiate(ctx, offer, new_session)),
+        **{name: guard.quiet(name, step) for name, step in quiet.items()},
+        "header": guard.header(_header),
+        "end of message": guard.final(lambda ctx: _end_of_message(ctx, finished, guard)),
+    }
 
 
 def busy() -> bool:
     """Is any connection in the middle of a message?"""
-    return any(session.transaction is not None for session in list(_sessions))
+    return any(session.transaction is not None for session in list(sessions))
 
 
 def connected() -> bool:
     """Is any connection open, busy or not?"""
-    return bool(_sessions)
-
-
-def _excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """An exception the C module met before our code ran (see above), or one of ours."""
-    session: Session | None = getattr(_current, "session", None)
-    if session is None:
-        sys.__excepthook__(kind, error, trace)
-    elif isinstance(error, UnicodeDecodeError) and trace is None:
-        session.undecodable(error.object)
-    else:
-        session.surprise(error)
+    return bool(sessions)
 
 
 def _negotiate(ctx: Any, offer: list[int], new_session: Callable[[], Session]) -> int:
@@ -142,14 +144,14 @@ def _negotiate(ctx: Any, offer: list[int], new_session: Callable[[], Session]) -
     offer[1] = steps & (_UNUSED | milter.P_HDR_LEADSPC | (_QUIET if quiet else 0))
     offer[2] = offer[3] = 0
     session = new_session()
-    _current.session = session
-    _sessions.add(session)
-    ctx.setpriv(_Conversation(session, milter.NOREPLY if quiet else milter.CONTINUE))
+    current.session = session
+    ctx.setpriv(Conversation(session, milter.NOREPLY if quiet else milter.CONTINUE))
+    sessions.add(session)
     return int(milter.CONTINUE)
 
 
 def _connect(ctx: Any, host: str, family: int, peer: Any) -> int:
-    talk: _Conversation = ctx.getpriv()
+    talk: Conversation = ctx.getpriv()
     address: str | None = ""  # what is neither IP nor local is an MTA that does not know the client
     if family in (socket.AF_INET, socket.AF_INET6) and peer is not None:
         address = peer[0]
@@ -160,41 +162,59 @@ def _connect(ctx: Any, host: str, family: int, peer: Any) -> int:
 
 
 def _helo(ctx: Any, name: str) -> int:
-    talk: _Conversation = ctx.getpriv()
+    talk: Conversation = ctx.getpriv()
     talk.session.helo(name)
     return talk.go_on
 
 
 def _mail(ctx: Any, sender: bytes, *_parameters: bytes) -> int:
-    talk: _Conversation = ctx.getpriv()
-    talk.session.mail(sender, ctx.getsymval("{auth_authen}") or "")
+    talk: Conversation = ctx.getpriv()
+    talk.session.mail(sender, _macro(ctx, "{auth_authen}"))
     return talk.go_on
 
 
+def _macro(ctx: Any, name: str) -> str:
+    try:
+        return ctx.getsymval(name) or ""
+    except UnicodeDecodeError as e:  # a login need not be UTF-8, and is one all the same
+        return e.object.decode("ascii", "replace")
+
+
 def _header(ctx: Any, name: str, value: bytes) -> int:
-    talk: _Conversation = ctx.getpriv()
+    talk: Conversation = ctx.getpriv()
     talk.session.header(name.encode(), value)
     return talk.go_on
 
 
 def _end_of_headers(ctx: Any) -> int:
-    talk: _Conversation = ctx.getpriv()
+    talk: Conversation = ctx.getpriv()
     talk.session.end_of_headers()
     return talk.go_on
 
 
 def _body(ctx: Any, chunk: bytes) -> int:
-    talk: _Conversation = ctx.getpriv()
+    talk: Conversation = ctx.getpriv()
     talk.session.body(chunk)
     return talk.go_on
 
 
-def _end_of_message(ctx: Any, finished: Finished) -> int:
+def _end_of_message(ctx: Any, finished: Finished, guard: Guard) -> int:
     session: Session = ctx.getpriv().session
-    outcome = session.end_of_message(ctx.getsymval("i") or "")
-    reply = _apply(ctx, outcome)
-    finished(session, outcome)
-    session.abort()  # libmilter says so only where the message was given up
+    try:
+        outcome = session.end_of_message(_macro(ctx, "i"))
+        reply = _apply(ctx, outcome)
+    except BaseException as e:
+        session.failed("end of message", e)
+        outcome, reply = session.deferred(), guard.defer(ctx)
+    try:
+        finished(session, outcome)
+    except BaseException as e:  # the reply stands
+        session.failed("log", e)
+    try:
+        session.abort()  # libmilter says so only where the message was given up
+    except BaseException as e:
+        session.failed("abort", e)
+        session.transaction = None
     return reply
 
 
@@ -221,9 +241,9 @@ def _abort(ctx: Any) -> int:
 
 
 def _close(ctx: Any) -> int:
-    talk: _Conversation | None = ctx.getpriv()
+    talk: Conversation | None = ctx.getpriv()
     if talk is not None:
-        _sessions.discard(talk.session)
-        talk.session.close()
+        sessions.discard(talk.session)
         ctx.setpriv(None)
+        talk.session.close()
     return int(milter.CONTINUE)

@@ -107,7 +107,13 @@ class Resolver:
                 return landed
             pending = self._pending[key] = Pending()
             self._counts["questions"] += 1
-        self._send(Quest(key, query), None)
+        try:
+            self._send(Quest(key, query), None)
+        except BaseException:  # a bug: who asks next must not join a question that nobody has sent
+            with self._lock:
+                self._pending.pop(key, None)
+                pending.done.set()
+            raise
         return pending
 
     def _send(self, quest: Quest, behind: Server | None) -> None:
@@ -131,21 +137,29 @@ class Resolver:
 
     def _judge(self, quest: Quest, data: bytes | Trouble, server: Server) -> None:
         """Is that the answer, or is there more to ask?"""
-        result: Answer | Trouble | dnspython.LostTarget = Trouble.BROKEN
+        result: Answer | Trouble = Trouble.BROKEN
+        try:
+            found = self._read(quest, data, server)
+            if isinstance(found, Answer):
+                result = quest.whole(found)
+            elif (further := quest.further(found, data, len(self.servers))) is not None:
+                self._ask_further(further, server)
+                return
+            elif isinstance(found, Trouble):
+                result = found
+        except Exception:  # a bug: nobody may wait for this one for ever
+            self.count("bugs")
+        self._settle(quest, result)
+
+    def _read(self, quest: Quest, data: bytes | Trouble, server: Server) -> Answer | Trouble | dnspython.LostTarget:
         if isinstance(data, Trouble):
-            result = data
-        else:
-            result = dnspython.read(data, quest.key[1], trusted=server in self._trusted, retried=quest.retried)
-        if isinstance(result, Answer):
-            self._settle(quest, quest.whole(result))
-            return
-        further = quest.further(result, data, len(self.servers))
-        if further is None:
-            self._settle(quest, result if isinstance(result, Trouble) else Trouble.BROKEN)
-            return
+            return data
+        return dnspython.read(data, quest.key[1], trusted=server in self._trusted, retried=quest.retried)
+
+    def _ask_further(self, further: Quest, server: Server) -> None:
         self._counts["questions"] += 1
         with self._lock:
-            self._pending[quest.key].more += 1
+            self._pending[further.key].more += 1
         self._send(further, server if further.servers > 1 else None)
 
     def _settle(self, quest: Quest, result: Answer | Trouble) -> None:
@@ -153,8 +167,8 @@ class Resolver:
         if isinstance(result, Trouble):
             self._counts[result.value] += 1
         with self._lock:
-            self._keep(key, result)
             pending = self._pending.pop(key)
+            self._keep(key, result)
             pending.result = result
             pending.took = (time.perf_counter() - pending.started) * 1000
             self._patience.note(key[0], failed=isinstance(result, Trouble), seconds=pending.took / 1000)

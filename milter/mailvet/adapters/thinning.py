@@ -11,7 +11,7 @@ Not here   reading (dnspython)
 import struct
 from typing import Final
 
-from mailvet import dmarc_record, spf_terms
+from mailvet import dmarc_record, spf_grammar
 from mailvet.ports import Kind
 
 _MOST_READ: Final = 112  # of a section
@@ -85,4 +85,4 @@ def _sort(owner: bytes, rdata: bytes) -> tuple[bytes, bool, bool]:
     while at < len(rdata):
         text += rdata[at + 1 : at + 1 + rdata[at]]
         at += 1 + rdata[at]
-    return owner, spf_terms.is_record(text), dmarc_record.is_record(text)
+    return owner, spf_grammar.is_record(text), dmarc_record.is_record(text)
