@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 BUILD_PACKAGES := gcc libc6-dev libmilter-dev python3-dev python3-venv
 DEMO_PACKAGES := postfix
-TEST_PACKAGES := postfix postgresql util-linux opendkim
+TEST_PACKAGES := postfix postgresql util-linux opendkim dovecot-sieve
 BENCH_PACKAGES := opendmarc nsd unbound iproute2
 
 .PHONY: build demo test lint run bench conformance fuzz clean
