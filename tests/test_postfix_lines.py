@@ -43,6 +43,7 @@ ADD = lines(README, "systemctl is-active", "postconf -e")
 (BACK,) = re.findall(r"^The way back: `(.+)`$", README.read_text("utf-8"), re.MULTILINE)
 UNINSTALL = lines(PAGE, "for list in", "sed")
 WITHOUT_OPENDMARC = lines(PAGE, "8893")
+BESIDE = lines(PAGE, "default_action=accept")
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +87,9 @@ class Host:
     def type(self, text: str) -> "subprocess.CompletedProcess[str]":
         self._stub("systemctl", "echo active" if self.active else "echo inactive; exit 3")
         text = text.replace("/opt/mailvet/bin/python", sys.executable).replace("8899", str(self._port))
-        text = text.replace("/etc/mailvet", str(self._directory))
+        text = text.replace("/etc/mailvet", str(self._directory)).replace(
+            "/etc/opendkim", f"{self._directory}/opendkim"
+        )
         path = f"{self._directory}/bin:{os.environ['PATH']}:/usr/sbin"
         here = {**os.environ, "PATH": path, "MAIL_CONFIG": str(self._directory)}
         return subprocess.run(["sh", "-c", text], check=False, capture_output=True, text=True, env=here, timeout=60)
@@ -186,6 +189,30 @@ def test_nothing_is_done_to_postfix_unless_mailvet_answers(tmp_path: Path, port:
     assert done.stderr or "inactive" in done.stdout  # it is said what is wrong
     assert host.main == "smtpd_milters = inet:localhost:8891\n"
     assert (host.told, list(tmp_path.glob("postfix-before"))) == ("", [])
+
+
+@pytest.mark.parametrize(
+    ("opendkim", "added"),
+    [
+        pytest.param("Mode\t\ts\n", True, id="it only signs"),
+        pytest.param("Mode sv\nKeepAuthResults yes\n", True, id="it keeps fields of its name"),
+        pytest.param("Mode sv\n", False, id="it verifies"),
+        pytest.param("#Mode s\n", False, id="it verifies, by default"),
+    ],
+)
+def test_nothing_is_done_to_postfix_while_opendkim_would_remove_our_field(
+    tmp_path: Path, port: int, opendkim: str, added: bool
+) -> None:
+    host = Host(tmp_path, "", port)
+    (tmp_path / "opendkim.conf").write_text(opendkim)
+    assert (host.type(ADD).returncode == 0) == added
+    assert (host.values()[0] == US) == added
+
+
+def test_beside_the_old_chain_mailvet_is_last(tmp_path: Path) -> None:
+    host = Host(tmp_path, "smtpd_milters = inet:localhost:8891, inet:localhost:8893\n", 8899)
+    assert host.type(BESIDE).returncode == 0
+    assert host.values()[0] == "inet:localhost:8891, inet:localhost:8893 " + US.replace("tempfail", "accept")
 
 
 def test_a_step_that_fails_ends_the_block(tmp_path: Path, port: int) -> None:
