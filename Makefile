@@ -7,24 +7,37 @@ BUILD_PACKAGES := gcc libc6-dev libmilter-dev python3-dev python3-venv
 DEMO_PACKAGES := postfix
 TEST_PACKAGES := postfix postgresql util-linux opendkim dovecot-sieve
 BENCH_PACKAGES := opendmarc nsd unbound iproute2
+ROOT := $(filter 0,$(shell id -u))
+# of a target: all it needs, so that what is missing is said, or installed, once and first
+PACKAGES = $(BUILD_PACKAGES)
+demo: PACKAGES = $(BUILD_PACKAGES) $(if $(ROOT),$(DEMO_PACKAGES))
+test conformance: PACKAGES = $(BUILD_PACKAGES) $(TEST_PACKAGES)
+bench: PACKAGES = $(BUILD_PACKAGES) $(TEST_PACKAGES) $(BENCH_PACKAGES)
 
-.PHONY: build demo test lint run bench conformance fuzz clean
-build: $(VENV)/.built
+.NOTPARALLEL:
+.PHONY: build packages who demo test lint run bench conformance fuzz clean
+build: packages $(VENV)/.built
+
+packages:
+	@scripts/debian-packages.sh $(PACKAGES)
+
+who:
+	@$(if $(ROOT),:,echo "Not root: $(NOT_ROOT)")
+demo: NOT_ROOT = a stand-in plays Postfix, whose master starts only as root. With the real one: sudo make demo
+test: NOT_ROOT = tests with a real Postfix are skipped, since its master starts only as root. All tests: sudo make test
+bench: NOT_ROOT = the benchmark needs Postfix and network namespaces. Say: sudo make bench
 
 $(VENV)/.built: pyproject.toml requirements-build.txt requirements-dev.txt Makefile scripts/debian-packages.sh
-	scripts/debian-packages.sh $(BUILD_PACKAGES)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-build.txt
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --require-hashes -r requirements-dev.txt
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
 	touch $@
 
-demo: build
-	scripts/debian-packages.sh $(DEMO_PACKAGES)
+demo: who build
 	$(BIN)/python scripts/demo.py
 
-test: build
-	scripts/debian-packages.sh $(TEST_PACKAGES)
+test: who build
 	$(BIN)/python -m pytest $(TESTS)
 
 lint: build
@@ -34,12 +47,10 @@ lint: build
 run: build
 	$(BIN)/mailvet serve
 
-bench: build
-	scripts/debian-packages.sh $(TEST_PACKAGES) $(BENCH_PACKAGES)
+bench: who build
 	$(BIN)/python -m bench.run
 
 conformance: build
-	scripts/debian-packages.sh $(TEST_PACKAGES)
 	$(BIN)/python scripts/conformance.py
 
 # seconds for each target; FUZZ="header tags" for some of them

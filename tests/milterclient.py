@@ -23,6 +23,7 @@ class Answer:
     text: str = ""
     inserted: list[tuple[int, str, str]] = field(default_factory=list)  # position, name, value
     deleted: list[tuple[int, str]] = field(default_factory=list)  # index, name
+    quarantined: bool = False
 
     @property
     def accepted(self) -> bool:
@@ -99,6 +100,8 @@ class MilterClient:
                 answer.inserted.append((place, name.decode(), value.decode("utf-8", "surrogateescape")))
             elif command == b"m":
                 answer.deleted.append((struct.unpack("!I", data[:4])[0], data[4:].split(b"\0")[0].decode()))
+            elif command == b"q":
+                answer.quarantined = True
             elif command in _FINAL or command == b"c":
                 answer.reply, answer.text = command, data.rstrip(b"\0").decode()
                 return answer

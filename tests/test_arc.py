@@ -1,6 +1,9 @@
 """ARC chains sealed at test time: what holds, what breaks it, how far back it reaches, and whose word counts."""
 
+import itertools
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -252,6 +255,8 @@ def test_a_signed_field_changed() -> None:
 def test_an_expired_newest_message_signature() -> None:
     mail = seal(letter(), ONE, more="t=1700000000; x=1700000001; ")
     assert judged(mail, now=1_700_000_001.0).result is ArcResult.PASS
+    assert judged(mail, now=1_700_000_301.0).result is ArcResult.PASS  # RFC 6376 §3.5, x=: clocks may differ
+    assert judged(mail, now=1_700_000_302.0).result is ArcResult.FAIL
     assert judged(mail).problem == "instance 1: the message signature has expired"
 
 
@@ -461,3 +466,111 @@ def test_what_the_results_do_not_say(results: bytes) -> None:
 )
 def test_results_as_the_large_sealers_write_them(results: bytes) -> None:
     assert word(seal(letter(), ONE, results=results), "one.example") == ("one.example", "dmarc=pass")
+
+
+# --- whose word would count, if only the DNS answered ---
+
+TRUSTED = frozenset(["one.example", "two.example"])
+DEAD = Sealer("dead.example", number=2)
+
+
+@pytest.mark.parametrize("trouble", [Trouble.SERVFAIL, Trouble.TIMEOUT])
+@pytest.mark.parametrize(
+    ("mail", "dead", "pending"),
+    [
+        pytest.param(chain_of(ONE), ONE, "one.example", id="one trusted set"),
+        pytest.param(chain_of(ONE, TWO), ONE, "one.example", id="the lower of two trusted"),
+        pytest.param(chain_of(ONE, TWO), TWO, "one.example", id="the upper of two trusted"),
+        pytest.param(
+            chain_of(DEAD, TWO), DEAD, "two.example", id="a stranger below whom a trusted sealer has seen pass"
+        ),
+        pytest.param(seal(letter(), ONE, message_by=DEAD), DEAD, "one.example", id="the message signature's key alone"),
+        pytest.param(chain_of(DEAD), DEAD, "", id="a stranger"),
+        pytest.param(chain_of(ONE, DEAD), DEAD, "", id="a stranger on top"),
+        pytest.param(seal(letter(), ONE, dmarc="fail"), ONE, "", id="who saw it fail"),
+        pytest.param(seal(letter(), ONE, about="other.example"), ONE, "", id="who saw another author"),
+        pytest.param(seal(letter(), ONE, names=()), ONE, "", id="whose set fits other messages"),
+    ],
+)
+def test_a_chain_that_waits_for_the_dns(mail: Mail, dead: Sealer, pending: str, trouble: Trouble) -> None:
+    """It is worth waiting only where a trusted sealer's dmarc=pass would count in the end."""
+    zone = zone_of(ONE, TWO, DEAD, **{dead.name: trouble})
+    found = judged(mail, zone, trusted=TRUSTED)
+    assert (found.result, found.temporary, found.pending) == (ArcResult.FAIL, True, pending)
+    assert (found.sealed, found.sealed_by) == ("", "")
+    assert judged(mail, zone).pending == ""
+
+
+def test_a_forged_seal_waits_for_nobody() -> None:
+    """Anyone can write a trusted name into a seal and name a dead key of his own in the message signature."""
+    mallory = Sealer("one.example", number=3)  # another key than the one published
+    forged = seal(letter(), mallory, message_by=DEAD)
+    found = judged(forged, zone_of(ONE, **{DEAD.name: Trouble.SERVFAIL}), trusted=TRUSTED)
+    assert (found.temporary, found.pending) == (False, "")
+    assert found.problem == "instance 1: seal did not verify"
+
+
+def test_what_is_false_does_not_wait_for_a_key_elsewhere() -> None:
+    mail = posted(chain_of(ONE, TWO))
+    found = judged(mail, zone_of(ONE, TWO, **{TWO.name: Trouble.TIMEOUT}), trusted=TRUSTED)
+    assert (found.temporary, found.problem) == (False, "instance 2: body hash did not verify")
+
+
+# --- keys in test mode ---
+
+
+def in_test_mode(*sealers: Sealer) -> Zone:
+    flagged = {each.name: {"TXT": [each.record.replace(b"v=DKIM1;", b"v=DKIM1; t=y;")]} for each in sealers}
+    return zone_of(ONE, TWO, DEAD, **flagged)
+
+
+@pytest.mark.parametrize(
+    ("mail", "testing", "sealer", "instances"),
+    [
+        pytest.param(chain_of(ONE), ONE, "", (1,), id="the only seal"),
+        pytest.param(seal(letter(), ONE, message_by=DEAD), DEAD, "", (1,), id="the message signature"),
+        pytest.param(chain_of(ONE, TWO), TWO, "", (2,), id="the newest seal"),
+        pytest.param(chain_of(ONE, TWO), ONE, "two.example", (1,), id="an older one: the run ends above it"),
+        pytest.param(chain_of(DEAD, TWO), DEAD, "two.example", (1,), id="a stranger's, below"),
+    ],
+)
+def test_a_key_in_test_mode_lifts_nothing(mail: Mail, testing: Sealer, sealer: str, instances: tuple[int, ...]) -> None:
+    """RFC 6376 §3.6.1, t=y: not to be treated otherwise than what is not signed."""
+    found = judged(mail, in_test_mode(testing), trusted=TRUSTED)
+    assert (found.result, found.sealed_by) == (ArcResult.PASS, sealer)
+    assert found.notes == tuple(f"ARC set {number} is signed by a key in test mode (t=y)" for number in instances)
+    assert judged(mail, zone_of(ONE, TWO, DEAD), trusted=TRUSTED).notes == ()
+
+
+# --- every chain of up to two sets, trusted or not, each key in each state ---
+
+FOE = Sealer("foe.example", number=4)
+STATES: dict[str, Callable[[Sealer], Any]] = {
+    "good": lambda by: {"TXT": [by.record]},
+    "dead": lambda by: Trouble.SERVFAIL,
+    "another": lambda by: {"TXT": [Sealer("", number=9).record]},
+    "revoked": lambda by: {"TXT": [b"v=DKIM1; p="]},
+    "testing": lambda by: {"TXT": [by.record + b"; t=y"]},
+}
+LINKS = [(by, state) for by in (ONE, FOE) for state in STATES]
+CHAINS = [
+    *itertools.product(LINKS),
+    *((low, (TWO if by is ONE else by, state)) for low in LINKS for by, state in LINKS),
+]
+
+
+@pytest.mark.parametrize("links", CHAINS, ids=lambda links: ", ".join(f"{by.domain} {state}" for by, state in links))
+def test_only_a_trusted_sealer_on_top_is_heard_or_waited_for(links: tuple[tuple[Sealer, str], ...]) -> None:
+    keys = {}
+    for by, state in links:
+        keys.setdefault(by.name, (by, state))
+    states = [keys[by.name][1] for by, _ in links]
+    zone = Zone({name: STATES[state](by) for name, (by, state) in keys.items()})
+    found = judged(chain_of(*(by for by, _ in links)), zone, trusted=TRUSTED)
+    holds, waits = not {"dead", "another", "revoked"} & {*states}, not {"another", "revoked"} & {*states}
+    on_top, heard = links[-1][0], links[-1][0].domain in TRUSTED and states[-1] != "testing"
+    assert (found.result is ArcResult.PASS) is holds
+    assert found.temporary is (waits and not holds)
+    assert bool(found.sealed_by) is (holds and heard)
+    assert bool(found.pending) is (waits and not holds and heard)
+    assert {found.sealed_by, found.pending} <= {"", on_top.domain, links[0][0].domain} - {FOE.domain}

@@ -11,10 +11,12 @@ from typing import NamedTuple
 
 import pytest
 
+import sealer
 from dnsserver import DnsServer
 from lab import world
 from mailvet import mailfile
 from mailvet.settings import Settings
+from signer import AUTHOR, sign
 
 SIGNED = world.signed(world.letter("<a@signed.example>"), b"signed.example")
 SPOOF = world.letter("<service@bank.example>")
@@ -102,6 +104,73 @@ def test_a_recording_gives_the_same_offline(online: Path, tmp_path: Path) -> Non
     assert one["report"]["dmarc"]["result"] == "pass"
     asked = [{(question["name"], question["type"]) for question in found["questions"]} for found in (one, other)]
     assert asked[0] == asked[1]
+
+
+@pytest.mark.parametrize(
+    ("written", "result", "word"),
+    [
+        pytest.param(
+            {"format": "mailvet-dns-2", "time": "2023-11-14T22:13:20Z"},
+            "pass",
+            "judged as of 2023-11-14T22:13:20Z, when the recording was made",
+            id="by the time of the recording",
+        ),
+        pytest.param(
+            {"format": "mailvet-dns-2", "time": "2023-12-01T00:00:00Z"},
+            "permerror",
+            "judged as of 2023-12-01T00:00:00Z, when the recording was made",
+            id="expired then, too",
+        ),
+        pytest.param(
+            {"format": "mailvet-dns-1"},
+            "permerror",
+            "judged as of now: the recording does not say when it was made",
+            id="a recording of an earlier version has no time",
+        ),
+    ],
+)
+def test_a_signature_with_an_end_is_judged_as_of_the_recording(
+    tmp_path: Path, written: dict[str, str], result: str, word: str
+) -> None:
+    """RFC 6376 §3.5: x= ended in November 2023."""
+    recording, offline = tmp_path / "dns.json", tmp_path / "mailvet.toml"
+    key = {"name": AUTHOR.name, "type": "TXT", "status": "found", "records": [AUTHOR.record.decode()]}
+    recording.write_text(json.dumps({**written, "questions": [key | {"secure": None, "ttl": 300}]}))
+    offline.write_text(OFFLINE)
+    arguments = ["check", "--config", offline, "--replay", recording, *SENT, "-"]
+    mail = sign(sealer.letter(), x="1700000000").wire
+    assert f"({word})" in mailvet(*arguments, stdin=mail).out
+    found = json.loads(mailvet(*arguments, "--json", stdin=mail).out)
+    assert [each["result"] for each in found["report"]["dkim"]] == [result]
+
+
+def test_a_replay_is_judged_as_of_its_recording_even_when_recorded_again(online: Path, tmp_path: Path) -> None:
+    first, second = tmp_path / "one.json", tmp_path / "two.json"
+    mailvet("check", "--config", online, "--record", first, *SENT, "-", stdin=SIGNED)
+    made = json.loads(first.read_text())
+    first.write_text(json.dumps(made | {"time": "2026-01-01T00:00:00Z"}))
+    mailvet("check", "--config", online, "--replay", first, "--record", second, *SENT, "-", stdin=SIGNED)
+    assert json.loads(second.read_text())["time"] == "2026-01-01T00:00:00Z"
+
+
+def test_a_budget_used_up_is_used_up_in_the_replay(online: Path, tmp_path: Path) -> None:
+    """Also for a key that DKIM was refused and that ARC, asking later, was told."""
+    config, recording = tmp_path / "mailvet.toml", tmp_path / "dns.json"
+    config.write_text(online.read_text() + "questions = 20\n[limits]\nsignatures = 40\n")
+    keys = "v=1; a=rsa-sha256; d=signed.example; s=k{}; h=from; bh=AAAA; b=AAAA"
+    many = [(b"DKIM-Signature", b" " + keys.format(number).encode()) for number in range(40)]
+    mail = sealer.seal(sealer.letter().on_top(*many), sealer.Sealer("signed.example", selector="k39")).wire
+    one, other = (
+        json.loads(mailvet("check", "--config", config, "--json", option, recording, *SENT, "-", stdin=mail).out)
+        for option in ("--record", "--replay")
+    )
+    problems = [each["problem"] for each in one["report"]["dkim"]]
+    assert problems[0] == "no key"
+    assert problems[-1] == "key not available: TXT k39._domainkey.signed.example: budget"
+    assert one["report"]["arc"]["problem"] == "instance 1: message signature: no key"
+    assert one["report"] == other["report"]
+    entries = [{(q["name"], q.get("trouble"), q.get("late")) for q in found["questions"]} for found in (one, other)]
+    assert entries[0] == entries[1]
 
 
 def test_an_address_may_be_in_angle_brackets(online: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.daemon import Daemon, scratch
-from mailvet import config
+from mailvet import config, config_rules
 from mailvet.config_warnings import warnings
 from mailvet.settings import Action, Mode, Settings
 from paths import REPO
@@ -293,3 +293,48 @@ def test_the_daemon_logs_warnings_at_start_and_at_reload():
     assert " warning event=config problem=" in first
     assert "warned.toml:15: trust.networks: " in first
     assert "0.0.0.0/1" in second
+
+
+@pytest.mark.parametrize("key", ["networks", "relays"])
+@pytest.mark.parametrize(
+    ("network", "part"),
+    [
+        ("fe80::1%eth0", "leave out %eth0"),
+        ("fe80::%eth0/64", "leave out %eth0/64"),
+        ("::ffff:0:0/95", "all of IPv4"),
+        ("::ffff:192.0.2.0/24", "all of IPv4"),
+        ("::ffff:192.0.2.1/120", "has host bits set"),
+        ("::ffff:192.0.2.0/129", "does not appear to be"),
+        ("192.0.2.0/33", "does not appear to be"),
+        ("", "does not appear to be"),
+    ],
+)
+def test_a_network_that_would_match_nobody_or_too_many(key, network, part):
+    (found,) = mistakes(f'[trust]\n{key} = ["{network}"]')
+    assert f"trust.{key}" in found
+    assert part in found
+
+
+@pytest.mark.parametrize("server", ["::1:53", "fd00::1:5353", "fd00::a:1:53", "fe80::1%eth0:53"])
+def test_a_port_without_brackets_may_be_the_end_of_an_address(server):
+    (found,) = mistakes(f'[dns]\nnameservers = ["{server}"]')
+    address, _, port = server.rpartition(":")
+    assert f'write "[{address}]:{port}" or "[{server}]"' in found
+
+
+@pytest.mark.parametrize(
+    ("text", "server"),
+    [
+        ("[::1]:53", ("::1", 53)),
+        ("[::1:53]", ("::1:53", 53)),
+        ("::1", ("::1", 53)),
+        ("2001:db8::53", ("2001:db8::53", 53)),
+        ("2001:db8:1::8888", ("2001:db8:1::8888", 53)),
+        ("2001:db8:1:2:3:4:5:53", ("2001:db8:1:2:3:4:5:53", 53)),
+        ("fd00::1:2", ("fd00::1:2", 53)),
+        ("192.0.2.1:5353", ("192.0.2.1", 5353)),
+    ],
+)
+def test_a_name_server_that_can_be_read_in_one_way(text, server):
+    assert config.parse(f'[dns]\nnameservers = ["{text}"]', "x").dns.nameservers == (text,)
+    assert config_rules.split_server(text) == server

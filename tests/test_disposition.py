@@ -1,6 +1,8 @@
 """disposition: every rule in every mode, what the client is told, and what must never happen."""
 
+import itertools
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -135,7 +137,7 @@ def test_no_rule_applies(subject):
         (Mode.QUARANTINE, Action.ACCEPT, Action.ACCEPT),
         (Mode.QUARANTINE, Action.QUARANTINE, Action.QUARANTINE),
         (Mode.QUARANTINE, Action.REJECT, Action.QUARANTINE),
-        (Mode.QUARANTINE, Action.TEMPFAIL, Action.ACCEPT),
+        (Mode.QUARANTINE, Action.TEMPFAIL, Action.QUARANTINE),  # not refused, and not delivered either
         (Mode.ENFORCE, Action.ACCEPT, Action.ACCEPT),
         (Mode.ENFORCE, Action.QUARANTINE, Action.QUARANTINE),
         (Mode.ENFORCE, Action.REJECT, Action.REJECT),
@@ -147,7 +149,7 @@ def test_the_mode_limits_what_a_rule_does(subject, key, mode, wanted, action):
         ("ambiguous_from", "dmarc_reject", "dmarc_quarantine", "spf_fail", "temperror"), Action.ACCEPT
     )
     decided = decide(subject, mode, OnSettings(**(others | {key: wanted})))
-    if key == "temperror" and wanted is Action.REJECT:  # a DNS failure is never a permanent reject
+    if key == "temperror" and wanted in (Action.REJECT, Action.TEMPFAIL):  # nothing but the DNS was wrong
         action = {Mode.ENFORCE: Action.TEMPFAIL}.get(mode, Action.ACCEPT)
     assert decided.action is action
     assert decided.rule == ("" if action is Action.ACCEPT else key)
@@ -162,13 +164,22 @@ def test_the_defaults_do_not_reject_for_p_reject_alone():
     assert disposition.decide(ASKS_REJECT, PolicySettings()) == Disposition(action=Action.ACCEPT)
 
 
-SEALED = ArcVerdict(result=ArcResult.PASS, instances=1, sealers=("list.example",), sealed="dmarc=pass")
+SEALED = ArcVerdict(
+    result=ArcResult.PASS,
+    instances=1,
+    sealers=("list.example",),
+    sealed="dmarc=pass",
+    sealed_by="list.example",
+)
+WAITING = ArcVerdict(
+    result=ArcResult.FAIL, instances=1, sealers=("list.example",), temporary=True, pending="list.example"
+)
 
 
 @pytest.mark.parametrize(
     ("arc", "override", "rule", "action"),
     [
-        pytest.param(SEALED, Action.ACCEPT, "", Action.ACCEPT, id="a trusted sealer saw it pass"),
+        pytest.param(SEALED, Action.ACCEPT, "arc_override", Action.ACCEPT, id="a trusted sealer saw it pass"),
         pytest.param(SEALED, Action.QUARANTINE, "arc_override", Action.QUARANTINE, id="to be quarantined all the same"),
         pytest.param(SEALED, None, "dmarc_reject", Action.REJECT, id="no override configured"),
         pytest.param(None, Action.ACCEPT, "dmarc_reject", Action.REJECT, id="ARC not looked at"),
@@ -194,7 +205,7 @@ SEALED = ArcVerdict(result=ArcResult.PASS, instances=1, sealers=("list.example",
             id="broken",
         ),
         pytest.param(
-            ArcVerdict(result=ArcResult.FAIL, temporary=True),
+            WAITING,
             Action.ACCEPT,
             "dmarc_reject",
             Action.TEMPFAIL,
@@ -202,6 +213,13 @@ SEALED = ArcVerdict(result=ArcResult.PASS, instances=1, sealers=("list.example",
         ),
         pytest.param(
             ArcVerdict(result=ArcResult.FAIL, temporary=True),
+            Action.ACCEPT,
+            "dmarc_reject",
+            Action.REJECT,
+            id="DNS trouble of a chain that could not have saved it",
+        ),
+        pytest.param(
+            WAITING,
             None,
             "dmarc_reject",
             Action.REJECT,
@@ -214,6 +232,55 @@ def test_arc_override(arc, override, rule, action):
     subject = report(ASKS_REJECT.dmarc, arc=arc)
     decided = decide(subject, on=on)
     assert (decided.action, decided.rule) == (action, rule)
+
+
+OVERRIDDEN = (
+    "DMARC failed for example.com, whose owner asks for reject, but list.example, a trusted sealer, saw it pass"
+)
+DEFERRED = (
+    "DMARC failed for example.com, whose owner asks for reject, "
+    "and the ARC chain of list.example, a trusted sealer, could not be checked now"
+)
+
+
+@pytest.mark.parametrize(
+    ("mode", "action", "rule", "reason"),
+    [
+        (Mode.ENFORCE, Action.REJECT, "arc_override", OVERRIDDEN),
+        (Mode.ENFORCE, Action.QUARANTINE, "arc_override", OVERRIDDEN),
+        (Mode.ENFORCE, Action.TEMPFAIL, "arc_override", OVERRIDDEN),
+        (Mode.QUARANTINE, Action.REJECT, "arc_override", OVERRIDDEN),
+        (Mode.QUARANTINE, Action.TEMPFAIL, "arc_override", OVERRIDDEN),
+        (Mode.MARK, Action.REJECT, "", ""),  # it would have been accepted anyway: nobody overrode anything
+        (Mode.ENFORCE, Action.ACCEPT, "", ""),
+    ],
+)
+def test_who_let_a_message_through_is_told(mode, action, rule, reason):
+    on = OnSettings(dmarc_reject=action, arc_override=Action.ACCEPT)
+    decided = decide(report(ASKS_REJECT.dmarc, arc=SEALED), mode, on)
+    assert decided == Disposition(action=Action.ACCEPT, rule=rule, reason=reason)
+
+
+@pytest.mark.parametrize(
+    ("arc", "mode", "expected"),
+    [
+        (SEALED, Mode.ENFORCE, f"{OVERRIDDEN}: [policy.on] arc_override = accept."),
+        (
+            WAITING,
+            Mode.ENFORCE,
+            f"{DEFERRED}: [policy.on] dmarc_reject = reject. The message is deferred, not rejected.",
+        ),
+        (
+            WAITING,
+            Mode.QUARANTINE,
+            f"{DEFERRED}: [policy.on] dmarc_reject = reject. "
+            "Mode quarantine limits that: the message is quarantined, not rejected.",
+        ),
+    ],
+)
+def test_explanations_of_a_chain(arc, mode, expected):
+    policy = PolicySettings(mode=mode, on=OnSettings(dmarc_reject=Action.REJECT, arc_override=Action.ACCEPT))
+    assert disposition.explain(report(ASKS_REJECT.dmarc, arc=arc), policy) == expected
 
 
 @pytest.mark.parametrize("result", list(AuthResult))
@@ -277,7 +344,9 @@ ARC = st.builds(
     ArcVerdict,
     result=st.sampled_from(list(ArcResult)),
     sealed=st.sampled_from(["", "dmarc=pass", "dmarc=fail"]),
+    sealed_by=TEXT,
     temporary=st.booleans(),
+    pending=TEXT,
 )
 SPF = st.builds(
     SpfVerdict, result=st.sampled_from(list(SpfResult)), identity=st.just(SpfIdentity.MAILFROM), domain=TEXT
@@ -316,9 +385,108 @@ def test_any_report_and_policy(subject, policy):
         assert decided.action in (Action.ACCEPT, Action.QUARANTINE)
     if policy.mode is Mode.MARK or subject.auth is not None or verdict is None or verdict.result is DmarcResult.PASS:
         assert decided == Disposition(action=Action.ACCEPT)
+    if decided.action is Action.ACCEPT:  # without a rule, unless it is an override that let the message through
+        assert decided.rule in ("", "arc_override")
     classes = {Action.REJECT: ("550", "5."), Action.TEMPFAIL: ("451", "4.")}
     assert (decided.code, decided.enhanced[:2]) == classes.get(decided.action, ("", ""))
-    assert bool(decided.rule) == bool(decided.reason) == (decided.action is not Action.ACCEPT)
+    assert bool(decided.rule) == bool(decided.reason)
+    assert decided.rule or decided.action is Action.ACCEPT
     assert re.fullmatch(r"[ -~]{0,400}", decided.text)  # one line of ASCII, whatever the domains hold
     assert decided.reason.isprintable()
     assert disposition.explain(subject, policy).isprintable()
+
+
+# ---- every finding, chain, mode and action there is ----
+
+FAILED = (AMBIGUOUS, ASKS_REJECT, ASKS_QUARANTINE, SPF_FAIL)
+EVERY = (*FAILED, UNDECIDED, SPF_UNDECIDED, ASKS_NOTHING, TESTING, PASSED, NO_POLICY)
+STRANGERS = [  # what a chain without a trusted sealer on top can come to
+    ArcVerdict(result=result, temporary=temporary, instances=instances, sealers=("stranger.example",) * instances)
+    for result, temporary in [(ArcResult.NONE, False), (ArcResult.PASS, False), *((ArcResult.FAIL, t) for t in (0, 1))]
+    for instances in (0, 1, 2)
+]
+TRUSTED = [SEALED, WAITING, replace(SEALED, sealed="dmarc=fail"), replace(SEALED, result=ArcResult.FAIL)]
+OVERRIDES = [None, *Action]
+
+
+def every_on(action: Action, override: Action | None) -> OnSettings:
+    return OnSettings(
+        ambiguous_from=action,
+        dmarc_reject=action,
+        dmarc_quarantine=action,
+        spf_fail=action,
+        temperror=action,
+        arc_override=override,
+    )
+
+
+def combinations(chains: Any) -> Any:
+    return itertools.product(EVERY, chains, Action, OVERRIDES)
+
+
+def test_no_softer_mode_delivers_what_enforcement_would_not() -> None:
+    """Held, refused or deferred because something failed: held in quarantine mode. A DNS failure alone is let in."""
+    for subject, chain, action, override in combinations([None, *STRANGERS, *TRUSTED]):
+        on, judged = every_on(action, override), replace(subject, arc=chain)
+        enforced = decide(judged, Mode.ENFORCE, on)
+        held = decide(judged, Mode.QUARANTINE, on)
+        assert held.action in (Action.ACCEPT, Action.QUARANTINE)
+        if subject in (UNDECIDED, SPF_UNDECIDED) and enforced.action is Action.TEMPFAIL:
+            assert held.action is Action.ACCEPT
+        else:
+            assert (held.action is Action.ACCEPT) == (enforced.action is Action.ACCEPT), (judged, on)
+            assert held.rule == enforced.rule
+        assert decide(judged, Mode.MARK, on) == Disposition(action=Action.ACCEPT)
+
+
+def test_a_chain_without_a_trusted_sealer_on_top_changes_nothing() -> None:
+    for subject, chain, action, override in combinations(STRANGERS):
+        for mode in Mode:
+            on = every_on(action, override)
+            assert decide(replace(subject, arc=chain), mode, on) == decide(subject, mode, on)
+
+
+def test_waiting_for_a_trusted_sealer_never_ends_in_acceptance() -> None:
+    """Only `enforce` defers what it would have refused; all else is as if there were no chain."""
+    for subject, _, action, override in combinations([WAITING]):
+        on = every_on(action, override)
+        for mode in Mode:
+            waited, without = decide(replace(subject, arc=WAITING), mode, on).action, decide(subject, mode, on).action
+            refused = subject in (ASKS_REJECT, ASKS_QUARANTINE) and without is Action.REJECT and override is not None
+            assert waited is (Action.TEMPFAIL if refused else without)
+
+
+def test_what_is_explained_is_what_is_done() -> None:
+    done = {"accept": "accepted", "quarantine": "quarantined", "reject": "rejected", "tempfail": "deferred"}
+    for subject, chain, action, override in combinations([None, STRANGERS[-1], *TRUSTED]):
+        on, judged = every_on(action, override), replace(subject, arc=chain)
+        for mode in Mode:
+            decided = decide(judged, mode, on)
+            said = disposition.explain(judged, PolicySettings(mode=mode, on=on))
+            _, ruled, rest = said.partition(": [policy.on] ")
+            if not ruled:
+                assert decided == Disposition(action=Action.ACCEPT)
+                continue
+            rule, _, rest = rest.partition(" = ")
+            wanted, _, limited = rest.partition(".")
+            assert decided.rule in ("", rule)
+            if limited:
+                assert f"message is {done[decided.action]}, not {done[wanted]}." in limited
+            else:
+                assert decided.action == wanted
+
+
+@given(REPORTS, POLICIES)
+def test_any_report_is_held_where_it_would_be_refused(subject, policy):
+    enforced = disposition.decide(subject, replace(policy, mode=Mode.ENFORCE))
+    held = disposition.decide(subject, replace(policy, mode=Mode.QUARANTINE))
+    if enforced.rule != "temperror":
+        assert (held.action is Action.ACCEPT) == (enforced.action is Action.ACCEPT)
+
+
+@given(REPORTS, POLICIES)
+def test_any_chain_that_nobody_trusted_sealed_is_no_chain(subject, policy):
+    if subject.arc is not None:
+        stranger = replace(subject.arc, sealed="", sealed_by="", pending="")
+        judged, alone = replace(subject, arc=stranger), replace(subject, arc=None)
+        assert disposition.decide(judged, policy) == disposition.decide(alone, policy)

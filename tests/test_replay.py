@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mailvet import replay
@@ -30,8 +30,11 @@ def questions(draw: st.DrawFn) -> Question:
     return Question(draw(NAMES), kind, answer, draw(st.integers(0, 9999)) / 4, *flags)
 
 
+WHEN = 1_800_000_000.0
+
+
 def through_json(trail: list[Question] | tuple[Question, ...]) -> replay.ReplayLookups:
-    return replay.from_json(json.loads(json.dumps(replay.to_json(trail))))
+    return replay.from_json(json.loads(json.dumps(replay.to_json(trail, WHEN))))
 
 
 @given(st.lists(questions(), unique_by=lambda q: (q.name, q.kind)))
@@ -64,13 +67,37 @@ def test_what_was_not_recorded_could_not_be_found_out() -> None:
     assert lookups.asked == 0
 
 
+def test_when_it_was_made_is_told() -> None:
+    assert through_json(()).when == WHEN
+
+
+def test_a_recording_of_before_is_read() -> None:
+    lookups = replay.from_json({"format": "mailvet-dns-1", "questions": [ENTRY]})
+    assert lookups.when is None
+    assert lookups.ask("example.org", Kind.TXT).records == (b"x",)
+
+
+def test_what_the_budget_did_not_do_for_comes_when_it_came() -> None:
+    """What SPF was refused, the policy may have been told: each hears again what it heard."""
+    answer = Answer(Status.FOUND, (b"x",), None, 1.0)
+    lookups = through_json([Question("key.example", Kind.TXT, answer, 0.0, False, True, late=True)])
+    lookups.ahead("key.example", Kind.TXT, lambda _: pytest.fail("it is too early"))
+    with pytest.raises(Unavailable) as e:
+        lookups.ask("key.example", Kind.TXT)
+    assert e.value.trouble is Trouble.BUDGET
+    lookups.for_policy()
+    assert lookups.ask("key.example", Kind.TXT) == answer
+    assert [q.late for q in lookups.trail()] == [True]
+
+
 def test_a_person_can_read_it() -> None:
     zone = Zone({"example.org": {"TXT": [b"v=spf1 -all", b"\xff\n"], "MX": [(10, "mx.example.org")]}}, secure=True)
     zone.ask("example.org", Kind.TXT)
     zone.ahead("example.org", Kind.MX)
     text = {"milliseconds": 0.0, "cached": False}
-    assert replay.to_json(zone.trail()) == {
-        "format": "mailvet-dns-1",
+    assert replay.to_json(zone.trail(), WHEN + 0.75) == {
+        "format": "mailvet-dns-2",
+        "time": "2027-01-15T08:00:00Z",
         "questions": [
             {"name": "example.org", "type": "TXT", "status": "found", "secure": True, "ttl": 300, "wanted": True}
             | {"records": ["v=spf1 -all", {"base64": "/wo="}], **text},
@@ -80,6 +107,7 @@ def test_a_person_can_read_it() -> None:
     }
 
 
+EMPTY: dict[str, Any] = {"time": "2027-01-15T08:00:00Z", "questions": []}
 ENTRY = {"name": "example.org", "type": "TXT", "status": "found", "records": ["x"], "secure": None, "ttl": 1}
 
 
@@ -89,10 +117,13 @@ ENTRY = {"name": "example.org", "type": "TXT", "status": "found", "records": ["x
         pytest.param(None, id="nothing"),
         pytest.param([], id="a list"),
         pytest.param({}, id="no format"),
-        pytest.param({"format": "mailvet-dns-2", "questions": []}, id="another format"),
-        pytest.param({"format": replay.FORMAT}, id="no questions"),
+        pytest.param({"format": "mailvet-dns-3", **EMPTY}, id="another format"),
+        pytest.param({"format": replay.FORMAT, "questions": []}, id="no time"),
+        pytest.param({"format": replay.FORMAT, "questions": [], "time": 1_800_000_000}, id="a time that is a number"),
+        pytest.param({"format": replay.FORMAT, "questions": [], "time": "yesterday"}, id="a time that is a word"),
+        pytest.param({"format": replay.FORMAT, "time": EMPTY["time"]}, id="no questions"),
         *(
-            pytest.param({"format": replay.FORMAT, "questions": [entry]}, id=name)
+            pytest.param({"format": replay.FORMAT, **EMPTY, "questions": [entry]}, id=name)
             for name, entry in {
                 "a number": 1,
                 "no name": {key: value for key, value in ENTRY.items() if key != "name"},
@@ -130,10 +161,11 @@ json_values = st.recursive(
 )
 
 
-@given(st.dictionaries(st.sampled_from([*ENTRY, "trouble"]), json_values))
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)  # where others keep the machine busy
+@given(st.dictionaries(st.sampled_from([*ENTRY, "trouble", "late"]), json_values))
 def test_any_entry_is_read_or_refused(changes: dict[str, Any]) -> None:
     try:
-        lookups = replay.from_json({"format": replay.FORMAT, "questions": [{**ENTRY, **changes}]})
+        lookups = replay.from_json({"format": replay.FORMAT, **EMPTY, "questions": [{**ENTRY, **changes}]})
     except ValueError:
         return
     assert isinstance(lookups, replay.ReplayLookups)

@@ -2,7 +2,8 @@
 
 The newest ARC-Message-Signature has to verify, and every ARC-Seal from the newest to the first; older
 message signatures need not, and decide `oldest_pass` alone. Every failure is final. RFC 8617 has no
-temporary result, so DNS trouble is `fail` too, but marked, and its reason is in the comment and the log.
+temporary result, so DNS trouble is `fail` too, but marked unless a signature is wrong as well, and its
+reason is in the comment and the log.
 
 A chain never changes the DMARC verdict; what a trusted sealer saw of it (arc_trust) is a fact for policy.
 
@@ -21,7 +22,7 @@ from mailvet.keys import Tools
 from mailvet.message import Headers
 from mailvet.ports import Ask, Kind, all_secure
 from mailvet.settings import LimitSettings
-from mailvet.tagvalues import ParseTags
+from mailvet.tagvalues import ParseTags, expired
 from mailvet.verdict import ArcResult, ArcVerdict, DkimResult
 
 
@@ -66,22 +67,24 @@ def judge(
     if not sets.found:
         return ArcVerdict(result=ArcResult.NONE)
     check = _Check(sets.found, forms, bodies, ask, tools, now)
-    problem = check.message(sets.count)
-    for instance in range(sets.count, 0, -1):
-        problem = problem or check.seal(instance)
+    problem = check.all_that_has_to_hold()
     sealers = tuple([each.seal.domain for each in sets.found])
+    word = arc_trust.NONE
+    if trusted and (check.temporary or not problem):
+        word = arc_trust.word(sets.found, forms.headers, trusted, check.testing)
     if problem:
         return ArcVerdict(
             result=ArcResult.FAIL,
             instances=sets.count,
             sealers=sealers,
             temporary=check.temporary,
+            pending=word.sealer if word.said == "dmarc=pass" else "",
             secure=check.secure(),
             problem=problem,
+            notes=check.notes,
         )
-    secure = check.secure()  # older message signatures decide nothing
+    secure, notes = check.secure(), check.notes  # older message signatures decide nothing
     oldest_pass = check.oldest_pass()
-    word = arc_trust.word(sets.found, forms.headers, trusted) if trusted else arc_trust.NONE
     return ArcVerdict(
         result=ArcResult.PASS,
         instances=sets.count,
@@ -90,6 +93,7 @@ def judge(
         sealed=word.said,
         sealed_by=word.sealer,
         secure=secure,
+        notes=notes,
     )
 
 
@@ -108,13 +112,27 @@ class _Check:
         self._sets, self._forms, self._bodies = sets, forms, bodies
         self._ask, self._tools, self._now = ask, tools, now
         self._secure: set[bool | None] = set()
+        self.testing: set[SignedBy] = set()  # those whose keys are in test mode
         self.temporary = False
+
+    def all_that_has_to_hold(self) -> str:
+        """RFC 8617 §5.2 steps 4 to 6. After DNS trouble the rest is checked too: what is false does not wait for it."""
+        trouble = ""
+        newest = len(self._sets)
+        for check, instance in ((self.message, newest), *((self.seal, each) for each in range(newest, 0, -1))):
+            self.temporary = False
+            problem = check(instance)
+            if problem and not self.temporary:
+                return problem
+            trouble = trouble or problem
+        self.temporary = bool(trouble)
+        return trouble
 
     def message(self, instance: int) -> str:
         """An ARC-Message-Signature: what the field says, the body, and only then the key."""
         each = self._sets[instance - 1]
         says, at = each.message, each.message_at
-        if says.expires is not None and says.expires < self._now:  # RFC 6376 §3.5
+        if expired(says.expires, self._now):
             return f"instance {instance}: the message signature has expired"
         body = self._bodies.get(says.digest)
         if body is None or body.digest != says.body_hash:
@@ -142,7 +160,18 @@ class _Check:
         if found.key is None:
             self.temporary = found.result is DkimResult.TEMPERROR
             return f"{what}: {found.problem}"
+        if found.record is not None and found.record.testing:
+            self.testing.add(by)
         return "" if found.key.verify(by.signature, data) else f"{what} did not verify"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Seals that RFC 6376 §3.6.1 wants to be taken for none; who would count on them is told."""
+        return tuple(
+            f"ARC set {instance} is signed by a key in test mode (t=y)"
+            for instance, each in enumerate(self._sets, 1)
+            if self.testing & {each.seal, each.message.by}
+        )
 
     def oldest_pass(self) -> int:
         """RFC 8617 §5.2 step 5: the lowest instance down to which the message signatures verify; 0 if all do."""

@@ -8,6 +8,7 @@ that the operator trusts, and no single one of them:
   came between two of them is what the upper one's cv=pass says: he saw the lower one's message signature
   verify, or he would have had to write cv=fail.
 - It counts for the author it names, if that is still the author.
+- A key in test mode (t=y) speaks for nobody (RFC 6376 §3.6.1): its set ends the run like a stranger's.
 - In the whole run each message signature has to cover From and the body without l=: else its set may have
   been put on another message. The chain itself allows that; its validation suite wants an empty h= to pass.
 
@@ -15,10 +16,12 @@ Raises     nothing
 Not here   whether the chain holds (arc); what policy makes of the word (disposition)
 """
 
+from collections.abc import Collection
 from typing import Final, NamedTuple
 
 from mailvet import author, authresults_parse
 from mailvet.alabel import to_alabel
+from mailvet.arc_fields import SignedBy
 from mailvet.arc_sets import ArcSet
 from mailvet.author import Author
 from mailvet.message import Headers
@@ -32,12 +35,18 @@ class Word(NamedTuple):
 NONE: Final = Word("", "")
 
 
-def word(sets: tuple[ArcSet, ...], headers: Headers, trusted: frozenset[str]) -> Word:
-    """What the trusted sealer that counts said of the author's DMARC."""
+def word(
+    sets: tuple[ArcSet, ...],
+    headers: Headers,
+    trusted: frozenset[str],
+    testing: Collection[SignedBy] = (),
+) -> Word:
+    """What the trusted sealer that counts said of the author's DMARC. `testing`: whose keys are in test mode."""
     names = {to_alabel(name) for name in trusted}
     lowest = None
     for each in reversed(sets):
-        if each.seal.domain not in names or b"from" not in each.message.names or each.message.digest.length is not None:
+        covers = b"from" in each.message.names and each.message.digest.length is None
+        if each.seal.domain not in names or not covers or each.seal in testing or each.message.by in testing:
             break
         lowest = each
     found = author.find(headers.values(b"from"), headers)  # also: there is but one From, and it is signed

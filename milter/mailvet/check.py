@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from mailvet import mailfile, received, replay
 from mailvet.adapters.logs import Log
 from mailvet.adapters.resolver import Resolver
+from mailvet.ip import canonical
 from mailvet.message import Envelope
 from mailvet.outcome import Outcome
 from mailvet.ports import Lookups, Question
@@ -44,6 +45,7 @@ class Result:
     envelope: Envelope
     assumed: tuple[str, ...]  # "client address from the topmost Received field" ...
     questions: tuple[Question, ...]
+    judged: float  # as of when, in seconds since 1970
     milliseconds: float
     settings: Settings
     message: mailfile.MailFile
@@ -56,16 +58,18 @@ class Result:
         return wrong or self.outcome.disposition.action is not Action.ACCEPT
 
     def recording(self) -> str:
-        return json.dumps(replay.to_json(self.questions), indent=1) + "\n"
+        return json.dumps(replay.to_json(self.questions, self.judged), indent=1) + "\n"
 
     def as_json(self) -> str:
+        recorded = replay.to_json(self.questions, self.judged)
         found = {
             "envelope": dataclasses.asdict(self.envelope),
             "assumed": self.assumed,
             "report": dataclasses.asdict(self.outcome.report),
             "disposition": dataclasses.asdict(self.outcome.disposition),
             "edits": [{"edit": type(edit).__name__.lower(), **dataclasses.asdict(edit)} for edit in self.outcome.edits],
-            "questions": replay.to_json(self.questions)["questions"],
+            "judged": recorded["time"],
+            "questions": recorded["questions"],
             "milliseconds": round(self.milliseconds, 2),
         }
         return json.dumps(found, indent=2) + "\n"
@@ -78,13 +82,14 @@ def run(request: Request, settings: Settings) -> Result:
     log = Log(settings.log)
     resolver = Resolver(settings.dns)
     recorded = replay.from_text(request.replay) if request.replay is not None else None
+    judged, word = _as_of(recorded)
     begun: list[Lookups] = []
 
     def begin() -> Lookups:
         begun.append(recorded or resolver.begin())
         return begun[-1]
 
-    engine = dataclasses.replace(make_engine(settings, resolver, log.surprise, None), begin=begin)
+    engine = dataclasses.replace(make_engine(settings, resolver, log.surprise, None), begin=begin, now=lambda: judged)
     if recorded is None:
         resolver.start()
     try:
@@ -97,12 +102,22 @@ def run(request: Request, settings: Settings) -> Result:
     return Result(
         outcome=outcome,
         envelope=envelope,
-        assumed=assumed,
+        assumed=assumed + word,
         questions=begun[-1].trail(),
+        judged=judged,
         milliseconds=milliseconds,
         settings=settings,
         message=message,
     )
+
+
+def _as_of(recorded: replay.ReplayLookups | None) -> tuple[float, tuple[str, ...]]:
+    """By which time the message is judged, and what has to be said of that. What is recorded has no fractions."""
+    if recorded is None:
+        return float(int(time.time())), ()
+    if recorded.when is None:
+        return float(int(time.time())), ("judged as of now: the recording does not say when it was made",)
+    return recorded.when, (f"judged as of {replay.moment(recorded.when)}, when the recording was made",)
 
 
 def _converse(session: Session, envelope: Envelope, message: mailfile.MailFile) -> Outcome:
@@ -131,7 +146,7 @@ def _envelope(request: Request, message: mailfile.MailFile) -> tuple[Envelope, t
             f"client {ip} from the topmost Received field" if ip else "client unknown: no Received tells it; use --ip"
         )
     else:
-        ip = str(ipaddress.ip_address(ip))
+        ip = canonical(str(ipaddress.ip_address(ip)))
     if helo is None:
         helo = hop.helo if hop and (request.ip is None or hop.address == ip) else ""
         assumed.append(f"HELO {helo} from the topmost Received field" if helo else "no HELO name; use --helo")

@@ -11,6 +11,7 @@ import ipaddress
 import re
 from collections.abc import Iterable, Iterator
 
+from mailvet import ip
 from mailvet.breach import digest
 from mailvet.breach_match import ALSO
 from mailvet.breach_range import template_problem, url_problem
@@ -18,6 +19,7 @@ from mailvet.settings import Action, Settings
 
 Key = tuple[str, ...]  # ("dns", "timeout")
 _LISTEN = re.compile(r"inet6?:(\d{1,5})(?:@\S+)?|unix:/\S+")
+_PORT = re.compile(r"53|[1-9][0-9]{3}")  # what a name server may be expected at, and the end of an address may be
 _SUN_PATH = 107  # unix(7), without the NUL
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,255}")  # RFC 2045 §5.1: what needs no quoting
 _PROXY = re.compile(r"https?://(?:[^\s/@]+@)?[A-Za-z0-9._\[\]:-]+/?")
@@ -49,6 +51,9 @@ def _addresses(s: Settings) -> Iterator[tuple[Key, str]]:
     for server in s.dns.nameservers:
         if split_server(server) is None:
             yield ("dns", "nameservers"), f'{server!r}: write "127.0.0.1", "127.0.0.1:5353" or "[::1]:53"'
+        elif _ambiguous(server):
+            address, _, port = server.rpartition(":")
+            yield ("dns", "nameservers"), f'{server!r}: write "[{address}]:{port}" or "[{server}]", whichever is meant'
     for server in s.dns.trusted:
         if not _is_address(server):
             yield ("dns", "trusted"), f"{server!r} is not an IP address"
@@ -61,7 +66,7 @@ def _addresses(s: Settings) -> Iterator[tuple[Key, str]]:
 def _bad_networks(networks: Iterable[str]) -> Iterator[str]:
     for network in networks:
         try:
-            ipaddress.ip_network(network)
+            ip.network(network)
         except ValueError as e:
             yield f"{network!r} is not a network: {e}"
 
@@ -144,6 +149,12 @@ def split_server(text: str, default_port: int | None = 53) -> tuple[str, int] | 
         return None
     number = int(port) if port else default_port or 0
     return (address, number) if number < 65536 else None
+
+
+def _ambiguous(server: str) -> bool:
+    """Is it an IPv6 address as a whole, and one as well without what may be a port: "::1:53"?"""
+    address, _, port = server.rpartition(":")
+    return bool(_PORT.fullmatch(port)) and ":" in address and _is_address(address) and _is_address(server)
 
 
 def _is_address(text: str) -> bool:

@@ -12,15 +12,13 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from mailvet import ip
 from mailvet.config_rules import Key, split_server
 from mailvet.settings import Mode, Settings
-
-_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _WIDE_4: Final = 8  # shorter prefixes are nobody's own network
 _WIDE_6: Final = 16
 _LOCAL_6: Final = (ipaddress.IPv6Network("fc00::/7"), ipaddress.IPv6Network("fe80::/10"))
-_MAPPED: Final = ipaddress.IPv6Network("::ffff:0:0/96")
 _EVERYWHERE: Final = ("", "0.0.0.0", "::", "[::]")
 _LISTEN: Final = re.compile(r"inet6?:(\d+)(?:@(\S+))?")
 _ENTRY: Final = re.compile(r"\[([0-9A-Fa-f:.]+)\](?:/(\d{1,3}))?|([0-9.]+(?:/\d{1,2})?)")
@@ -80,7 +78,7 @@ def _wide(s: Settings) -> Iterator[tuple[Key, str]]:
                 yield ("trust", key), f'"{text}" is a large part of the Internet, and {meaning}'
 
 
-def _is_wide(network: _Network) -> bool:
+def _is_wide(network: ip.Network) -> bool:
     if isinstance(network, ipaddress.IPv4Network):
         return network.prefixlen < _WIDE_4
     return network.prefixlen < _WIDE_6 and not any(network.subnet_of(local) for local in _LOCAL_6)
@@ -111,9 +109,9 @@ def _house(s: Settings, mynetworks: str) -> Iterator[tuple[Key, str]]:
         yield key, f"Postfix's mynetworks also names {named}, which mailvet does not read: compare it yourself"
 
 
-def _own_networks(mynetworks: str) -> tuple[list[_Network], list[str]]:
+def _own_networks(mynetworks: str) -> tuple[list[ip.Network], list[str]]:
     """postconf(5): addresses and networks, IPv6 in brackets; "!" excludes; files and tables, which are only named."""
-    networks: list[_Network] = []
+    networks: list[ip.Network] = []
     tables = []
     for entry in mynetworks.replace(",", " ").split():
         match = _ENTRY.fullmatch(entry)
@@ -127,7 +125,7 @@ def _own_networks(mynetworks: str) -> tuple[list[_Network], list[str]]:
     return networks, tables
 
 
-def _not_within(networks: Sequence[_Network], trusted: Iterable[str]) -> list[_Network]:
+def _not_within(networks: Sequence[ip.Network], trusted: Iterable[str]) -> list[ip.Network]:
     """Those of `networks` that are not covered, each once."""
     known = [network for network in map(_network, trusted) if network is not None]
     known_4 = list(ipaddress.collapse_addresses(n for n in known if isinstance(n, ipaddress.IPv4Network)))
@@ -143,13 +141,8 @@ def _not_within(networks: Sequence[_Network], trusted: Iterable[str]) -> list[_N
     return found
 
 
-def _network(text: str) -> _Network | None:
-    """An IPv4 network written as IPv6 is that IPv4 network; None for what is no network."""
+def _network(text: str) -> ip.Network | None:
     try:
-        network = ipaddress.ip_network(text, strict=False)
+        return ip.network(text)
     except ValueError:
         return None
-    if isinstance(network, ipaddress.IPv6Network) and network.subnet_of(_MAPPED):
-        inner = int(network.network_address) & 0xFFFFFFFF
-        return ipaddress.IPv4Network((inner, network.prefixlen - 96))
-    return network

@@ -1,15 +1,14 @@
 """disposition – what is done about a report: the rules of [policy], and what the client is told.
 
 At most one rule applies, because each wants another DMARC result. The mode then limits its action:
-`mark` accepts everything, `quarantine` refuses nothing, `enforce` does what [policy.on] says. Whatever
-the settings say, a DNS failure is never a permanent reject, and a policy of none changes nothing
-(RFC 9989 §5.4).
+`mark` accepts everything, `quarantine` refuses nothing, `enforce` does what [policy.on] says. What a mode
+may not refuse it holds, unless nothing but the DNS was wrong. Whatever the settings say, a DNS failure is
+never a permanent reject, and a policy of none changes nothing (RFC 9989 §5.4).
 
 Raises     nothing
 Not here   how anything was found out (verify)
 """
 
-from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from mailvet.outcome import Disposition
@@ -24,16 +23,13 @@ class _Finding(NamedTuple):
     reason: str  # for the log and `check`
     enhanced: str  # without its class: "7.1"
     text: str  # after "Email rejected" or "Email deferred"
+    pending: bool = False  # what would save it could not be checked now: no refusal for good
+    instead: Action = Action.ACCEPT  # what an override stands in place of
 
 
+_UNDECIDED: Final = "temperror"  # the rule of those whom nothing but the DNS speaks against
 FLOODED: Final = "removals"  # the rule that is not in [policy.on]
 _ACCEPTED: Final = Disposition(action=Action.ACCEPT)
-_UNLIMITED: Final[Mapping[Action, Action]] = {action: action for action in Action}
-_MODES: Final[Mapping[Mode, Mapping[Action, Action]]] = {
-    Mode.MARK: dict.fromkeys(Action, Action.ACCEPT),
-    Mode.QUARANTINE: {**_UNLIMITED, Action.REJECT: Action.QUARANTINE, Action.TEMPFAIL: Action.ACCEPT},
-    Mode.ENFORCE: _UNLIMITED,
-}
 _DONE: Final = {
     Action.ACCEPT: "accepted",
     Action.QUARANTINE: "quarantined",
@@ -47,10 +43,10 @@ def decide(report: Report, policy: PolicySettings) -> Disposition:
     finding = _find(report, policy.on)
     if finding is None:
         return _ACCEPTED
-    action = _MODES[policy.mode][finding.action]
-    if action is Action.ACCEPT:
+    action = _limited(finding, finding.action, policy.mode)
+    if action is Action.ACCEPT and _limited(finding, finding.instead, policy.mode) is Action.ACCEPT:
         return _ACCEPTED
-    if action is Action.QUARANTINE:
+    if action in (Action.ACCEPT, Action.QUARANTINE):
         return Disposition(action=action, rule=finding.rule, reason=finding.reason)
     rejected = action is Action.REJECT
     return Disposition(
@@ -84,10 +80,23 @@ def explain(report: Report, policy: PolicySettings) -> str:
     if finding is None:
         return _no_rule(report.dmarc)
     said = f"{finding.reason[:1].upper()}{finding.reason[1:]}: [policy.on] {finding.rule} = {finding.action.value}."
-    action = _MODES[policy.mode][finding.action]
+    action = _limited(finding, finding.action, policy.mode)
     if action is finding.action:
         return said
-    return f"{said} Mode {policy.mode.value} limits that: the message is {_DONE[action]}, not {_DONE[finding.action]}."
+    limit = "" if policy.mode is Mode.ENFORCE else f"Mode {policy.mode.value} limits that: "
+    end = f"{limit}the message is {_DONE[action]}, not {_DONE[finding.action]}."
+    return f"{said} {end[:1].upper()}{end[1:]}"
+
+
+def _limited(finding: _Finding, action: Action, mode: Mode) -> Action:
+    """What becomes of an action in this mode."""
+    if mode is Mode.MARK:
+        return Action.ACCEPT
+    if mode is Mode.QUARANTINE and action in (Action.REJECT, Action.TEMPFAIL):
+        return Action.ACCEPT if finding.rule == _UNDECIDED else Action.QUARANTINE
+    if action is Action.REJECT and finding.pending:
+        return Action.TEMPFAIL
+    return action
 
 
 def _no_rule(dmarc: DmarcVerdict | None) -> str:
@@ -133,9 +142,11 @@ def _failed(report: Report, dmarc: DmarcVerdict, on: OnSettings) -> _Finding | N
     arc = report.arc
     if on.arc_override is not None and arc is not None:
         if arc.result is ArcResult.PASS and arc.sealed == "dmarc=pass":
-            return _Finding("arc_override", on.arc_override, f"{reason}, but a trusted sealer saw it pass", "7.1", text)
-        if arc.temporary and action is Action.REJECT:  # the chain might have saved it: refused for now, not for ever
-            action, reason = Action.TEMPFAIL, f"{reason}, and its ARC chain could not be checked now"
+            reason = f"{reason}, but {_sealer(arc.sealed_by)} saw it pass"
+            return _Finding("arc_override", on.arc_override, reason, "7.1", text, instead=action)
+        if arc.temporary and arc.pending:
+            reason = f"{reason}, and the ARC chain of {_sealer(arc.pending)} could not be checked now"
+            return _Finding(rule, action, reason, "7.1", text, pending=True)
     return _Finding(rule, action, reason, "7.1", text)
 
 
@@ -146,7 +157,11 @@ def _undecided(report: Report, dmarc: DmarcVerdict, on: OnSettings) -> _Finding:
         reason = f"{reason}: {loggable(dmarc.problem)}"
     spf = report.spf is not None and report.spf.result is SpfResult.TEMPERROR
     text = f"because DMARC could not be evaluated now{_for(dmarc.author_domain)}"
-    return _Finding("temperror", action, reason, "7.24" if spf else "7.0", text)  # RFC 7372 §3.2: SPF error
+    return _Finding(_UNDECIDED, action, reason, "7.24" if spf else "7.0", text)  # RFC 7372 §3.2: SPF error
+
+
+def _sealer(domain: str) -> str:
+    return f"{domain}, a trusted sealer," if _printable(domain) else "a trusted sealer"
 
 
 def _for(domain: str) -> str:

@@ -20,6 +20,7 @@ from mailvet.keys import FoundKey, Tools, fetch
 from mailvet.message import Headers
 from mailvet.ports import Ask
 from mailvet.signature import Signature, Unusable, read
+from mailvet.tagvalues import expired
 from mailvet.verdict import DkimResult, DkimVerdict
 
 FIELD: Final = b"dkim-signature"
@@ -113,7 +114,7 @@ def _decide(
     tools: Tools,
     now: float,
 ) -> tuple[DkimResult, str]:
-    if says.expires is not None and says.expires < now:
+    if expired(says.expires, now):
         return DkimResult.PERMERROR, "the signature has expired"
     if found.key is None or found.record is None:
         return found.result, found.problem

@@ -4,7 +4,6 @@ Raises     nothing
 Not here   where the ports come from (daemon, check)
 """
 
-import ipaddress
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
@@ -73,4 +72,4 @@ def within(address: str, networks: Iterable[Network]) -> bool:
 
 def parse_networks(texts: Iterable[str]) -> tuple[Network, ...]:
     """Networks that the configuration check has let through."""
-    return tuple(ipaddress.ip_network(text) for text in texts)
+    return tuple(map(ip.network, texts))

@@ -90,6 +90,7 @@ def _arc(verdict: ArcVerdict) -> Iterator[str]:
     yield _line("ARC", verdict.result, "; ".join(facts), verdict.problem)
     if verdict.sealed:
         yield f"             {loggable(verdict.sealed_by)}, a trusted sealer, saw {loggable(verdict.sealed)}"
+    yield from _noted(verdict.notes)
 
 
 def _signature(number: int, verdict: DkimVerdict) -> Iterator[str]:

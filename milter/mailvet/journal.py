@@ -101,7 +101,7 @@ def _signature(verdict: DkimVerdict) -> str:
 
 def _notes(report: Report) -> list[str]:
     notes = list(report.anomalies)
-    for verdict in (report.spf, *report.dkim, report.dmarc):
+    for verdict in (report.spf, *report.dkim, report.arc, report.dmarc):
         if verdict is not None:
             notes += verdict.notes
     return [loggable(note) for note in notes]

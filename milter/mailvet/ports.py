@@ -83,6 +83,7 @@ class Question(NamedTuple):
     milliseconds: float  # from asking to answer, whether or not anyone waited
     cached: bool
     wanted: bool  # False: asked ahead, and nobody needed it
+    late: bool = False  # the budget was used up when it was first asked; the answer is to asking again for the policy
 
 
 class Lookups(Protocol):

@@ -12,7 +12,7 @@ Not here   the order of the questions (verify), libmilter (adapters.pymilter)
 import dataclasses
 from typing import Final
 
-from mailvet import authresults, breach, disposition, edits, journal, lookahead, received
+from mailvet import authresults, breach, disposition, edits, ip, journal, lookahead, received
 from mailvet.engine import Engine, within
 from mailvet.message import Envelope
 from mailvet.outcome import Delete, Insert, Outcome
@@ -47,7 +47,7 @@ class Session:
     def connect(self, host: str, address: str | None) -> None:
         """`address` is None where the client is on a local socket, "" where nobody knows it."""
         engine = self._engine
-        local, address = address is None, address or ""
+        local, address = address is None, ip.canonical(address or "")
         self._host, self._address = host, address
         self._trusted = local or within(address, engine.trusted)
         self._relay = bool(engine.relays) and within(address, engine.relays)

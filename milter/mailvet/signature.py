@@ -21,6 +21,7 @@ from mailvet.tagvalues import (
     number,
     numbers_problem,
     octets,
+    unquoted,
     words,
 )
 from mailvet.verdict import DkimResult
@@ -162,5 +163,6 @@ def _identity(value: bytes | None, domain: str) -> str | None:
     """The domain of i=, which has to be d= or below it; None if it is not."""
     if value is None:
         return "@" + domain
-    at = host_name(compact(value.rpartition(b"@")[2]))  # RFC 6376 §2.11: folds in it are to be ignored
-    return "@" + at if b"@" in value and (at == domain or at.endswith("." + domain)) else None
+    plain = unquoted(value)
+    at = host_name(plain.rpartition(b"@")[2])
+    return "@" + at if b"@" in plain and (at == domain or at.endswith("." + domain)) else None

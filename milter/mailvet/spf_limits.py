@@ -8,7 +8,6 @@ Raises     nothing
 Not here   the ten terms and ten exchanges, which the library counts (adapters.pyspf)
 """
 
-import re
 from typing import Final
 
 VOIDS: Final = 2  # RFC 7208 §4.6.4: terms whose questions found nothing
@@ -17,9 +16,7 @@ RECORD: Final = 8192  # octets; RFC 7208 §3.4 recommends less than 512
 NAME: Final = 253  # characters of a domain, RFC 7208 §7.3
 _TERM: Final = 512  # twice the longest name
 _TERMS: Final = 500  # of one record, all of which are read before the first is evaluated
-_MACROS: Final = 200  # macros of one record and the dots around them: the library multiplies the two
-
-_SENDER_MACRO = re.compile(r"%\{[slhSLH]")  # RFC 7208 §7.2: what address and domain do not decide
+_MACROS: Final = 200  # macros of one record and the dots around them: each may stand for a thousand characters
 
 
 def refusal(record: str) -> str:
@@ -32,11 +29,6 @@ def refusal(record: str) -> str:
     if "%" in record and sum(word.count("%") + word.count(".") for word in words if "%" in word) > _MACROS:
         return "Too many macros (limit)"
     return ""
-
-
-def asks_for_sender(record: str) -> bool:
-    """Does the result depend on more than the client's address and the domain?"""
-    return "%" in record and _SENDER_MACRO.search(record) is not None
 
 
 def fitting(name: str) -> str:

@@ -4,7 +4,7 @@ A sender's messages come in crowds, and check_host() of the same client and doma
 time, unless a macro asks for the local part or HELO. Bounded in size; threads may share one.
 
 Raises     nothing
-Not here   which verdicts may be kept (adapters.pyspf)
+Not here   which verdicts may be kept (spf_check)
 """
 
 import threading

@@ -8,14 +8,14 @@ Raises     nothing
 Not here   evaluation (adapters.pyspf)
 """
 
-import re
-from collections.abc import Iterator
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final
 
+from mailvet import spf_grammar
 from mailvet.ports import Answer, Kind, Lookups
+from mailvet.spf_grammar import Directive, MacroString, Mechanism, Mistake, is_record
 from mailvet.spf_identity import Client, client, covers, fqdn
-from mailvet.spf_limits import RECORD
+from mailvet.verdict import SpfResult
 
 TERMS: Final = 10  # RFC 7208 §4.6.4: terms that ask the DNS
 _AT_ONCE: Final = 2  # terms of one record asked side by side; a third costs more questions than it saves waiting
@@ -24,81 +24,49 @@ _NOTES: Final = 3  # of one record: enough to see that it is weak
 _WIDEST: Final = {Kind.A: 8, Kind.AAAA: 24}
 
 
-# RFC 7208 §4.6.1; every part takes all it can and gives nothing back
-_TERM = re.compile(r"([+?~-]?)([^:=/]*+)(:|=|(?=/)|\Z)(.*+)", re.DOTALL)
-
-
-class Term(NamedTuple):
-    text: str  # as published
-    qualifier: str
-    name: str  # lower case
-    mark: str  # ":" or "=", or "" where neither ends the name
-    argument: str  # all that follows, "/" and a length too
-
-
-def is_record(record: object) -> bool:
-    """Is this TXT record an SPF record? RFC 7208 §4.5"""
-    return isinstance(record, bytes) and record[:6].lower() == b"v=spf1" and record[6:7] in (b"", b" ")
-
-
-def terms(record: bytes) -> Iterator[Term]:
-    """The terms in their order; what is not a term comes out with a name nobody knows."""
-    if len(record) > RECORD:
-        return
-    for word in record.decode("latin-1").split(" ")[1:]:
-        parts = _TERM.fullmatch(word)
-        if word and parts is not None:
-            qualifier, name, mark, argument = parts.groups()
-            yield Term(word, qualifier, name.lower(), mark, argument)
-
-
 def targets(record: bytes, domain: str, address: str) -> tuple[tuple[str, Kind], ...]:
     """What evaluating the record of `domain` for a client will ask, in order, until a term surely matches."""
     who = client(address)
     if who is None or not is_record(record):
         return ()
+    read = spf_grammar.read(record)
+    if isinstance(read, Mistake):  # permerror, and nothing is asked
+        return ()
     found: dict[tuple[str, Kind], None] = {}
-    redirect = ""
-    for term in terms(record):
-        if term.name == "all" or _in_range(term, who):
-            redirect = ""  # RFC 7208 §6.1: only where nothing matches
-            break
-        if term.name == "redirect" and term.mark == "=":
-            redirect = term.argument
-        else:
-            question = _question(term, domain, who)
-            if question is not None:
-                found[question] = None
-                if len(found) == TERMS:
-                    break
-    name = fqdn(redirect)
+    for directive in read.directives:
+        if directive.mechanism is Mechanism.ALL or _in_range(directive, who):
+            return tuple(found)  # RFC 7208 §6.1: redirect= only where nothing matches
+        question = _question(directive, domain, who)
+        if question is not None:
+            found[question] = None
+            if len(found) == TERMS:
+                return tuple(found)
+    name = _name(read.redirect)
     if name:
         found[name, Kind.TXT] = None
-    return tuple(found)[:TERMS]
+    return tuple(found)
 
 
-def _in_range(term: Term, who: Client) -> bool:
+def _in_range(directive: Directive, who: Client) -> bool:
     """Is it an ip4 or ip6 term that the client is in?"""
-    named = term.name in ("ip4", "ip6") and term.mark == ":"
-    return named and covers(term.argument.partition("/")[0], _length(term, who), who)
+    return bool(directive.network) and covers(directive.network, _length(directive, who), who)
 
 
-def _length(term: Term, who: Client) -> int:
+def _length(directive: Directive, who: Client) -> int:
     """How many leading bits have to agree."""
-    length = term.argument.partition("/")[2]
-    if term.name in ("a", "mx"):  # RFC 7208 §5.6: dual-cidr-length
-        four, _, six = term.argument.partition("//")
-        length = four.partition("/")[2] if who.kind is Kind.A else six
-    return int(length) if length.isdecimal() and len(length) <= 3 else who.bits
+    return directive.length4 if who.kind is Kind.A else directive.length6
 
 
-def _question(term: Term, domain: str, who: Client) -> tuple[str, Kind] | None:
+def _question(directive: Directive, domain: str, who: Client) -> tuple[str, Kind] | None:
     """The first question of a mechanism; None if it has none, or one that only evaluation can tell."""
-    kind = {"include": Kind.TXT, "exists": Kind.A, "a": who.kind, "mx": Kind.MX}.get(term.name)
-    if kind is None or term.mark == "=" or (term.mark != ":" and term.name in ("include", "exists")):
-        return None
-    name = fqdn(term.argument.partition("/")[0]) if term.mark == ":" else domain
-    return (name, kind) if name else None  # a macro is not a host name: skipped
+    kind = {"include": Kind.TXT, "exists": Kind.A, "a": who.kind, "mx": Kind.MX}.get(directive.mechanism)
+    name = _name(directive.target) if directive.target else domain
+    return (name, kind) if kind and name else None
+
+
+def _name(target: MacroString) -> str:
+    """The host name; "" where there is none, or a macro, which only evaluation can expand."""
+    return fqdn(target[0]) if len(target) == 1 and isinstance(target[0], str) else ""
 
 
 class _Asker:
@@ -149,14 +117,15 @@ def notes(record: bytes, address: str) -> tuple[str, ...]:
     who = client(address)
     if who is None:
         return ()
+    read = spf_grammar.read(record)
     found = []
-    for term in terms(record):
-        if term.qualifier in ("", "+"):
-            if term.name == "all" and not term.mark:
+    for directive in () if isinstance(read, Mistake) else read.directives:
+        if directive.result is SpfResult.PASS:
+            wide = directive.mechanism in (Mechanism.A, Mechanism.MX) or _in_range(directive, who)
+            if directive.mechanism is Mechanism.ALL:
                 found.append("+all: every client of the Internet passes")
-            wide = term.name in ("a", "mx") or _in_range(term, who)
-            if wide and _length(term, who) < _WIDEST[who.kind]:
-                found.append(f"an enormous range: {term.text}")
+            elif wide and _length(directive, who) < _WIDEST[who.kind]:
+                found.append(f"an enormous range: {directive.text}")
         if len(found) >= _NOTES:
             break
-    return tuple(found[:_NOTES])
+    return tuple(found)

@@ -16,7 +16,9 @@ Tags = dict[bytes, bytes]
 ParseTags = Callable[[bytes], Tags | str]
 ALGORITHMS: Final = {"rsa-sha256": "rsa", "ed25519-sha256": "ed25519"}  # a= → k=
 BLANKS: Final = b" \t\r\n"  # RFC 6376 §2.8, FWS
+_DRIFT: Final = 300.0  # seconds that the clocks of signer and verifier may differ
 _NUMBER: Final = re.compile(rb"[0-9]{1,76}")  # RFC 6376 §3.5, l=
+_QUOTED: Final = re.compile(rb"=([0-9A-Fa-f]{2})")
 _FIELD_NAME: Final = re.compile(rb"[\x21-\x39\x3c-\x7e]+")  # RFC 5322 §3.6.8, without ";"
 _LDH: Final = re.compile(r"[A-Za-z0-9_.-]+")
 
@@ -61,6 +63,17 @@ def numbers_problem(length: int | None, signed_at: int | None, expires: int | No
         return "l=, t= or x= is not a number"
     wrong = signed_at is not None and expires is not None and expires <= signed_at  # RFC 6376 §3.5, x=
     return "x= is not after t=" if wrong else ""
+
+
+def expired(expires: int | None, now: float) -> bool:
+    """RFC 6376 §3.5, x=: "Receivers MAY add a 'fudge factor' to allow for such possible drift"."""
+    return expires is not None and expires + _DRIFT < now
+
+
+def unquoted(value: bytes) -> bytes:
+    """RFC 6376 §2.11, dkim-quoted-printable: folds go, and =40 is "@"."""
+    packed = compact(value)
+    return _QUOTED.sub(lambda quoted: bytes.fromhex(quoted[1].decode()), packed) if b"=" in packed else packed
 
 
 def octets(value: bytes) -> bytes:

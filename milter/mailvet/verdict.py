@@ -124,9 +124,11 @@ class ArcVerdict:
     oldest_pass: int | None = None  # RFC 8617 §5.2: lowest instance whose AMS still verifies; 0 = all
     sealed: str = ""  # what the trusted sealer that counts (arc) said of this author's DMARC: "dmarc=pass", else ""
     sealed_by: str = ""  # that sealer
-    temporary: bool = False  # DNS trouble was the reason
+    temporary: bool = False  # nothing but DNS trouble was the reason
+    pending: str = ""  # then: the trusted sealer whose dmarc=pass would count if the chain held
     secure: bool | None = None
     problem: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from mailvet import (
     lexical,
     received,
     signature,
+    spf_grammar,
     spf_terms,
     taglist,
     text,
@@ -177,6 +178,7 @@ def spf(data: bytes) -> None:
     """SPF records: the terms, what is asked ahead, check_host() itself; a domain of any bytes."""
     record = b"v=spf1 " + data
     zone = zone_with(record)
+    mistaken = isinstance(spf_grammar.read(record), spf_grammar.Mistake)
     for client in CLIENTS:
         asked = spf_terms.targets(record, "k.example", client)
         assert len(asked) <= 20
@@ -185,6 +187,8 @@ def spf(data: bytes) -> None:
         verdict = SpfChecker().check_mail_from(client, "helo.example", "a@k.example", zone, "mx.example.org")
         assert verdict.result in SpfResult
         assert verdict.result is not SpfResult.TEMPERROR  # the DNS was well
+        assert verdict.result is SpfResult.PERMERROR or not mistaken
+        assert verdict.mechanism.removesuffix("…").encode() in record
         spf_terms.notes(record, client)
     assert zone.asked <= 60
     word = data.decode("utf-8", "surrogateescape")

@@ -227,6 +227,7 @@ def _tellings(
         envelope=said.envelope,
         assumed=(),
         questions=said.zone.trail(),
+        judged=NOW,
         milliseconds=1.0,
         settings=SETTINGS,
         message=mailfile.MailFile(tuple(map(tuple, fields)), octets),

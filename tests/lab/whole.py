@@ -49,18 +49,21 @@ class Lab:
         with contextlib.ExitStack() as stack:
             self.directory = Path(stack.enter_context(scratch()))
             self.dns = stack.enter_context(DnsServer(self._zone))
-            self.mailbox = stack.enter_context(Mailbox())
             self.daemons = {
                 mode: stack.enter_context(self.daemon(mode, _CONFIG.format(mode=mode, trusted=TRUSTED)))
                 for mode in ("mark", "quarantine", "enforce")
             }
-            sockets = {name: self.directory / f"{name}.sock" for name in (*self.daemons, *self._spare)}
-            self.postfix = stack.enter_context(Postfix(sockets, self.mailbox.port))
+            self._start_mta(stack)
             self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
+
+    def _start_mta(self, stack: contextlib.ExitStack) -> None:
+        self.mailbox = stack.enter_context(Mailbox())
+        sockets = {name: self.directory / f"{name}.sock" for name in (*self.daemons, *self._spare)}
+        self.postfix = stack.enter_context(Postfix(sockets, self.mailbox.port))
 
     def daemon(self, name: str, more: str, *, dns: str = "", workers: int = 1) -> Daemon:
         return Daemon(self.directory, name, dns or self.dns.address, more, workers=workers)
@@ -95,3 +98,7 @@ class Lab:
         if receipt.reply.code != 250:
             raise RuntimeError(f"refused: {receipt.reply.code} {receipt.reply.text}")
         return Letter(self.mailbox.take(receipt.recipient))
+
+    def held(self, queue_id: str) -> bytes | None:
+        """A message in the hold queue as it would be delivered; None if it is not there."""
+        return self.postfix.held(queue_id)

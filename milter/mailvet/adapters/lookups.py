@@ -52,14 +52,15 @@ class Source(Protocol):
 class MessageLookups:
     """See ports.Lookups."""
 
-    __slots__ = ("_ended", "_left", "_limit", "_memo", "_reserve", "_sent", "_source", "_wanted", "asked")
+    __slots__ = ("_ended", "_late", "_left", "_limit", "_memo", "_reserve", "_sent", "_source", "_wanted", "asked")
 
     def __init__(self, source: Source, settings: DnsSettings) -> None:
         self._source = source
         self._left = settings.budget  # seconds of waiting
         self._reserve = settings.timeout  # seconds beyond them for a policy
         self._limit = settings.questions
-        self._memo: dict[Key, Answer | Trouble | Pending] = {}  # all this message has asked
+        self._memo: dict[Key, Answer | Trouble | Pending | None] = {}  # all this message has asked; None: see `_late`
+        self._late: set[Key] = set()  # those for which the budget did not do; they may be asked again for the policy
         self._wanted: set[Key] = set()
         self._sent: dict[Key, Pending] = {}  # those that were not in the cache
         self._ended = False
@@ -127,16 +128,18 @@ class MessageLookups:
         self._limit = max(self._limit, self.asked) + _RESERVED
         for key, found in list(self._memo.items()):  # the receiver's thread may be adding
             if found is Trouble.BUDGET:
-                del self._memo[key]
+                self._memo[key] = None
+                self._late.add(key)
 
     def trail(self) -> tuple[Question, ...]:
         """Every question so far, in the order first asked."""
         questions = []
         for key, found in list(self._memo.items()):
             pending = self._sent.get(key)
-            answer = found.result if isinstance(found, Pending) else found
+            answer = found.result if isinstance(found, Pending) else found or Trouble.BUDGET
             took = pending.took if pending else 0.0
-            questions.append(Question(*key, answer, took, pending is None, key in self._wanted))
+            late = key in self._late and found is not None
+            questions.append(Question(*key, answer, took, pending is None, key in self._wanted, late))
         return tuple(questions)
 
     def end(self) -> None:

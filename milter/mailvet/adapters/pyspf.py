@@ -1,97 +1,68 @@
 """pyspf – SPF by the library of that name; the only file that imports it.
 
-`SpfChecker` judges HELO and MAIL FROM of a client by RFC 7208, and remembers what it found unless DNS
-trouble or the sender itself has shaped it. Of the library only the evaluation is used: not its resolver,
-its caches, its explanations, or its best guesses. Threads may share one checker.
+`SpfChecker` is the check with the evaluation that is here. Of the library that is what the macros stand for
+and their transformation, the errors and the count of terms: not its reading of records (spf_grammar), its
+order of evaluation, its resolver, its caches, its explanations, or its best guesses.
 
 Raises     nothing: what surprises the library is temperror
-Not here   which clients are checked (session), what follows (dmarc, disposition)
+Not here   whom a check is about, and the memory (spf_check); which clients are checked (session)
 """
 
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final
+from collections.abc import Callable, Iterator
+from typing import Any, Final, cast
+from urllib.parse import quote
 
 import spf
 
-from mailvet import spf_limits, spf_terms
-from mailvet.ports import Kind, Lookups, Record, Unavailable, all_secure
-from mailvet.spf_identity import Client, client, covers, fqdn, sender
+from mailvet import spf_grammar, spf_limits, spf_terms
+from mailvet.ports import Answer, Kind, Lookups, Status, Unavailable, all_secure
+from mailvet.spf_check import Checker, Claim, Evaluation
+from mailvet.spf_grammar import Directive, Macro, MacroString, Mechanism, Mistake, is_record
+from mailvet.spf_identity import Client, covers
 from mailvet.spf_memo import Memo
+from mailvet.spf_voids import Voids
 from mailvet.text import loggable
 from mailvet.verdict import SpfIdentity, SpfResult, SpfVerdict
 
 _NOTES: Final = 5  # kept with a verdict
-_END: Final = 80  # more than any label or macro
-_MODIFIER = re.compile(r"(?<= )(?:redirect|exp)=", re.IGNORECASE)  # the library knows them in lower case only
-_NO_PARTS = re.compile(r"(?<!%)%\{[A-Za-z]0++(?![0-9])")  # "%%" is no macro
-_DETAIL = re.compile(r": | for ")  # what the library adds to its own words: a term, or a name after expansion
+_OF_SENDER: Final = frozenset("slh")  # RFC 7208 §7.2: macros that address and domain do not decide
+_DETAIL = re.compile(r": | for ")  # what follows may be a name after expansion
 _ASKABLE = re.compile(r"[ -\[\]-~]+")  # printable, and nothing a resolver takes for an escape
-_NO_DOMAIN = {
-    SpfIdentity.HELO: "HELO is not a fully qualified domain name",
-    SpfIdentity.MAILFROM: "MAIL FROM is not an address with a fully qualified domain name",
-}
+_NO_NAME: Final = Answer(Status.NXDOMAIN)
 
 
-class SpfChecker:
+class SpfChecker(Checker):
     """RFC 7208 check_host(), with a memory of what it found."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, size: int = 8_000) -> None:
-        self._memo = Memo(clock, size)
+        super().__init__(evaluate, Memo(clock, size))
 
-    def known(self, address: str, domain: str, identity: SpfIdentity) -> bool:
-        """Would a check now ask nothing?"""
-        name = fqdn(domain)
-        return not name or self._memo.recall(address, name, identity) is not None
 
-    def check_helo(self, address: str, helo: str, lookups: Lookups, receiver: str) -> SpfVerdict:
-        """RFC 7208 §2.3"""
-        return self._check(address, ("postmaster", fqdn(helo)), SpfIdentity.HELO, helo, lookups, receiver)
-
-    def check_mail_from(self, address: str, helo: str, mail_from: str, lookups: Lookups, receiver: str) -> SpfVerdict:
-        """RFC 7208 §2.4: a null reverse-path stands for postmaster@HELO."""
-        claimed = (sender(mail_from) or ("", "")) if mail_from else ("postmaster", fqdn(helo))
-        return self._check(address, claimed, SpfIdentity.MAILFROM, helo, lookups, receiver)
-
-    def _check(
-        self, address: str, claimed: tuple[str, str], identity: SpfIdentity, helo: str, lookups: Lookups, receiver: str
-    ) -> SpfVerdict:
-        local, domain = claimed
-        if not domain:
-            return SpfVerdict(result=SpfResult.NONE, identity=identity, domain="", problem=_NO_DOMAIN[identity])
-        recalled = self._memo.recall(address, domain, identity)
-        if recalled is not None:
-            return recalled
-        who = client(address)
-        if who is None:  # nothing the sender could be blamed for
-            problem = "the client's address is not known"
-            return SpfVerdict(result=SpfResult.TEMPERROR, identity=identity, domain=domain, problem=problem)
-        started = self._memo.now()
-        query = _Query(who, local, domain, helo, receiver, lookups)
-        verdict = query.verdict(identity)
-        if query.repeatable and verdict.result is not SpfResult.TEMPERROR:
-            self._memo.keep(address, domain, verdict, started, query.ttl)
-        return verdict
+def evaluate(who: Client, claim: Claim, receiver: str, lookups: Lookups) -> Evaluation:
+    """Total: what surprises the library is temperror."""
+    query = _Query(who, claim, receiver, lookups)
+    return Evaluation(query.verdict(claim.identity), query.ttl, query.repeatable)
 
 
 class _Query(spf.query):  # type: ignore[misc]  # the library has no types
-    """One evaluation. What is overridden asks our resolver, bounds the work, and notes what the verdict rests on."""
+    """One evaluation. The library keeps what the macros stand for and expands them; the order of evaluation is ours."""
 
-    def __init__(self, who: Client, local: str, domain: str, helo: str, receiver: str, lookups: Lookups) -> None:
-        super().__init__(who.text, f"postmaster@{domain}", helo[:255], receiver=receiver)
+    def __init__(self, who: Client, claim: Claim, receiver: str, lookups: Lookups) -> None:
+        super().__init__(who.text, f"postmaster@{claim.domain}", claim.helo[:255], receiver=receiver)
         # RFC 8616 §4: what is not ASCII matches no name; lower-casing could even make ASCII of it.
-        self.l = local if local.isascii() else "".join(c if c.isascii() else "\x80" for c in local)
-        self.s = f"{self.l}@{domain}"
+        self.l = claim.local if claim.local.isascii() else "".join(c if c.isascii() else "\x80" for c in claim.local)
+        self.s = f"{self.l}@{claim.domain}"
         self.who = who
         self.ask = lookups.ask
         self.ttl = float("inf")
         self.repeatable = True
         self.personal = False  # names may hold the sender's local part, which is not to be told
-        self.asked = 0
-        self.voids: set[int] = set()
+        self.asked: set[tuple[str, Kind]] = set()
+        self.voids = Voids(self._is_there, spf_limits.VOIDS)
         self.answers_secure: set[bool | None] = set()
-        self.passing: list[str] = []
+        self.passing: list[bytes] = []
         self.ptr_trouble: Unavailable | None = None
 
     def verdict(self, identity: SpfIdentity) -> SpfVerdict:
@@ -101,17 +72,15 @@ class _Query(spf.query):  # type: ignore[misc]  # the library has no types
         try:
             word, _, text = self.check()
             result = SpfResult(word)
-            problem = text.removeprefix("SPF Permanent Error: ") if result is SpfResult.PERMERROR else ""
+            problem = text.removeprefix("SPF Permanent Error: ")
             if self.personal:
                 problem = _DETAIL.split(problem)[0]
             if self.ptr_trouble is not None and result is not SpfResult.PASS:
                 raise self.ptr_trouble
-            if result not in (SpfResult.PERMERROR, SpfResult.NONE):
-                mechanism = loggable(self.mechanism or "")
+            mechanism = self.mechanism or ""
         except Unavailable as e:
-            result, problem = SpfResult.TEMPERROR, str(e)
-            if self.personal:
-                problem = f"{e.kind} of a name with macros: {e.trouble}"
+            result = SpfResult.TEMPERROR
+            problem = f"{e.kind} of a name with macros: {e.trouble}" if self.personal else str(e)
         except Exception as e:  # the library met something it was not made for
             result, problem = SpfResult.TEMPERROR, f"internal error: {type(e).__name__}"
         if result is SpfResult.NONE:
@@ -122,88 +91,158 @@ class _Query(spf.query):  # type: ignore[misc]  # the library has no types
             result=result,
             identity=identity,
             domain=self.o,
-            mechanism=mechanism,
+            mechanism=loggable(mechanism),
             secure=all_secure(self.answers_secure),
             problem=loggable(problem),
             notes=notes,
         )
 
     def _weak_spots(self) -> tuple[str, ...]:
-        every = (note for record in self.passing for note in spf_terms.notes(record.encode(), self.who.text))
+        every = (note for record in self.passing for note in spf_terms.notes(record, self.who.text))
         return tuple(dict.fromkeys(map(loggable, every)))[:_NOTES]
 
-    def dns(self, name: str, qtype: str, cnames: Any = None, ignore_void: bool = False) -> tuple[Any, ...]:
-        """Every question of the library comes through here."""
+    def check0(self, record: bytes | None, recursion: int) -> tuple[str, int, str]:
+        """Evaluate one record, the domain's own or one it leads to. Of a triple only the first is looked at."""
+        if record is None:
+            return (SpfResult.NONE, 0, "")
+        read = spf_grammar.read(record)  # RFC 7208 §4.6: all of it, before anything is evaluated
+        if isinstance(read, Mistake):
+            raise spf.PermError(read.problem)
+        # RFC 7208 §4.6.2: from left to right, and nothing behind a match is evaluated
+        matching = next((each for each in read.directives if self._matches(each, recursion)), None)
+        if matching is None and read.redirect:
+            found = self._redirected(read.redirect, recursion)
+        else:
+            found = (matching.result if matching else SpfResult.NEUTRAL, 0, "")  # RFC 7208 §4.7
+            if not recursion:
+                self.mechanism = matching.text if matching else ""
+        self.passing = [*self.passing, record] if found[0] == SpfResult.PASS else []
+        return found
+
+    def _matches(self, directive: Directive, recursion: int) -> bool:
+        """RFC 7208 §5"""
+        mechanism = directive.mechanism
+        length = directive.length4 if self.who.kind is Kind.A else directive.length6
+        if mechanism is Mechanism.ALL or directive.network:
+            return mechanism is Mechanism.ALL or covers(directive.network, length, self.who)
+        self.check_lookups()
+        target = self._target(directive.target)
+        if mechanism is Mechanism.INCLUDE:
+            return self._included(target, directive, recursion)
+        if mechanism is Mechanism.EXISTS:
+            return bool(self._records(target, Kind.A))
+        if mechanism is Mechanism.PTR:
+            return bool(spf.domainmatch(self._validated(target), target))
+        addresses = self._addresses(target) if mechanism is Mechanism.A else self._exchanges(target)
+        return any(covers(address, length, self.who) for address in addresses)
+
+    def _included(self, target: str, directive: Directive, recursion: int) -> bool:
+        """RFC 7208 §5.2"""
+        if target.lower() == self.d.lower():  # it would include itself until there are ten
+            raise spf.PermError("include has trivial recursion", directive.text)
+        result = self.check1(self.dns_spf(target), target, recursion + 1)[0]
+        if result == SpfResult.NONE:
+            raise spf.PermError(f"No valid SPF record for included domain: {target}")
+        return bool(result == SpfResult.PASS)
+
+    def _redirected(self, spec: MacroString, recursion: int) -> tuple[str, int, str]:
+        """RFC 7208 §6.1: counted where it is followed."""
+        self.check_lookups()
+        target = self._target(spec)
+        record = self.dns_spf(target)
+        if record is None:
+            raise spf.PermError("redirect domain has no SPF record", target)
+        return cast("tuple[str, int, str]", self.check1(record, target, recursion))
+
+    def _target(self, spec: MacroString) -> str:
+        """RFC 7208 §4.8: the <target-name>."""
+        name = "".join(map(self._expanded, spec)).removesuffix(".") if spec else self.d
+        if not name:
+            raise spf.PermError("A domain of macros came out empty")
+        return name
+
+    def _expanded(self, part: str | Macro) -> str:
+        """RFC 7208 §7.3"""
+        if isinstance(part, str):
+            return part
+        if part.letter in _OF_SENDER:
+            self.repeatable, self.personal = False, True
+        value: str = getattr(self, part.letter) if part.letter != "p" else [*self._validated(self.d), "unknown"][0]
+        expanded: str = spf.expand_one(value, part.transformers, ".")  # "rejoined using '.'", whatever the delimiter
+        return quote(expanded, safe="~") if part.escaped else expanded
+
+    def _records(self, name: str, kind: Kind) -> tuple[Any, ...]:
+        """Records of a name, of which the absence counts."""
+        answer = self._answer(name, kind)
+        if not answer.records:
+            self._void()
+        return answer.records
+
+    def _answer(self, name: str, kind: Kind) -> Answer:
+        """Every question comes through here."""
         name = spf_limits.fitting(name.removesuffix("."))
-        records: tuple[Record, ...] = ()
-        if _ASKABLE.fullmatch(name):
-            self.asked += 1
-            if self.asked > spf_limits.QUESTIONS:
-                raise spf.PermError(f"More than {spf_limits.QUESTIONS} DNS questions")
-            answer = self.ask(name.lower(), Kind(qtype))
-            records = answer.records
-            self.ttl = min(self.ttl, answer.ttl)
-            self.answers_secure.add(answer.secure)
-        if not records:
-            # RFC 7208 §4.6.4 limits the *terms* with void look-ups; `lookups` is the number of the current one.
-            self.voids.add(self.lookups)
-            if len(self.voids) > spf_limits.VOIDS:
-                raise spf.PermError(f"More than {spf_limits.VOIDS} void lookups")
-        return records
+        if not _ASKABLE.fullmatch(name):
+            return _NO_NAME
+        self.asked.add((name.lower(), kind))
+        if len(self.asked) > spf_limits.QUESTIONS:
+            raise spf.PermError(f"More than {spf_limits.QUESTIONS} DNS questions")
+        answer = self.ask(name.lower(), kind)
+        self.ttl = min(self.ttl, answer.ttl)
+        self.answers_secure.add(answer.secure)
+        return answer
 
-    def dns_txt(self, domainname: str, rr: str = "TXT", ignore_void: bool = False) -> tuple[Any, ...]:
-        return self.dns(domainname, rr)
+    def dns_spf(self, domain: str) -> bytes | None:
+        """RFC 7208 §4.4, §4.5"""
+        if not all(0 < len(label) < 64 for label in domain.split(".")):
+            return None
+        found = [record for record in self._records(domain, Kind.TXT) if is_record(record)]
+        if len(found) > 1:
+            raise spf.PermError("Two or more SPF records")
+        return found[0] if found else None
 
-    def dns_mx(self, domainname: str) -> Iterator[str]:
+    def _addresses(self, name: str) -> tuple[Any, ...]:
+        kind, other = (Kind.A, Kind.AAAA) if self.who.kind is Kind.A else (Kind.AAAA, Kind.A)
+        answer = self._answer(name, kind)
+        if not answer.records:
+            self._void((name, other) if answer.status is Status.NODATA else None)
+        return answer.records
+
+    def _exchanges(self, name: str) -> Iterator[str]:
         """Addresses of the exchanges, looked up one by one: the first that matches is the last that is asked."""
-        exchanges = sorted(self.dns(domainname, "MX"))
+        exchanges = sorted(self._records(name, Kind.MX))  # so that those of one preference have an order too
         if len(exchanges) > spf.MAX_MX:  # RFC 7208 §4.6.4
             raise spf.PermError(f"More than {spf.MAX_MX} MX records returned")
-        return (address for _, name in exchanges for address in self.dns_a(name, self.A))
+        return (address for _, host in exchanges for address in self._addresses(host))
 
-    def validated_ptrs(self) -> list[str]:
-        """RFC 7208 §5.5: DNS trouble is not a match here. But nobody may get less than pass because of it."""
+    def _validated(self, target: str) -> list[str]:
+        """RFC 7208 §5.5: the client's names that lead back to it; `target` first, then those in it, by the alphabet.
+
+        DNS trouble is not a match here. But nobody may get less than pass because of it.
+        """
+        target = target.lower()
         names: list[str] = []
         try:
-            names.extend(self.dns_ptr(self.i)[: spf.MAX_PTR])
+            names.extend(self._records(f"{spf.reverse_dots(self.i)}.{self.v}.arpa", Kind.PTR))
         except Unavailable as e:
             self.ptr_trouble, self.repeatable = e, False
-        return [name for name in names if self._leads_back(name)]
+        names.sort(key=lambda name: (name != target, not name.endswith(f".{target}"), name))
+        return [name for name in names[: spf.MAX_PTR] if self._leads_back(name)]
 
     def _leads_back(self, name: str) -> bool:
         try:
-            return self.cidrmatch(self.dns_a(name, self.A), self.cidrmax)
+            return any(covers(address, self.who.bits, self.who) for address in self._addresses(name))
         except Unavailable as e:
             self.ptr_trouble, self.repeatable = e, False
             return False
 
-    def cidrmatch(self, ipaddrs: Iterable[str], n: int) -> bool:
-        return any(covers(address, n, self.who) for address in ipaddrs)
+    def _void(self, other: tuple[str, Kind] | None = None) -> None:
+        if self.voids.add(self.lookups, other):
+            raise spf.PermError(f"More than {spf_limits.VOIDS} void lookups")
 
-    def get_explanation(self, spec: str) -> None:
-        """Nobody is told, so nothing is asked."""
-
-    def check0(self, record: str | None, recursion: int) -> tuple[str, int, str]:
-        """Evaluate one record: the domain's own, or one it leads to."""
-        if record:
-            refusal = spf_limits.refusal(record)
-            if refusal:
-                raise spf.PermError(refusal)
-            if _NO_PARTS.search(record):  # RFC 7208 §7.3: "the value MUST be nonzero"; the library takes all parts
-                raise spf.PermError("A macro of no parts")
-            if spf_limits.asks_for_sender(record):
-                self.repeatable, self.personal = False, True
-            record = _MODIFIER.sub(lambda found: found[0].lower(), record)
-        found: tuple[str, int, str] = super().check0(record, recursion)
-        if found[0] != "pass":
-            self.passing.clear()
-        elif record:
-            self.passing.append(record)
-        return found
-
-    def expand_domain(self, arg: str) -> str:
-        """RFC 7208 §7.1: the end decides whether it is a domain-spec; so only the end is searched."""
-        if spf.RE_TOPLAB.split(arg[-_END:])[-1]:
-            raise spf.PermError("Invalid domain found (use FQDN)", arg)
-        expanded: str = self.expand(arg)
-        return expanded
+    def _is_there(self, name: str, kind: Kind) -> bool:
+        """Has the host addresses of the other family? Where we cannot find out, nobody is blamed."""
+        try:
+            return len(self.asked) >= spf_limits.QUESTIONS or bool(self._answer(name, kind).records)
+        except Unavailable:
+            self.repeatable = False
+            return True
