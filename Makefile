@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 BUILD_PACKAGES := gcc libc6-dev libmilter-dev python3-dev python3-venv
 DEMO_PACKAGES := postfix
-TEST_PACKAGES := postfix postgresql util-linux opendkim spamassassin
+TEST_PACKAGES := postfix postgresql util-linux opendkim spamassassin dovecot-sieve
 BENCH_PACKAGES := opendmarc nsd unbound iproute2
 ROOT := $(filter 0,$(shell id -u))
 # of a target: all it needs, so that what is missing is said, or installed, once and first

@@ -231,5 +231,7 @@ def test_what_config_shows_is_a_configuration_with_the_same_values(tmp_path: Pat
     file.write_text(odd.out)
     assert mailvet("config", "show", "--config", file) == odd
     file.write_text(shown.out)
-    assert mailvet("config", "check", "--config", file) == (0, f"{file}: fine\n", "")
+    checked = mailvet("config", "check", "--config", file)
+    assert (checked.status, checked.problem) == (0, "")
+    assert f"\n{file}: fine" in f"\n{checked.out}"  # with a warning where the host's name is of one label
     assert mailvet("config", "show", "--json", "--config", file) == values

@@ -1,14 +1,25 @@
-"""The shipped configuration is the documentation: it names every key, and its defaults are the defaults."""
+"""The shipped configuration is the documentation: it names every key, and its defaults are the defaults. So are the
+pieces of it that the pages show."""
 
 import dataclasses
 import re
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from mailvet import config
 from mailvet.settings import Settings
 
-CONF = Path(__file__).parents[1] / "conf" / "mailvet.toml"
+ROOT = Path(__file__).parents[1]
+CONF = ROOT / "conf" / "mailvet.toml"
+PIECES = [
+    pytest.param(piece, id=f"{page.name}, {number}")
+    for page in sorted([ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("conf/**/*.md")])
+    for number, piece in enumerate(
+        re.findall(r"^```toml\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    )
+]
 NO_DEFAULT = {"authserv_id", "policy.on.arc_override"}  # shown with an example
 
 
@@ -41,3 +52,12 @@ def test_the_values_it_shows_are_the_defaults():
         return values
 
     assert {key: at(parsed, key) for key in shown} == {key: at(defaults, key) for key in shown}
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_what_a_page_shows_is_a_configuration(piece: str):
+    assert config.parse(piece, "mailvet.toml") != config.parse("", "mailvet.toml")
+
+
+def test_the_pages_show_pieces():
+    assert len(PIECES) > 3

@@ -60,7 +60,9 @@ def _parser() -> argparse.ArgumentParser:
 
     conf = commands.add_parser("config", help="the configuration")
     actions = conf.add_subparsers(required=True, metavar="check|show")
-    verify = actions.add_parser("check", parents=[common], help="every mistake at once")
+    verify = actions.add_parser(
+        "check", parents=[common], help="every mistake at once; what is hardly meant, as warnings"
+    )
     verify.set_defaults(run=_config_check)
     show = actions.add_parser("show", parents=[common], help="the effective values")
     show.add_argument("--json", action="store_true", help="for programs")
@@ -76,7 +78,8 @@ def _parser() -> argparse.ArgumentParser:
 def _serve(arguments: argparse.Namespace, settings: Settings) -> int:
     from mailvet.daemon import serve  # each command loads only what it needs
 
-    return serve(settings, functools.partial(config.load, arguments.config))
+    file = arguments.config
+    return serve(settings, functools.partial(config.load, file), lambda current: config.doubtful(current, file))
 
 
 def _check(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -98,9 +101,14 @@ def _check(arguments: argparse.Namespace, settings: Settings) -> int:
     return 1 if result.finding else 0
 
 
-def _config_check(arguments: argparse.Namespace, _settings: Settings) -> int:
+def _config_check(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Warnings are no mistakes: the status stays 0, or `systemctl reload` would stop at them."""
     there = arguments.config or config.DEFAULT_PATH.exists()  # named, it has been read
-    sys.stdout.write(f"{arguments.config or config.DEFAULT_PATH}: {'fine' if there else 'not there: all defaults'}\n")
+    found = config.doubtful(settings, arguments.config)
+    sys.stdout.writelines(f"warning: {warning}\n" for warning in found)
+    state = "fine" if there else "not there: all defaults"
+    counted = f", with {len(found)} warning{'s' if len(found) > 1 else ''}" if found else ""
+    sys.stdout.write(f"{arguments.config or config.DEFAULT_PATH}: {state}{counted}\n")
     return 0
 
 

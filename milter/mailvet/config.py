@@ -1,4 +1,4 @@
-"""config – mailvet.toml → `Settings`, or every mistake at once.
+"""config – mailvet.toml → `Settings`, or every mistake at once; what is valid and hardly meant, as warnings.
 
 Each mistake names the file, the line, the key and, where a known one is near, what was probably meant.
 An empty file is valid. Durations are written "2s", "500ms", "7d".
@@ -19,7 +19,9 @@ from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
+from mailvet.adapters import postconf
 from mailvet.config_rules import Key, contradictions
+from mailvet.config_warnings import warnings
 from mailvet.settings import Seconds, Settings
 
 DEFAULT_PATH = Path("/etc/mailvet/mailvet.toml")
@@ -76,6 +78,17 @@ def parse(text: str, file: str) -> Settings:
     if problems:
         raise ConfigError(sorted((_mistake(file, lines, *p) for p in problems), key=lambda m: m.line))
     return settings if settings.authserv_id else dataclasses.replace(settings, authserv_id=_host_name())
+
+
+def doubtful(settings: Settings, path: Path | None) -> list[Mistake]:
+    """What is valid in the file that gave these settings, and probably not meant; compared with this host's Postfix."""
+    file = path or DEFAULT_PATH
+    try:
+        lines = _lines(file.read_text("utf-8-sig"))
+    except (OSError, UnicodeDecodeError):
+        lines = {}  # there is none, or it was changed since
+    found = [_mistake(str(file), lines, *warning) for warning in warnings(settings, postconf.mynetworks())]
+    return sorted(found, key=lambda warning: warning.line)
 
 
 def _validate(known: dict[str, Any], problems: list[tuple[Key, str]]) -> Settings:

@@ -18,7 +18,7 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mailvet import __version__
@@ -38,11 +38,13 @@ _FINISH = 30.0  # seconds a worker gets for messages in progress
 _RESTART = ("milter", "breach", "store", "metrics")  # what only a restart can change
 
 
-def serve(settings: Settings, load: Callable[[], Settings]) -> int:
+def serve(
+    settings: Settings, load: Callable[[], Settings], doubtful: Callable[[Settings], Sequence[object]] = lambda _: ()
+) -> int:
     """Run until SIGTERM. Exit status 0; 2 if it cannot listen; 1 if the name servers do not validate or answer, as
     they may soon, or there is no room in $TMPDIR.
 
-    `load()` reads the configuration again.
+    `load()` reads the configuration again; `doubtful(settings)` is what is in it and hardly meant.
     """
     log = Log(settings.log)
     objection = _objection(settings.dns)
@@ -58,7 +60,7 @@ def serve(settings: Settings, load: Callable[[], Settings]) -> int:
     scratch = Path(tempfile.mkdtemp(prefix="mailvet-"))
     try:
         try:
-            daemon = _Daemon(settings, load, log, scratch)
+            daemon = _Daemon(settings, load, log, scratch, doubtful)
         except OSError as e:
             complain(f"{scratch}: {e.strerror}")
             return 1
@@ -113,7 +115,14 @@ def _objection(settings: DnsSettings) -> str:
 class _Daemon:
     """The processes of one `mailvet serve` and what they share."""
 
-    def __init__(self, settings: Settings, load: Callable[[], Settings], log: Log, scratch: Path) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        load: Callable[[], Settings],
+        log: Log,
+        scratch: Path,
+        doubtful: Callable[[Settings], Sequence[object]],
+    ) -> None:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(scratch)  # read when prometheus_client is imported
         from mailvet.adapters import metrics
 
@@ -121,6 +130,7 @@ class _Daemon:
         self._meter = metrics.Meter()
         self._settings = settings
         self._load = load
+        self._doubtful = doubtful
         self._log = log
         self._alive = mmap.mmap(-1, 1)  # shared: is any worker alive, and to stay so?
         self._breach_socket = scratch / "breach.sock"
@@ -157,6 +167,11 @@ class _Daemon:
         listen = self._settings.milter.listen
         self._log.say("info", "started", version=__version__, listen=listen, authserv_id=self._settings.authserv_id)
         notify("READY=1")
+        self._warn()
+
+    def _warn(self) -> None:
+        for warning in self._doubtful(self._settings):
+            self._log.say("warning", "config", problem=str(warning))
 
     def _stopping(self) -> None:
         notify("STOPPING=1")
@@ -186,6 +201,7 @@ class _Daemon:
             self._log.say("warning", "reload", problem=f"only a restart changes [{'], ['.join(needing)}]")
         self._settings = dataclasses.replace(new, **kept)
         self._log = Log(new.log)
+        self._warn()
         self._log.say("info", "reloaded", authserv_id=new.authserv_id)
 
     def _changed(self, children: list[Child]) -> None:

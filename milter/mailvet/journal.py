@@ -13,8 +13,9 @@ from collections.abc import Callable, Sequence
 from mailvet.message import Envelope
 from mailvet.outcome import Delete, Outcome
 from mailvet.text import domains_only, loggable
-from mailvet.verdict import DkimVerdict, Report
+from mailvet.verdict import AuthResult, DkimVerdict, Report
 
+_RETURNED = "a field of ours was removed from mail of a trusted network: see docs/postfix.md, mail that comes back"
 Line = dict[str, str | int | float | list[str]]
 _AT = frozenset("@＠﹫")  # to some readers the wide and the small one are one as well
 
@@ -49,6 +50,8 @@ def record(
     if removed:
         line["removed"] = removed
     notes = _notes(report)
+    if removed and report.auth is not None and report.auth.result is AuthResult.NONE:
+        notes.append(_RETURNED)
     if notes:
         line["notes"] = [shown(note) for note in notes]
     line["bytes"] = size

@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 DOMAIN = "rcpt.example"
@@ -83,9 +84,12 @@ def free_port() -> int:
 
 
 class Postfix:
-    def __init__(self, milters: Mapping[str, Path], mailbox_port: int) -> None:
+    def __init__(
+        self, milters: Mapping[str, Path], mailbox_port: int, options: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """`options`: more for single smtpds, "-o ..." as in master.cf; under "main.cf", more lines for that."""
         self.ports = {name: free_port() for name in milters}
-        self._milters, self._mailbox_port = milters, mailbox_port
+        self._milters, self._mailbox_port, self._options = milters, mailbox_port, options
         self._root = Path()
 
     def __enter__(self) -> Self:
@@ -110,9 +114,10 @@ class Postfix:
             (self._root / name).mkdir()
         shutil.chown(self._root / "data", "postfix")
         main = _MAIN.format(root=self._root, domain=DOMAIN, mailbox=self._mailbox_port)
-        (self._root / "etc/main.cf").write_text(main)
+        (self._root / "etc/main.cf").write_text(main + self._options.get("main.cf", ""))
         services = "".join(
-            f"127.0.0.1:{port} inet n - n - 64 smtpd -o smtpd_milters=unix:{self._milters[name]}\n"
+            f"127.0.0.1:{port} inet n - n - 64 smtpd -o smtpd_milters=unix:{self._milters[name]}"
+            f" {self._options.get(name, '')}\n"
             for name, port in self.ports.items()
         )
         (self._root / "etc/master.cf").write_text(services + _MASTER)
@@ -129,6 +134,12 @@ class Postfix:
     @property
     def log(self) -> str:
         return (self._root / "mail.log").read_text("utf-8", "replace")
+
+    def sendmail(self, mail_from: str, recipient: str, message: bytes) -> None:
+        """As a program on this host sends mail, without SMTP."""
+        command = ["/usr/sbin/sendmail", "-C", str(self._root / "etc"), "-f", mail_from, recipient]
+        unix = message.replace(b"\r\n", b"\n")
+        subprocess.run(command, check=True, env=self._environment(), input=unix, capture_output=True, timeout=60)
 
     def held(self, queue_id: str) -> bytes | None:
         """A message in the hold queue as it would be delivered; None if it is not there."""
