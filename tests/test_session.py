@@ -72,13 +72,18 @@ REFUSED = replace(
     action=Action.REJECT,
     rule="dmarc_reject",
     reply="550 5.7.1 Email rejected per DMARC policy for bank.example",
-    says=("spf=fail smtp.mailfrom=bank.example", "dkim=none", "dmarc=fail (p=reject", "header.from=bank.example"),
+    says=(
+        "spf=fail (matched -all) smtp.mailfrom=bank.example",
+        "dkim=none",
+        "dmarc=fail (mx.example.org, p:reject",
+        "header.from=bank.example",
+    ),
 )
 
 TALKS = {
     "an honest message: every method says so": Talk(
         says=("iprev=pass policy.iprev=192.0.2.10", "spf=pass smtp.mailfrom=signed.example", "dkim=pass", "arc=none",
-              "dmarc=pass (p=reject", "header.from=signed.example"),
+              "dmarc=pass (p:reject", "header.from=signed.example"),
     ),
     "a spoof of a domain that asks for rejection is refused": REFUSED,
     "mode mark accepts it, and only says so": replace(
@@ -87,10 +92,10 @@ TALKS = {
     "mode quarantine holds it": replace(REFUSED, mode=Mode.QUARANTINE, action=Action.QUARANTINE, reply=""),
     "a spoof of a domain that asks for quarantine is held": Talk(
         message=world.letter("<a@shop.example>"), client=world.STRANGER, mail_from="a@shop.example",
-        action=Action.QUARANTINE, rule="dmarc_quarantine", says=("dmarc=fail (p=quarantine",),
+        action=Action.QUARANTINE, rule="dmarc_quarantine", says=("dmarc=fail (mx.example.org, p:quarantine",),
     ),
     "p=none changes nothing (RFC 9989 §5.4)": Talk(
-        message=world.letter("<a@watching.example>"), client=world.STRANGER, says=("dmarc=fail (p=none",),
+        message=world.letter("<a@watching.example>"), client=world.STRANGER, says=("dmarc=fail (p:none",),
     ),
     "a domain without a policy, mail from anywhere": Talk(
         message=world.letter("<a@quiet.example>"), client=world.STRANGER, mail_from="a@quiet.example",

@@ -270,4 +270,4 @@ def test_slow_name_servers_of_a_spoofer_use_up_no_time_of_the_policy() -> None:
             results = client.message(b"a@i0.slow.example", spoof).inserted[0][2]
     assert "spf=temperror" in results
     assert "dkim=pass" in results
-    assert "dmarc=fail (p=reject" in results
+    assert "dmarc=fail (mx.example.org, p:reject" in results
