@@ -52,7 +52,7 @@ _sessions: set[Session] = set()  # one for each connection
 # Debian's libmilter runs a connection's callbacks on any thread of a pool, but pymilter gives each connection
 # a Python thread state of its own, and that is what `local` hangs on to
 _current = threading.local()
-_listeners: list[int] = []  # descriptors of the socket that Postfix connects to
+door = listener.Door()  # the socket that Postfix connects to
 
 
 def open_socket(listen: str, backlog: int = 1024) -> None:
@@ -71,15 +71,14 @@ def open_socket(listen: str, backlog: int = 1024) -> None:
     try:
         milter.opensocket(True)
     except milter.error as e:
-        raise OSError(f"cannot listen on {listen}: {listener.problem(listen)}") from e
-    _listeners.extend(listener.listening() - before)
+        why = listener.problem(listen)
+        raise OSError(why.errno, f"cannot listen on {listen}: {why.strerror or why}") from e
+    door.add(listener.listening() - before)
 
 
 def leave_socket() -> None:
     """From now on this process takes no new connections; the others that have the socket do."""
-    listener.leave(_listeners)
-    # libmilter polls on the main thread, and keeps the old socket for the 5 seconds that takes
-    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGURG)
+    door.leave()
 
 
 def _unready(_ctx: Any, _offer: list[int]) -> int:
@@ -95,7 +94,8 @@ def run(new_session: Callable[[], Session], finished: Finished, timeout: int = 7
     `timeout` is libmilter's, in seconds; longer than Postfix's own, so that Postfix decides.
     """
     syslog.openlog(NAME, syslog.LOG_PID, syslog.LOG_MAIL)  # libmilter has words of its own
-    signal.signal(signal.SIGURG, lambda *_: None)  # see leave_socket
+    signal.signal(signal.SIGURG, lambda *_: None)  # the door wakes libmilter with it
+    door.prepare()
     milter.set_exception_policy(milter.CONTINUE)
     sys.excepthook = _excepthook
     milter.set_connect_callback(_connect)
@@ -115,6 +115,18 @@ def run(new_session: Callable[[], Session], finished: Finished, timeout: int = 7
 def busy() -> bool:
     """Is any connection in the middle of a message?"""
     return any(session.transaction is not None for session in list(_sessions))
+
+
+def tally() -> tuple[int, int]:
+    """Connections without a message, and with one."""
+    busy = [session.transaction is not None for session in list(_sessions)]
+    return busy.count(False), busy.count(True)
+
+
+def at_their_end() -> set[int]:
+    """Messages, by id, that have come to their end and are not answered yet."""
+    transactions = [session.transaction for session in list(_sessions)]
+    return {id(transaction) for transaction in transactions if transaction is not None and transaction.queue_id}
 
 
 def connected() -> bool:
