@@ -41,7 +41,7 @@ class Descriptors:
 def descriptors() -> Descriptors:
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     names = _listed()
-    return Descriptors(limit if names is None else len(names), limit)
+    return Descriptors(limit if names is None else len(names) - 1, limit)  # but for the one that lists them
 
 
 class Unread:
