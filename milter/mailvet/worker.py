@@ -117,7 +117,7 @@ class Worker:
         """
         while not (order := told({DRAIN, RETIRE}, EVERY)) and not self._lookout.worn_out:
             self._count()
-            self._lookout.look()
+            self._look()
         pymilter.leave_socket()
         if order == RETIRE:
             self._linger()
@@ -136,6 +136,12 @@ class Worker:
         while quiet < 3 and time.monotonic() < until and not told({DRAIN}, 0.1):
             quiet = 0 if pymilter.connected() else quiet + 1
             self._count()
+
+    def _look(self) -> None:
+        try:
+            self._lookout.look()
+        except Exception as e:  # this thread is needed to end the process
+            self._surprise("lookout", e)
 
     def _count(self) -> None:
         self._meter.flush()

@@ -124,7 +124,7 @@ def tally() -> tuple[int, int]:
 
 
 def at_their_end() -> set[int]:
-    """Messages, by id, that have come to their end and are not answered yet."""
+    """Messages, by id, that have come to their end, where the session notes the queue id, and are not answered yet."""
     transactions = [session.transaction for session in list(_sessions)]
     return {id(transaction) for transaction in transactions if transaction is not None and transaction.queue_id}
 
