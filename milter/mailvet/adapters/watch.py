@@ -10,12 +10,12 @@ Raises     nothing
 Not here   how often to look, and what to do about it (worker); the socket itself (listener)
 """
 
-import array
 import contextlib
 import fcntl
 import os
 import resource
 import socket
+import sys
 import termios
 from dataclasses import dataclass
 
@@ -48,7 +48,7 @@ class Unread:
     """Connections in which the same octets wait since a number of looks."""
 
     def __init__(self) -> None:
-        self._seen: dict[str, tuple[int, int]] = {}  # by the socket's name: octets, looks
+        self._seen: dict[int, tuple[int, int]] = {}  # by inode: octets, looks
 
     def look(self, local: set[object]) -> dict[int, int]:
         """Descriptor → for how many looks before this one nobody has read what waits there. `local`: the addresses
@@ -57,10 +57,11 @@ class Unread:
         for name in _listed() or ():
             descriptor = int(name)
             try:
-                inode = os.readlink(f"/proc/self/fd/{name}")
-                if not inode.startswith("socket:") or not (octets := _waiting(descriptor, local)):
+                octets = int.from_bytes(fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)), sys.byteorder)
+                if not octets or not _accepted(descriptor, local):  # the first is all that most cost
                     continue
-            except (OSError, ValueError):  # closed meanwhile
+                inode = os.fstat(descriptor).st_ino
+            except OSError:  # closed meanwhile, or nothing that one reads
                 continue
             before = self._seen.get(inode)
             seen[inode] = (octets, before[1] + 1 if before is not None and before[0] == octets else 0)
@@ -77,15 +78,11 @@ def _listed() -> list[str] | None:
         return None
 
 
-def _waiting(descriptor: int, local: set[object]) -> int:
-    """Octets in the queue of a connection that was accepted at one of these addresses."""
+def _accepted(descriptor: int, local: set[object]) -> bool:
+    """Is it a connection that was accepted at one of these addresses?"""
     sock = socket.socket(fileno=descriptor)
     try:
-        if address(sock) not in local or sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-            return 0
-        number = array.array("i", [0])
-        fcntl.ioctl(descriptor, termios.FIONREAD, number)
-        return number[0]
+        return address(sock) in local and not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
     finally:
         sock.detach()  # it is libmilter's
 
