@@ -130,6 +130,23 @@ def test_a_message_for_which_there_is_no_thread_is_noticed_and_ended(small: Smal
     assert worker in small.workers
 
 
+def test_a_worker_that_has_lost_many_connections_is_replaced(small: Small) -> None:
+    """libmilter never frees them: in the end there would be no descriptor left."""
+    (worker, *_) = small.workers
+    clients = [MilterClient(small.socket) for _ in range(70)]
+    for client in clients:
+        client.connect(world.STRANGER)
+    allow_threads(worker, "1")
+    assert deliver(clients).count("cut") >= 50
+    until(lambda: worker not in small.workers)
+    assert "event=died process=worker-0" in small.log
+    with MilterClient(small.socket) as client:
+        client.connect(world.STRANGER)
+        assert client.message(b"a@signed.example", LETTER).accepted
+    for client in clients:
+        client.__exit__()
+
+
 def test_a_client_that_is_slow_is_not_stuck(small: Small) -> None:
     with MilterClient(small.socket) as idle, MilterClient(small.socket) as slow:
         idle.connect(world.STRANGER)
