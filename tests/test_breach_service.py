@@ -2,8 +2,10 @@
 
 import asyncio
 import hashlib
+import itertools
 import os
 import resource
+import signal
 import socket
 import sqlite3
 import threading
@@ -15,10 +17,11 @@ from typing import Any
 
 import pytest
 
+import postgres
 from breachprocess import BreachProcess, ask
 from hibp_server import TODAY, HibpServer, breach
 from lab.daemon import scratch
-from mailvet import breach_wire
+from mailvet import breach_client, breach_wire
 from mailvet.breach import digest
 from mailvet.breach_client import BreachClient
 from mailvet.breach_file import FileDesk, parse
@@ -465,6 +468,39 @@ def test_a_worker_that_was_out_of_descriptors_asks_again_later(tmp_path):
         resource.setrlimit(resource.RLIMIT_NOFILE, (few, many))
     with breach_process:
         assert ask(client, ANN).result is LISTED
+
+
+def stop_or_continue(running: postgres.Postgres, wish: signal.Signals) -> None:
+    """All processes of the database: it is there, takes what it is sent, and says nothing."""
+    first = int((running._root / "data" / "postmaster.pid").read_text().split()[0])
+    for pid in [first, *map(int, Path(f"/proc/{first}/task/{first}/children").read_text().split())]:
+        os.kill(pid, wish)
+
+
+def test_for_a_database_that_hangs_only_a_few_messages_wait(tmp_path, hibp, monkeypatch):
+    if reason := postgres.missing():
+        pytest.skip(reason)
+    monkeypatch.setattr(breach_client, "_PAUSE", 2.0)
+    said: list[str] = []
+    with postgres.Postgres() as running, process(tmp_path, hibp, store=running.url) as breach_process:
+        client = BreachClient(breach_process.socket, say=said.append)
+        assert ask(client, ANN).result is LISTED
+        stop_or_continue(running, signal.SIGSTOP)
+        try:
+            before = client.counters().get("worker: late", 0)
+            began = time.monotonic()
+            for number in range(100):
+                assert client.ask(f"hung{number}@signed.example", 0.2).result is UNKNOWN
+            counted = client.counters()
+            assert counted["worker: late"] - before <= 3 + (time.monotonic() - began) / 2.0
+            assert counted["worker: not waited"] > 50
+            assert [line for line in said if "too late" in line] == said[-1:]
+        finally:
+            stop_or_continue(running, signal.SIGCONT)
+        fresh = (f"after{number}@signed.example" for number in itertools.count())
+        until(lambda: client.ask(next(fresh), 5.0).result is NOT_LISTED, 90)
+        assert sum("too late" in line for line in said) == sum("in time again" in line for line in said)
+        assert "in time again" in said[-1]
 
 
 def test_packets_come_out_as_they_went_in():

@@ -103,8 +103,8 @@ def test_a_clock_that_was_put_back_does_not_stop_the_pace(store):
 
 
 def test_told_to_wait_all_wait(url, store):
-    store.block(NOW + 30)
-    store.block(NOW + 10)
+    store.block(30, NOW)
+    store.block(10, NOW)
     other = Store(url)
     other.open()
     assert other.take(pace(600), NOW) == pytest.approx(30)
@@ -130,6 +130,49 @@ def test_two_processes_share_one_pace(url, store):
     taken = [int(process.communicate(timeout=60)[0]) for process in both]
     assert [process.returncode for process in both] == [0, 0]
     assert sum(taken) == 2  # the burst of 10 a minute; the next is due after six seconds
+
+
+ASTRAY = """
+import asyncio, random, sys, time
+real, skew = time.time, float(sys.argv[2])
+time.time = lambda: real() + skew  # what this host thinks it is
+from mailvet.adapters.store import Store
+from mailvet.breach_cache import VerdictCache
+from mailvet.breach_pace import pace
+cache = VerdictCache(Store(sys.argv[1]), b"scope", (60.0, 90.0), random.Random(1))
+
+async def ask():
+    taken = 0
+    while sys.stdin.readline():  # one turn each
+        taken += await cache.take(pace(10))
+    return taken
+
+print(asyncio.run(ask()))
+cache.close()
+"""
+
+
+@pytest.mark.parametrize("skew", [-86_400.0, -600.0, 0.0, 600.0, 86_400.0])
+def test_hosts_with_different_clocks_have_one_pace(request, skew):
+    """In turns: with a pace of its own each would get its own burst, and the one whose clock is put back more."""
+    running = request.getfixturevalue("cluster")
+    running.empty()
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "milter")}
+    hosts = [
+        subprocess.Popen(
+            [sys.executable, "-c", ASTRAY, running.url, str(clock)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
+        )
+        for clock in (0.0, skew)
+    ]  # fmt: skip
+    before = time.monotonic()
+    for _ in range(20):
+        for host in hosts:
+            host.stdin.write("\n")
+            host.stdin.flush()
+    taken = [int(host.communicate(timeout=60)[0]) for host in hosts]
+    seconds = time.monotonic() - before
+    assert sum(taken) <= 2 + seconds / pace(10).interval  # the burst of 10 a minute, and what was due meanwhile
 
 
 def test_the_secret_stays_the_same(url, tmp_path):

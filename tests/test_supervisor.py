@@ -24,6 +24,14 @@ def retiring():
     signal.signal(signal.SIGUSR2, lambda *_: time.sleep(0.3) or os._exit(0))
     steady()
 
+def lingering():
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+    steady()
+
+def deaf():
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+    stubborn()
+
 def stubborn():
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     say("up", os.getpid())
@@ -41,9 +49,14 @@ def fork():  # there is no room for one more than $FORKS at first
     return real_fork()
 os.fork = fork
 
-kinds = {"steady": steady, "stubborn": stubborn, "crashing": crashing, "retiring": retiring}
+kinds = {kind.__name__: kind for kind in (steady, stubborn, crashing, retiring, lingering, deaf)}
 children = [
-    Child(name=name, run=kinds[name], grace=0.5, retire_signal=signal.SIGUSR2 if name == "retiring" else None)
+    Child(
+        name=name,
+        run=kinds[name],
+        grace=float(os.environ.get("GRACE", 0.5)),
+        retire_signal=None if name in ("steady", "stubborn", "crashing") else signal.SIGUSR2,
+    )
     for name in sys.argv[1:]
 ]
 Supervisor(
@@ -54,6 +67,7 @@ Supervisor(
     stopping=lambda: say("stopping"),
     reload=lambda: say("reload") or os.environ.get("RELOAD") != "no",
     retired=lambda pid: say("retired", pid),
+    hurried=lambda name, pid, how: say("hurried", pid, how),
 ).run(lambda: say("ready", os.getpid()))
 say("ended", threading.active_count())
 """
@@ -126,6 +140,54 @@ def test_a_hangup_starts_successors_before_the_old_ones_end_and_leaves_the_other
     rest = stop(process)
     assert "died" not in rest
     assert "ended" in rest
+
+
+def hang_up(process: subprocess.Popen[str], times: int) -> list[str]:
+    """Each time wait for the successor; everything that was said."""
+    lines = []
+    for _ in range(times):
+        process.send_signal(signal.SIGHUP)
+        lines += lines_until(process, "up")
+    return lines
+
+
+def alive(lines: list[str]) -> list[int]:
+    """Of all that came up."""
+    pids = [int(line.split()[1]) for line in lines if line.startswith("up")]
+    return [pid for pid in pids if Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+def test_of_those_that_would_stay_for_their_clients_the_older_are_told_to_end():
+    process = start("lingering", GRACE="60")
+    lines = lines_until(process, "up") + hang_up(process, 10)
+    lines += lines_until(process, "retired", 8 - sum(line.startswith("retired") for line in lines))
+    assert len(alive(lines)) == 3  # the youngest, and the two before it
+    assert sum("told to finish" in line for line in lines) == 8
+    assert not any("killed" in line for line in lines)
+    assert "ended" in stop(process)
+
+
+def test_one_that_does_not_end_though_it_was_told_to_is_killed_after_its_grace():
+    process = start("deaf", GRACE="0.5")
+    first = lines_until(process, "up")[-1].split()[1]
+    lines = hang_up(process, 3)
+    lines += lines_until(process, "retired", 1 - sum(line.startswith("retired") for line in lines))
+    said = [line for line in lines if line.startswith(("hurried", "retired"))]
+    assert [line.split(maxsplit=2)[:2] for line in said] == [["hurried", first], ["hurried", first], ["retired", first]]
+    assert "killed" in said[1]
+    stop(process)
+
+
+def test_however_often_it_is_told_to_reload_only_a_few_of_those_that_do_not_end_are_left():
+    process = start("deaf", GRACE="60")
+    lines = lines_until(process, "up") + hang_up(process, 10)
+    lines += lines_until(process, "retired", 6 - sum(line.startswith("retired") for line in lines))
+    assert len(alive(lines)) == 5  # one at work, four that retire
+    assert sum("killed" in line for line in lines) == 6
+    process.send_signal(signal.SIGTERM)
+    for pid in alive(lines):  # the grace is long
+        os.kill(pid, signal.SIGKILL)
+    process.communicate(timeout=20)
 
 
 def test_a_hangup_with_nothing_new_changes_nothing():

@@ -47,12 +47,12 @@ class VerdictCache:
         """May a question be asked at this moment?"""
         if time.monotonic() < self._not_before:
             return False
-        wait = await self._do(lambda: self._store.take(pace, time.time()))
+        wait = await self._do(lambda: self._store.take(pace))
         self._not_before = time.monotonic() + min(wait, 60.0)
         return not wait
 
-    async def block(self, until: float) -> None:
-        await self._do(lambda: self._store.block(until))
+    async def block(self, seconds: float) -> None:
+        await self._do(lambda: self._store.block(seconds))
 
     async def purge(self) -> int:
         return await self._do(lambda: self._store.purge(time.time()))

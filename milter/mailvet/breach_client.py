@@ -1,8 +1,9 @@
 """breach_client – a worker's end of the breach look-up: what it knows already, or a question to the breach process.
 
 No call waits longer than it is told, whatever becomes of the other process: without it every answer is
-`unknown`, at once. An address stays here; the other process gets its SHA-1. Verdicts are remembered for
-minutes under a key that only this process has.
+`unknown`, at once; and after some answers in a row that came too late, only one message in a while waits. An
+address stays here; the other process gets its SHA-1. Verdicts are remembered for minutes under a key that only
+this process has.
 
 Raises     nothing
 Not here   the cache that lasts, and the question to the source (breach_service)
@@ -15,6 +16,7 @@ import socket
 import threading
 import time
 from collections import Counter, OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +27,8 @@ from mailvet.verdict import BreachResult, BreachVerdict
 
 _REMEMBERED: Final = 20_000
 _AGAIN: Final = 0.2  # seconds between two attempts to reach the other process
+_PATIENCE: Final = 3  # answers in a row that came too late before mail stops waiting for them
+_PAUSE: Final = 30.0  # seconds until one message waits again, to see
 _AWAY: Final = BreachVerdict(result=BreachResult.UNKNOWN, problem="the breach process is away")
 _LATE: Final = BreachVerdict(result=BreachResult.UNKNOWN, problem="no answer yet")
 _UNASKABLE: Final = BreachVerdict(result=BreachResult.SKIPPED, problem="not an ASCII address")
@@ -44,8 +48,11 @@ class _Waiting:
 class BreachClient:
     """For all threads of a worker. Made after the fork; its own thread ends with the process."""
 
-    def __init__(self, path: Path, remembered: int = _REMEMBERED) -> None:
-        self._path, self._remembered = path, remembered
+    def __init__(self, path: Path, remembered: int = _REMEMBERED, say: Callable[[str], None] = lambda _: None) -> None:
+        """`say` gets a line for the operator when waiting makes no sense any more, and when it does again."""
+        self._path, self._remembered, self._say = path, remembered, say
+        self._late = 0  # in a row
+        self._probe = 0.0  # when the next message may wait, once that many were late
         self._secret = os.urandom(32)
         self._lock = threading.Lock()
         self._known: OrderedDict[bytes, tuple[float, BreachVerdict]] = OrderedDict()
@@ -75,6 +82,9 @@ class BreachClient:
                 return _AWAY
             if wait <= 0:
                 return _LATE
+            if not self._worth_waiting():
+                self._counts["not waited"] += 1
+                return _LATE
             waiting = self._waiting.setdefault(digest, _Waiting())
             waiting.messages += 1
         waiting.came.wait(wait)
@@ -82,8 +92,34 @@ class BreachClient:
             waiting.messages -= 1
             if not waiting.messages and self._waiting.get(digest) is waiting:
                 del self._waiting[digest]
-            self._counts["in time" if waiting.came.is_set() else "late"] += 1
+            came = waiting.came.is_set()
+            self._counts["in time" if came else "late"] += 1
+            news = self._learn(came) if waiting.verdict is not _AWAY else ""
+        if news:
+            self._say(news)
         return waiting.verdict
+
+    def _worth_waiting(self) -> bool:
+        """With the lock held. What hangs costs every message `wait`, so that only one in a while finds out."""
+        now = time.monotonic()
+        if self._late < _PATIENCE:
+            return True
+        if now < self._probe:
+            return False
+        self._probe = now + _PAUSE
+        return True
+
+    def _learn(self, came: bool) -> str:
+        """With the lock held: was it worth waiting? Returns what is to be said about it."""
+        before, self._late = self._late, 0 if came else self._late + 1
+        if came:
+            return "answers come in time again: mail waits for them" if before >= _PATIENCE else ""
+        if self._late == _PATIENCE:
+            self._probe = time.monotonic() + _PAUSE
+            return (
+                f"{_PATIENCE} answers in a row came too late: mail goes on without waiting, but for a look now and then"
+            )
+        return ""
 
     def counters(self) -> dict[str, int]:
         with self._lock:

@@ -145,9 +145,9 @@ class Desk:
             if self._flights.get(prefix) is flight:
                 del self._flights[prefix]
         if isinstance(found, Failed):
-            until = self._library.failed(found)
-            if until:
-                await self._block(until)
+            wait = self._library.failed(found)
+            if wait:
+                await self._block(wait)
             return {}
         if not await self._library.learn(name for names in found.values() for name in names):
             return {}  # perhaps the very breach that counts
@@ -166,9 +166,9 @@ class Desk:
         except StoreTrouble as e:
             self._store_trouble(e)
 
-    async def _block(self, until: float) -> None:
+    async def _block(self, seconds: float) -> None:
         try:
-            await self._cache.block(until)
+            await self._cache.block(seconds)
         except StoreTrouble as e:
             self._store_trouble(e)
 

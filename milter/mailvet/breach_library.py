@@ -83,18 +83,18 @@ class Library:
         self.breaker.worked()
 
     def failed(self, why: Failed) -> float:
-        """Count it; seconds since 1970 until which all hosts have to wait, or 0."""
+        """Count it; for how many seconds all hosts have to wait, or 0."""
         self.counts[why.what] += 1
         now = time.monotonic()
-        until = 0.0
+        wait = 0.0
         if why.retry_after:
-            until = time.time() + self.breaker.told_to_wait(now, why.retry_after) - now
+            wait = self.breaker.told_to_wait(now, why.retry_after) - now
         else:
             self.breaker.failed(now, final=why.final)
         if not self.breaker.allows(now):
             self.counts["pauses"] += 1
             self._say(f"the source is left alone for a while: {why.what}")
-        return until
+        return wait
 
     async def _subscription(self) -> None:
         found = await self._source.subscription()

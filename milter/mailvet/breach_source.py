@@ -74,12 +74,13 @@ class Verdicts(Protocol):
         """Forget what has expired; how much that was."""
         ...
 
-    def take(self, pace: Pace, now: float) -> float:
-        """One question for this moment out of the common pace: 0.0, or in how many seconds it is worth trying."""
+    def take(self, pace: Pace, now: float | None = None) -> float:
+        """One question for this moment out of the common pace: 0.0, or in how many seconds it is worth trying.
+        Without `now` it is this moment by a clock that all who share the pace have in common."""
         ...
 
-    def block(self, until: float) -> None:
-        """The source has told one of us to wait, until then (seconds since 1970): that holds for all."""
+    def block(self, seconds: float, now: float | None = None) -> None:
+        """The source has told one of us to wait so long: that holds for all."""
         ...
 
     def close(self) -> None: ...

@@ -16,13 +16,12 @@ import resource
 import shutil
 import signal
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mailvet import __version__
-from mailvet.adapters import pymilter
+from mailvet.adapters import listener, pymilter
 from mailvet.adapters.logs import Log, complain
 from mailvet.adapters.nameservers import NO_VALIDATION
 from mailvet.adapters.resolver import Resolver
@@ -35,14 +34,15 @@ from mailvet.worker import DRAIN, RETIRE, Worker
 
 _OCCUPIED = 3.0  # seconds for a socket in use to become free
 _FINISH = 30.0  # seconds a worker gets for messages in progress
+_AGAIN = 2.0  # seconds until the next attempt to listen for readers of metrics
 _RESTART = ("milter", "breach", "store", "metrics")  # what only a restart can change
 
 
 def serve(
     settings: Settings, load: Callable[[], Settings], doubtful: Callable[[Settings], Sequence[object]] = lambda _: ()
 ) -> int:
-    """Run until SIGTERM. Exit status 0; 2 if it cannot listen; 1 if the name servers do not validate or answer, as
-    they may soon, or there is no room in $TMPDIR.
+    """Run until SIGTERM. Exit status 0; 1 if it cannot listen, the name servers do not validate or answer, or there is
+    no room in $TMPDIR, all of which may change; 2 if it cannot listen and only a person can help.
 
     `load()` reads the configuration again; `doubtful(settings)` is what is in it and hardly meant.
     """
@@ -53,9 +53,9 @@ def serve(
         return 1
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP, signal.SIGTERM, signal.SIGINT})  # for the supervisor
     problem = _listen(settings.milter.listen)
-    if problem:
-        complain(problem)
-        return 2
+    if problem is not None:
+        complain(problem.strerror or str(problem))
+        return 1 if listener.heals(settings.milter.listen, problem) else 2
     _allow_many_descriptors()
     scratch = Path(tempfile.mkdtemp(prefix="mailvet-"))
     try:
@@ -72,16 +72,16 @@ def serve(
     return 0
 
 
-def _listen(where: str) -> str:
+def _listen(where: str) -> OSError | None:
     """Take the socket; what is wrong, if that does not succeed for a while. One who was killed may leave it late."""
     deadline = time.monotonic() + _OCCUPIED
     while True:
         try:
             pymilter.open_socket(where)
-            return ""
+            return None
         except OSError as e:
             if time.monotonic() > deadline:
-                return str(e)
+                return e
         time.sleep(0.2)
 
 
@@ -158,7 +158,8 @@ class _Daemon:
             changed=self._changed,
             stopping=self._stopping,
             reload=self._reload,
-            retired=self._metrics.forget,
+            retired=self._forget,
+            hurried=self._hurried,
         )
         supervisor.run(self._ready)
         self._log.say("info", "stopped")
@@ -209,9 +210,18 @@ class _Daemon:
 
     def _died(self, name: str, pid: int, status: int) -> None:
         self._meter.restarted(name.partition("-")[0])
-        self._metrics.forget(pid)
+        self._forget(pid)
         how = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"status {os.WEXITSTATUS(status)}"
         self._log.say("error", "died", process=name, pid=pid, how=how)
+
+    def _forget(self, pid: int) -> None:
+        if self._settings.metrics.listen:
+            self._metrics.forget(pid)
+        else:
+            self._metrics.discard(pid)
+
+    def _hurried(self, name: str, pid: int, how: str) -> None:
+        self._log.say("warning", "retire", process=name, pid=pid, how=how)
 
     def _unable(self, name: str, why: str) -> None:
         self._log.say("error", "start", process=name, problem=why)
@@ -220,11 +230,16 @@ class _Daemon:
         pymilter.leave_socket()
         address = split_server(self._settings.metrics.listen, None)
         assert address is not None  # config_rules has seen to it
-        try:
-            self._metrics.serve(address, lambda: bool(self._alive[0]))
-        except OSError as e:
-            self._log.say("error", "metrics", problem=f"cannot listen on {self._settings.metrics.listen}: {e.strerror}")
-            threading.Event().wait()  # mail goes on without metrics; SIGTERM ends this
+        told = False
+        while True:  # mail goes on without metrics; SIGTERM ends this
+            try:
+                self._metrics.serve(address, lambda: bool(self._alive[0]))
+            except OSError as e:
+                where = self._settings.metrics.listen
+                if not told:
+                    self._log.say("error", "metrics", problem=f"cannot listen on {where}, trying again: {e.strerror}")
+                told = True
+            time.sleep(_AGAIN)
 
     def _serve_breach(self) -> None:
         from mailvet import breach_service  # HTTP and SQL are loaded here, not in the workers

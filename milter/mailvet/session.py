@@ -38,8 +38,8 @@ class Session:
     """What one client said so far, and the message it is in the middle of, if any."""
 
     __slots__ = (
-        "_address", "_ahead", "_bugs", "_engine", "_helo", "_host", "_lost", "_lost_for_all", "_queue_id", "_relay",
-        "_trusted", "milliseconds", "questions", "transaction",
+        "_address", "_ahead", "_bugs", "_engine", "_helo", "_host", "_lost", "_lost_for_all", "_relay", "_trusted",
+        "milliseconds", "questions", "queue_id", "transaction",
     )  # fmt: skip
 
     def __init__(self, engine: Engine) -> None:
@@ -50,7 +50,7 @@ class Session:
         self._lost = ""  # the step of this message that raised first
         self._lost_for_all = ""  # the same of the connection
         self._bugs = 0  # exceptions met since the message before
-        self._queue_id = ""
+        self.queue_id = ""  # from the end of the message on
         self.transaction: Transaction | None = None
         self.milliseconds = 0.0  # our own time at the last end of message
         self.questions = 0  # DNS questions of the last message
@@ -74,7 +74,7 @@ class Session:
 
     def mail(self, sender: bytes, login: str) -> None:
         """MAIL FROM: a new message. `sender` as the MTA gives it, angle brackets and all."""
-        self.transaction, self._lost = None, ""  # of the message before, whatever became of it
+        self.transaction, self._lost, self.queue_id = None, "", ""  # of the message before, whatever became of it
         path = sender.decode("utf-8", "surrogateescape").strip()
         if path.startswith("<") and path.endswith(">"):
             path = path[1:-1]
@@ -128,7 +128,7 @@ class Session:
     def end_of_message(self, queue_id: str) -> Outcome:
         """Find out, decide, plan. A bug in a check costs its verdict; any other, and the message is deferred."""
         started = self._engine.stopwatch()
-        self._queue_id, self.milliseconds, self.questions = queue_id, 0.0, 0
+        self.queue_id, self.milliseconds, self.questions = queue_id, 0.0, 0
         try:
             outcome = self._judge()
         except Exception as e:
@@ -213,7 +213,7 @@ class Session:
                 transaction.lookups.end()
         except Exception as e:
             self._surprised("abort", e)
-        self._lost, self._bugs = "", 0
+        self._lost, self._bugs, self.queue_id = "", 0, ""
 
     def close(self) -> None:
         """The client is gone."""
@@ -232,7 +232,7 @@ class Session:
         return journal.record(
             outcome,
             envelope,
-            self._queue_id,
+            self.queue_id,
             self.milliseconds,
             self.questions,
             local_parts=self._engine.settings.log.local_parts,

@@ -12,6 +12,7 @@ Not here   what the children do (daemon)
 import contextlib
 import ctypes
 import gc
+import math
 import os
 import signal
 import time
@@ -23,6 +24,8 @@ _PR_SET_PDEATHSIG = 1  # prctl(2)
 _BACK_OFF = 0.1  # seconds before the first restart; doubled for each death within the last minute
 _BACK_OFF_MOST = 30.0
 _NO_ROOM = 5.0  # seconds until the next attempt to fork
+_AT_LEISURE = 2  # of those that retire, for each that is to stay: they end when their clients are gone
+_MOST_OLD = 4  # with those that are in the middle of a message
 
 
 @dataclass(slots=True, kw_only=True)
@@ -36,7 +39,8 @@ class Child:
     retire_signal: signal.Signals | None = None  # it can retire: ends by itself, when its work is done
     pid: int = 0
     deaths: list[float] = field(default_factory=list)  # when, within the last minute
-    due: float = 0.0  # when to start it (again)
+    due: float = 0.0  # when to start it (again); of one that retires, when it is killed
+    killed: bool = False
 
 
 class Supervisor:
@@ -52,11 +56,13 @@ class Supervisor:
         stopping: Callable[[], None],
         reload: Callable[[], bool],
         retired: Callable[[int], None],
+        hurried: Callable[[str, int, str], None],
     ) -> None:
         """`died(name, pid, wait status)`; `changed(children)`, where pid 0 is not alive; `stopping()` at first.
 
         `unable(name, why)`: it could not be started, and will be tried again.
         `reload()` upon SIGHUP: are there to be new children? `retired(pid)`: one of the old has ended.
+        `hurried(name, pid, how)`: one of the old does not get the time it wanted, since there are newer ones.
         """
         self._children = children
         self._died = died
@@ -65,6 +71,7 @@ class Supervisor:
         self._stopping = stopping
         self._reload = reload
         self._retired = retired
+        self._hurried = hurried
         self._old: list[Child] = []  # those that retire
 
     def run(self, ready: Callable[[], None]) -> None:
@@ -79,6 +86,7 @@ class Supervisor:
             if order == signal.SIGHUP and self._reload():
                 self._replace()
             self._reap()
+            self._end_overdue()
             now = time.monotonic()
             for child in self._children:
                 if not child.pid and child.due <= now:
@@ -87,6 +95,7 @@ class Supervisor:
 
     def _wait(self) -> int:
         pending = [child.due for child in self._children if not child.pid]
+        pending += [old.due for old in self._old if old.due < math.inf and not old.killed]
         timeout = max(0.0, min(pending) - time.monotonic()) if pending else 3600.0
         return told(_WATCHED, timeout)
 
@@ -108,10 +117,33 @@ class Supervisor:
         """New ones for those that can retire; none is missed meanwhile."""
         for child in self._children:
             if child.pid and child.retire_signal is not None:
-                old = replace(child)
+                old = replace(child, due=math.inf)
                 if self._start(child):
+                    self._hurry(child)
                     os.kill(old.pid, child.retire_signal)
                     self._old.append(old)
+
+    def _hurry(self, child: Child) -> None:
+        """Another is about to retire: each reload would leave a generation behind, for as long as it has clients.
+
+        So the older ones have to stop, in their grace; and where even those become many, the oldest goes at once.
+        What it was in the middle of, the MTA tries again.
+        """
+        before = [old for old in self._old if old.name == child.name and not old.killed]
+        for old in before[: max(0, len(before) - _AT_LEISURE + 1)]:
+            if old.due == math.inf:
+                old.due = time.monotonic() + old.grace
+                os.kill(old.pid, old.stop_signal)
+                self._hurried(old.name, old.pid, "told to finish: there were other reloads")
+        for old in before[: max(0, len(before) - _MOST_OLD + 1)]:
+            old.due = 0.0
+
+    def _end_overdue(self) -> None:
+        for old in self._old:
+            if old.due <= time.monotonic() and not old.killed:
+                old.killed = True
+                os.kill(old.pid, signal.SIGKILL)
+                self._hurried(old.name, old.pid, "killed: it was still busy")
 
     def _tell(self) -> None:
         self._changed(self._children)

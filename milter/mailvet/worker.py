@@ -9,6 +9,7 @@ Not here   who starts and ends it (daemon, supervisor), what a message goes thro
 
 import dataclasses
 import gc
+import math
 import os
 import signal
 import threading
@@ -21,6 +22,7 @@ from mailvet import taglist
 from mailvet.adapters import pymilter
 from mailvet.adapters.dkimpy import parse_tags
 from mailvet.adapters.logs import Log
+from mailvet.adapters.lookout import EVERY, Lookout
 from mailvet.adapters.openssl import load
 from mailvet.adapters.pyspf import SpfChecker
 from mailvet.adapters.resolver import Resolver
@@ -41,7 +43,7 @@ RETIRE = signal.SIGUSR2  # drain, but without haste: a successor is there
 _LINGER = 300.0  # seconds one that retires gives connections without a message
 _QUIET = 15  # looks in a row, 20 ms apart, that find none: Postfix does not wait at MAIL FROM, one may be on its way
 _LOOKS = 30  # `dns.timeout`s between two looks at the name servers
-_HOUSEKEEPING = 2.0  # seconds between two looks at the counters kept elsewhere
+_HASTE = 10.0  # seconds for messages in progress where others cannot be finished
 
 
 def make_engine(
@@ -66,10 +68,10 @@ def make_engine(
     )
 
 
-def _breach_client(path: Path) -> "BreachClient":
+def _breach_client(path: Path, log: Log) -> "BreachClient":
     from mailvet.breach_client import BreachClient  # only where the look-up is on
 
-    return BreachClient(path)
+    return BreachClient(path, say=lambda problem: log.say("warning", "breach", problem=problem))
 
 
 class Worker:
@@ -79,8 +81,9 @@ class Worker:
         self._settings = settings
         self._log = log
         self._meter = meter
+        self._lookout = Lookout(settings, log, meter)
         self._resolver = Resolver(settings.dns)
-        self._breach = _breach_client(breach_socket) if settings.breach.enabled else None
+        self._breach = _breach_client(breach_socket, log) if settings.breach.enabled else None
         engine = make_engine(settings, self._resolver, self._surprise, self._breach)
         self._engine = dataclasses.replace(engine, surprised_again=meter.bug)
 
@@ -118,21 +121,24 @@ class Worker:
             self._log.surprise(where, error)
 
     def _keep_house(self) -> None:
-        """Count now and then; when told to drain, finish what is in progress and end the process.
+        """Count and look around now and then; when told to drain, finish what is in progress and end the process.
 
         libmilter's own way to stop (SIGTERM) drops sessions in the middle of a message.
         """
-        while not (order := told({DRAIN, RETIRE}, _HOUSEKEEPING)):
+        while not (order := told({DRAIN, RETIRE}, EVERY)) and not self._lookout.worn_out:
             self._count()
+            self._look()
         pymilter.leave_socket()
         if order == RETIRE:
             self._linger()
+        # the supervisor bounds this, but for one that ends by itself, or has messages nobody will ever finish
+        until = math.inf if order and not self._lookout.stuck else time.monotonic() + _HASTE
         quiet = 0
-        while quiet < _QUIET:  # the supervisor bounds this
+        while quiet < _QUIET and time.monotonic() < until:
             time.sleep(0.02)
             quiet = 0 if pymilter.busy() else quiet + 1
         self._count()
-        os._exit(0)
+        os._exit(0 if order else 1)
 
     def _linger(self) -> None:
         """Until nobody is connected, for Postfix may begin another message; until told to drain; not for ever."""
@@ -140,6 +146,12 @@ class Worker:
         while quiet < 3 and time.monotonic() < until and not told({DRAIN}, 0.1):
             quiet = 0 if pymilter.connected() else quiet + 1
             self._count()
+
+    def _look(self) -> None:
+        try:
+            self._lookout.look()
+        except Exception as e:  # this thread is needed to end the process
+            self._surprise("lookout", e)
 
     def _count(self) -> None:
         self._meter.flush()

@@ -1,6 +1,7 @@
 """What Prometheus and a load balancer are told: /metrics, /healthz, /readyz, with workers that come and go."""
 
 import http.client
+import json
 import os
 import re
 import signal
@@ -8,6 +9,8 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,12 +33,12 @@ class Watched(Daemon):
         super().__init__(directory, "watched", nobody, f"[trust]\nnetworks = []\n{more}", workers=2, metrics=listen)
 
     def get(self, path: str) -> tuple[int, str]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request("GET", path)
             response = connection.getresponse()
             return response.status, response.read().decode()
-        except ConnectionRefusedError:
+        except ConnectionError:  # refused, or closed for others: a reader tries again
             return 0, ""
         finally:
             connection.close()
@@ -61,15 +64,16 @@ def watched() -> Iterator[Watched]:
 def test_what_is_told(watched: Watched) -> None:
     watched.messages(3)
     until(lambda: watched.count('mailvet_messages_total{action="accept"}') == 3)
+    until(lambda: watched.count('mailvet_descriptors{what="open"}') > 0)
     status, text = watched.get("/metrics?name=any")
     assert status == 200
     types = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.M))
     assert types == {
         "mailvet_messages_total": "counter", "mailvet_results_total": "counter", "mailvet_dns_total": "counter",
         "mailvet_removed_fields_total": "counter", "mailvet_bugs_total": "counter",
-        "mailvet_message_seconds": "histogram",
+        "mailvet_message_seconds": "histogram", "mailvet_sessions": "gauge", "mailvet_descriptors": "gauge",
     }  # fmt: skip
-    assert set(re.findall(r"(\w+)=\"", text)) == {"action", "method", "result", "what", "le"}  # no domain
+    assert set(re.findall(r"(\w+)=\"", text)) == {"action", "method", "result", "state", "what", "le"}  # no domain
     assert watched.get("/readyz") == (200, "ready\n")
     assert watched.get("/elsewhere")[0] == 404
 
@@ -108,6 +112,206 @@ def test_a_reader_that_goes_away_is_no_line_in_the_log(watched: Watched) -> None
     assert "Traceback" not in watched.log
 
 
+def threads(watched: Watched) -> int:
+    """Of the process that has the metrics port: the last that is started."""
+    return max(len(list(Path(f"/proc/{pid}/task").iterdir())) for pid in watched.workers[-1:])
+
+
+def test_slow_readers_take_few_threads_and_keep_nobody_out(watched: Watched) -> None:
+    """133 of them used up the tasks that the unit may have, and 17 of 40 messages were never answered."""
+    slow = [socket.create_connection(("127.0.0.1", watched.port)) for _ in range(133)]
+    try:
+        for reader in slow:
+            reader.sendall(b"GET /metrics HTTP/1.0\r\nX: ")
+        for _ in range(3):
+            until(lambda: watched.get("/metrics")[0] == 200)
+            assert threads(watched) <= 8 + 5
+        watched.messages(3)
+        for reader in slow[:100]:  # those that made room for others
+            reader.settimeout(30)
+            assert reader.recv(1) == b""
+    finally:
+        for reader in slow:
+            reader.close()
+
+
+def test_one_that_always_has_another_octet_to_say_is_not_listened_to_for_ever(watched: Watched) -> None:
+    with socket.create_connection(("127.0.0.1", watched.port)) as reader:
+        reader.sendall(b"GET /metrics HTTP/1.0\r\n")
+        reader.settimeout(0.2)
+
+        def closed() -> bool:
+            try:
+                reader.sendall(b"X")
+                return reader.recv(1) == b""
+            except TimeoutError:
+                return False
+            except ConnectionError:
+                return True
+
+        until(closed, 40)
+
+
+def test_one_that_does_not_read_its_answer_is_not_waited_for(tmp_path: Path) -> None:
+    """More than the sockets between us hold: the thread that writes would wait as long as the reader likes."""
+    here = environment() | {"PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen([sys.executable, "-c", LARGE], env=here, stdout=subprocess.PIPE) as server:
+        assert server.stdout is not None
+        port = int(server.stdout.readline())
+        with socket.socket() as reader:
+            reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            reader.connect(("127.0.0.1", port))
+            reader.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            until(lambda: len(list(Path(f"/proc/{server.pid}/task").iterdir())) == 3)
+            until(lambda: len(list(Path(f"/proc/{server.pid}/task").iterdir())) == 2, 40)
+        server.kill()
+
+
+LARGE = """
+import socket
+from mailvet.adapters import scrape
+
+with socket.create_server(("127.0.0.1", 0)) as free:
+    address = free.getsockname()
+class Said(scrape._Server):
+    def service_actions(self):
+        if not getattr(self, "said", False):
+            print(address[1])
+            self.said = True
+        super().service_actions()
+scrape._Server = Said
+scrape.serve(address, lambda path: scrape.Page(200, "text/plain", b"x" * 50_000_000), lambda: None)
+"""
+
+
+def test_an_address_that_is_not_there_yet_is_tried_again_and_said_once() -> None:
+    with scratch() as directory:
+        daemon = Watched(Path(directory))
+        with socket.create_server(("127.0.0.1", daemon.port)) as other, daemon:
+            until(lambda: f"cannot listen on 127.0.0.1:{daemon.port}" in daemon.log)
+            time.sleep(5)  # it has tried more than once
+            daemon.messages(1)
+            other.close()
+            until(lambda: daemon.get("/healthz")[0] == 200)
+            assert daemon.log.count("cannot listen on") == 1
+
+
+GENERATIONS = """
+import os, sys
+from mailvet.adapters import metrics
+
+server = os.fork()
+if server == 0:
+    metrics.serve(("127.0.0.1", int(sys.argv[1])), lambda: True)
+for _ in range(40):
+    if os.fork() == 0:  # a worker
+        meter = metrics.Meter()
+        meter.absorb("dns", {"questions": 3})
+        metrics._SECONDS.observe(0.002)
+        os._exit(0)
+    metrics.forget(os.wait()[0])
+    print(flush=True)
+sys.stdin.readline()
+os.kill(server, 9)
+"""
+
+
+def test_what_ended_workers_counted_is_one_file_and_no_reader_sees_it_twice_or_not(tmp_path: Path) -> None:
+    here = environment() | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    port = free_port()
+    run = [sys.executable, "-c", GENERATIONS, str(port)]
+    with subprocess.Popen(run, env=here, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        until(lambda: read(port)[0])
+        seen = []
+        over = threading.Event()
+
+        def look() -> None:
+            while not over.is_set():
+                seen.append(read(port)[1:])
+
+        reader = threading.Thread(target=look)
+        reader.start()
+        for _ in range(40):
+            assert process.stdout.readline()
+        until(lambda: seen[-1] == (120.0, 40.0))
+        until(lambda: len(list(tmp_path.glob("*.db"))) <= 8)  # of the parent, of all that ended
+        more = len(seen)
+        until(lambda: len(seen) > more + 3)
+        over.set()
+        reader.join()
+        assert seen == sorted(seen)
+        assert seen[-1] == (120.0, 40.0)
+        process.communicate(b"\n")
+
+
+def read(port: int) -> tuple[bool, float, float]:
+    """Does it answer? Questions, and the messages whose time was taken."""
+    with socket.socket() as connection:
+        if connection.connect_ex(("127.0.0.1", port)):
+            return False, 0.0, 0.0
+        connection.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        with connection.makefile("rb") as file:
+            text = file.read().decode()
+    values = dict(re.findall(r"^(mailvet_\S+) (\S+)$", text, re.M))
+    questions = float(values.get('mailvet_dns_total{what="questions"}', 0))
+    return "200 OK" in text, questions, float(values.get("mailvet_message_seconds_count", 0))
+
+
+KILLED = """
+import json, os, sys
+from pathlib import Path
+from mailvet.adapters import metrics
+import prometheus_client
+
+def total():
+    registry = prometheus_client.CollectorRegistry()
+    metrics.MultiProcessCollector(registry)
+    text = prometheus_client.generate_latest(registry).decode()
+    return [line.split()[-1] for line in text.splitlines() if line.startswith('mailvet_dns_total{')]
+
+def generation():
+    if os.fork() == 0:
+        metrics.Meter().absorb("dns", {"questions": 3})
+        os._exit(0)
+    os.wait()
+
+def dying(what, steps):
+    def step(*arguments, **more):
+        if next(steps) == int(sys.argv[1]):
+            os._exit(9)
+        return what(*arguments, **more)
+    return step
+
+generation(), metrics.fold(), generation()
+if os.fork() == 0:
+    steps = iter(range(1000))
+    Path.rename, Path.unlink = dying(Path.rename, steps), dying(Path.unlink, steps)
+    Path.write_text, metrics._write = dying(Path.write_text, steps), dying(metrics._write, steps)
+    metrics.fold()
+    os._exit(0)
+killed = os.waitstatus_to_exitcode(os.wait()[1]) == 9
+metrics.fold()
+print(json.dumps([killed, total(), len(list(Path(sys.argv[2]).glob("counter_*.db")))]))
+"""
+
+
+def test_one_that_is_killed_while_it_puts_counters_together_neither_loses_nor_doubles_any(tmp_path: Path) -> None:
+    """At each step that changes a file."""
+    steps = 0
+    while True:
+        directory = tmp_path / str(steps)
+        directory.mkdir()
+        here = environment() | {"PROMETHEUS_MULTIPROC_DIR": str(directory)}
+        run = [sys.executable, "-c", KILLED, str(steps), str(directory)]
+        killed, total, files = json.loads(subprocess.run(run, env=here, capture_output=True, check=True).stdout)
+        assert (total, files) == (["6.0"], 2), steps
+        if not killed:
+            break
+        steps += 1
+    assert steps >= 12
+
+
 FULL = """
 import errno, os, sys
 import prometheus_client
@@ -123,7 +327,7 @@ if os.fork() == 0:  # a worker
     meter.bug()
     meter.absorb("dns", {"questions": 3})
     meter.flush()
-    print(sorted(os.listdir(sys.argv[1])) == sorted(f"{kind}_{os.getppid()}.db" for kind in ("counter", "histogram")))
+    print(sorted(os.listdir(sys.argv[1])) == sorted(f"{kind}_{os.getppid()}.db" for kind in metrics._ROOM))
     os.posix_fallocate = room
     meter.absorb("dns", {"questions": 4})
     os._exit(0)

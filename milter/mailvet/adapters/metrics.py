@@ -1,30 +1,30 @@
 """metrics – what Prometheus reads: counters of all processes of one daemon.
 
-prometheus_client's multi-process mode: every process writes its own memory-mapped file in the directory that
+prometheus_client's multi-process mode: every process writes its own memory-mapped files in the directory that
 $PROMETHEUS_MULTIPROC_DIR named when this module was first imported; one process serves the sum. Nothing on the
 mail path waits for a reader.
 
 Raises     OSError from `serve`, if the address is taken, and upon import, if the disk is full
-Not here   making that directory (daemon), whether a worker is alive (`ready` tells)
+Not here   making that directory (daemon), whether a worker is alive (`ready` tells), HTTP (scrape)
 """
 
 import contextlib
-import http.server
 import os
-import socket
-import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from mailvet.adapters import scrape
 from mailvet.outcome import Delete, Outcome
 
-_ROOM: Final = 65_536  # octets of a file of counters; ours need a third of it
+# Octets of each of a process's files, as prometheus_client names them; ours need a third of it
+_ROOM: Final = {"counter": 65_536, "histogram": 65_536, "gauge_livesum": 4096, "gauge_livemax": 4096}
 
 
 def _reserve() -> None:
@@ -32,14 +32,14 @@ def _reserve() -> None:
 
     Raises OSError.
     """
-    for kind in ("counter", "histogram"):  # as prometheus_client names them
+    for kind, room in _ROOM.items():
         file = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"], f"{kind}_{os.getpid()}.db")
         if file.exists():
             continue
         fresh = file.with_suffix(".new")  # a reader takes every .db for a whole one
         try:
             with fresh.open("wb") as opened:
-                os.posix_fallocate(opened.fileno(), 0, _ROOM)
+                os.posix_fallocate(opened.fileno(), 0, room)
             fresh.rename(file)
         except OSError:
             fresh.unlink(missing_ok=True)
@@ -56,6 +56,12 @@ _DNS = Counter("mailvet_dns", "The resolver's counters", ["what"])
 _BREACH = Counter("mailvet_breach", "The breach look-up's counters", ["what"])
 _RESTARTS = Counter("mailvet_restarts", "Processes of ours that died and were started again", ["process"])
 _BUGS = Counter("mailvet_bugs", "Unexpected exceptions; each has a log line")
+_SESSIONS = Gauge(
+    "mailvet_sessions", "Connections of Postfix, by what they are doing", ["state"], multiprocess_mode="livesum"
+)
+_DESCRIPTORS = Gauge(
+    "mailvet_descriptors", "Descriptors of the worker that has most", ["what"], multiprocess_mode="livemax"
+)
 
 
 class Meter:
@@ -107,6 +113,14 @@ class Meter:
         if self._has_room():
             _RESTARTS.labels(process).inc()
 
+    def levels(self, sessions: dict[str, int], descriptors: dict[str, int]) -> None:
+        """How things stand at the moment."""
+        if self._has_room():
+            for state, number in sessions.items():
+                _SESSIONS.labels(state).set(number)
+            for what, number in descriptors.items():
+                _DESCRIPTORS.labels(what).set(number)
+
     def _has_room(self) -> bool:
         if not self._reserved:
             with contextlib.suppress(OSError):
@@ -127,50 +141,95 @@ class Meter:
 
 
 def forget(pid: int) -> None:
-    """A process of ours has ended."""
+    """A process of ours has ended: what it was doing at the moment goes, what it counted stays."""
     mark_process_dead(pid)  # type: ignore[no-untyped-call]
+
+
+def discard(pid: int) -> None:
+    """The same, where nobody serves the sum: what it counted is of no use any more."""
+    forget(pid)
+    for kind in _ROOM:
+        Path(os.environ["PROMETHEUS_MULTIPROC_DIR"], f"{kind}_{pid}.db").unlink(missing_ok=True)
+
+
+def fold() -> None:
+    """What ended processes have counted moves to one file for each kind, for a file for each would never go.
+
+    Only for the process that serves: between its scrapes nobody can see a file twice, or not at all. Whatever
+    moment it is killed at, `_settle` finishes it or takes it back. Raises OSError, if the disk is full.
+    """
+    directory = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
+    for kind in ("counter", "histogram"):
+        whole = directory / f"{kind}_ended.db"
+        plan, fresh = whole.with_suffix(".list"), whole.with_suffix(".new")
+        _settle(plan, fresh)
+        ended = [file for file in directory.glob(f"{kind}_*.db") if file != whole and not _runs(file)]
+        if not ended:
+            continue
+        _write(fresh, _sums([*ended, *([whole] if whole.exists() else [])]))
+        draft = plan.with_suffix(".draft")
+        draft.write_text("\n".join(file.name for file in ended))
+        draft.rename(plan)
+        fresh.rename(whole)  # from here on the files of the plan are counted in it
+        _settle(plan, fresh)
+
+
+def _settle(plan: Path, fresh: Path) -> None:
+    if plan.exists() and not fresh.exists():
+        for name in plan.read_text().splitlines():
+            plan.with_name(name).unlink(missing_ok=True)
+    plan.unlink(missing_ok=True)  # first: without it the other means nothing
+    fresh.unlink(missing_ok=True)
+
+
+def _runs(file: Path) -> bool:
+    try:
+        os.kill(int(file.stem.rpartition("_")[2]), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _sums(files: Iterable[Path]) -> dict[str, float]:
+    sums: dict[str, float] = {}
+    for file in files:
+        for key, value, _, _ in MmapedDict.read_all_values_from_file(str(file)):  # type: ignore[no-untyped-call]
+            sums[key] = sums.get(key, 0.0) + value
+    return sums
+
+
+def _write(file: Path, sums: Mapping[str, float]) -> None:
+    needed = 8 + sum(len(key.encode()) + 32 for key in sums)  # as MmapedDict packs them, at most
+    with file.open("wb") as opened:
+        os.posix_fallocate(opened.fileno(), 0, max(_ROOM["counter"], needed))
+    values = MmapedDict(str(file))  # type: ignore[no-untyped-call]
+    for key, value in sums.items():
+        values.write_value(key, value, 0.0)  # type: ignore[no-untyped-call]
+    values.close()  # type: ignore[no-untyped-call]
 
 
 def serve(address: tuple[str, int], ready: Callable[[], bool]) -> None:
     """Answer /metrics, /healthz and /readyz until the process is ended."""
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    lock = threading.Lock()  # a scrape and `fold` see the same files
 
-    class Handler(http.server.BaseHTTPRequestHandler):
-        timeout = 10
+    def page(path: str) -> scrape.Page:
+        if path == "/metrics":
+            with lock:
+                return scrape.Page(200, CONTENT_TYPE_LATEST, generate_latest(registry))
+        if path == "/healthz":
+            return scrape.Page(200, "text/plain", b"ok\n")
+        if path == "/readyz":
+            good = ready()
+            return scrape.Page(200 if good else 503, "text/plain", b"ready\n" if good else b"no worker\n")
+        return scrape.Page(404, "text/plain", b"/metrics /healthz /readyz\n")
 
-        def do_GET(self) -> None:  # the name is http.server's
-            path = self.path.partition("?")[0]
-            if path == "/metrics":
-                self._reply(200, CONTENT_TYPE_LATEST, generate_latest(registry))
-            elif path == "/healthz":
-                self._reply(200, "text/plain", b"ok\n")
-            elif path == "/readyz":
-                good = ready()
-                self._reply(200 if good else 503, "text/plain", b"ready\n" if good else b"no worker\n")
-            else:
-                self._reply(404, "text/plain", b"/metrics /healthz /readyz\n")
+    def tidy() -> None:
+        with lock, contextlib.suppress(OSError):  # a full disk: later
+            fold()
 
-        def _reply(self, status: int, kind: str, body: bytes) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:
-            """No log line for a scrape."""
-
-    class Server(http.server.ThreadingHTTPServer):
-        address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        daemon_threads = True
-
-        def handle_error(self, request: Any, client_address: Any) -> None:
-            """Nor for a reader that went away."""
-            if not isinstance(sys.exception(), ConnectionError):
-                super().handle_error(request, client_address)
-
-    with Server(address, Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        thread.join()
+    tidy()
+    scrape.serve(address, page, tidy)

@@ -22,7 +22,6 @@ import signal
 import socket
 import sys
 import syslog
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -43,7 +42,7 @@ _NEEDED = _QUIET | milter.P_HDR_LEADSPC  # leading blanks kept: `simple` canonic
 
 
 Finished = Callable[[Session, Outcome], None]
-_listeners: list[int] = []  # descriptors of the socket that Postfix connects to
+door = listener.Door()  # the socket that Postfix connects to
 
 
 def open_socket(listen: str, backlog: int = 1024) -> None:
@@ -62,15 +61,14 @@ def open_socket(listen: str, backlog: int = 1024) -> None:
     try:
         milter.opensocket(True)
     except milter.error as e:
-        raise OSError(f"cannot listen on {listen}: {listener.problem(listen)}") from e
-    _listeners.extend(listener.listening() - before)
+        why = listener.problem(listen)
+        raise OSError(why.errno, f"cannot listen on {listen}: {why.strerror or why}") from e
+    door.add(listener.listening() - before)
 
 
 def leave_socket() -> None:
     """From now on this process takes no new connections; the others that have the socket do."""
-    listener.leave(_listeners)
-    # libmilter polls on the main thread, and keeps the old socket for the 5 seconds that takes
-    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGURG)
+    door.leave()
 
 
 def _unready(_ctx: Any, _offer: list[int]) -> int:
@@ -87,7 +85,8 @@ def run(new_session: Callable[[], Session], finished: Finished, surprised: Surpr
     `timeout` is libmilter's, in seconds; longer than Postfix's own, so that Postfix decides.
     """
     syslog.openlog(NAME, syslog.LOG_PID, syslog.LOG_MAIL)  # libmilter has words of its own
-    signal.signal(signal.SIGURG, lambda *_: None)  # see leave_socket
+    signal.signal(signal.SIGURG, lambda *_: None)  # the door wakes libmilter with it
+    door.prepare()
     milter.set_exception_policy(milter.CONTINUE)
     sys.excepthook = excepthook
     steps = callbacks(new_session, finished, surprised)
@@ -128,6 +127,18 @@ def callbacks(new_session: Callable[[], Session], finished: Finished, surprised:
 def busy() -> bool:
     """Is any connection in the middle of a message?"""
     return any(session.transaction is not None for session in list(sessions))
+
+
+def tally() -> tuple[int, int]:
+    """Connections without a message, and with one."""
+    busy = [session.transaction is not None for session in list(sessions)]
+    return busy.count(False), busy.count(True)
+
+
+def at_their_end() -> set[int]:
+    """Messages, by id, that have come to their end, where the session notes the queue id, and are not answered yet."""
+    ending = [session.transaction for session in list(sessions) if session.queue_id]
+    return {id(transaction) for transaction in ending if transaction is not None}
 
 
 def connected() -> bool:

@@ -10,6 +10,7 @@ Not here   what the verdicts mean, and how the keys are made (breach_cache)
 import contextlib
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -68,7 +69,12 @@ class Store:
     def _arguments(self) -> dict[str, Any]:
         if self._sqlite:
             return {"timeout": 5}
-        return {"connect_timeout": 5, "options": "-c statement_timeout=5000"}
+        return {
+            "connect_timeout": 5,  # seconds
+            "options": "-c statement_timeout=5000",  # ms; counted by the server, if it is there
+            "tcp_user_timeout": 10_000,  # ms until a host that vanished without a word is given up
+            "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 2,  # s, while we wait for its answer
+        }  # fmt: skip
 
     def open(self) -> bytes:
         with _trouble():
@@ -122,22 +128,31 @@ class Store:
         with _trouble(), self._engine.begin() as db:
             return db.execute(sa.delete(_VERDICTS).where(_VERDICTS.c.expires <= now)).rowcount
 
-    def take(self, pace: Pace, now: float) -> float:
-        due = sa.case((_PACE.c.next.between(now, now + _ASTRAY), _PACE.c.next), else_=now)
+    def take(self, pace: Pace, now: float | None = None) -> float:
+        moment = self._moment(now)
+        due = sa.case((_PACE.c.next.between(moment, moment + _ASTRAY), _PACE.c.next), else_=moment)
         statement = (
             sa.update(_PACE)
-            .where(_PACE.c.id == 1, due <= now + pace.slack, _PACE.c.blocked <= now)
+            .where(_PACE.c.id == 1, due <= moment + pace.slack, _PACE.c.blocked <= moment)
             .values(next=due + pace.interval)
         )
+        waits = sa.select(_PACE.c.next - pace.slack - moment, _PACE.c.blocked - moment).where(_PACE.c.id == 1)
         with _trouble(), self._engine.begin() as db:
             if db.execute(statement).rowcount:
                 return 0.0
-            row = db.execute(sa.select(_PACE).where(_PACE.c.id == 1)).one()
-        return max(float(row.next) - pace.slack - now, float(row.blocked) - now, 0.05)
+            turn, leave = db.execute(waits).one()
+        return max(float(turn), float(leave), 0.05)
 
-    def block(self, until: float) -> None:
+    def block(self, seconds: float, now: float | None = None) -> None:
+        until = self._moment(now) + seconds
         with _trouble(), self._engine.begin() as db:
             db.execute(sa.update(_PACE).where(_PACE.c.id == 1, _PACE.c.blocked < until).values(blocked=until))
+
+    def _moment(self, now: float | None) -> sa.ColumnElement[float]:
+        """Hosts that share a pace go by one clock, the database's: theirs may differ by more than the pace allows."""
+        if now is None and not self._sqlite:
+            return sa.cast(sa.func.extract("epoch", sa.func.statement_timestamp()), sa.Float(53))
+        return sa.literal(time.time() if now is None else now, sa.Float(53))
 
     def _shared_secret(self) -> bytes:
         with self._engine.begin() as db:
