@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import milter
-from mailvet.adapters import guard, pymilter
+from mailvet.adapters import connections, pymilter
 from mailvet.outcome import Delete, Edit, Insert, Outcome
 from mailvet.session import Session
 from mta import RECEIVED, Field, PostfixHeaders
@@ -122,4 +122,4 @@ class Connection:
 
 
 def open_sessions() -> int:
-    return len(guard.sessions)
+    return len(connections.sessions)

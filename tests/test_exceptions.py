@@ -19,7 +19,7 @@ from engines import engine
 from injection import Where, at_call, at_line
 from lab import world
 from mailvet import authresults, edits, lookahead, mailfile, verify
-from mailvet.adapters import dnspython, guard, pymilter
+from mailvet.adapters import connections, dnspython, guard, pymilter
 from mailvet.adapters.logs import Log
 from mailvet.adapters.lookups import Pending
 from mailvet.adapters.pyspf import SpfChecker
@@ -57,7 +57,7 @@ KINDS = (MemoryError, RecursionError, SystemExit, KeyboardInterrupt, ValueError)
 def no_sessions() -> Iterator[None]:
     """Callbacks keep account of connections; those of a test that does not close its own end with it."""
     yield
-    guard.sessions.clear()
+    connections.sessions.clear()
 
 
 class Unspeakable(Exception):
@@ -166,7 +166,7 @@ def test_every_line_may_raise(file: str) -> None:
         except AssertionError as e:
             raise AssertionError(f"injected at {where}") from e
         finally:
-            guard.sessions.clear()
+            connections.sessions.clear()
 
 
 def said_once(mailvet: Mailvet, fate: Fate) -> None:
@@ -188,7 +188,7 @@ def on_the_way() -> dict[str, types.FunctionType]:
         for name, function in injection.functions().items():
             stack.enter_context(at_call(function, functools.partial(called.add, name)))
         conversation(Mailvet())
-    guard.sessions.clear()
+    connections.sessions.clear()
     return {name: function for name, function in injection.functions().items() if name in called}
 
 
@@ -218,7 +218,7 @@ def test_every_function_may_raise_whenever_it_is_called(raised: type[BaseExcepti
         except AssertionError as e:
             raise AssertionError(f"injected in {name}") from e
         finally:
-            guard.sessions.clear()
+            connections.sessions.clear()
 
 
 class Fault:
@@ -242,9 +242,9 @@ def test_a_callback_without_a_session_defers() -> None:
 def test_a_message_without_mail_from_is_not_exempt() -> None:
     mailvet = Mailvet()
     mailvet.connection.connect(world.HOST, world.HOST_NAME)
-    session = next(iter(guard.sessions))
+    session = next(iter(connections.sessions))
     assert session.end_of_message("4XYZ").disposition.code == "451"
-    guard.sessions.clear()
+    connections.sessions.clear()
 
 
 class Refusing(Context):
@@ -340,7 +340,7 @@ def test_an_end_that_raises_leaves_no_session_and_nothing_to_the_next_message(mo
     with monkeypatch.context() as patched:
         patched.setattr(Zone, "end", lambda _: 1 / 0)
         assert conversation(mailvet).code == "550"
-        assert not pymilter.busy()
+        assert not connections.busy()
     goes_on(mailvet)
     monkeypatch.setattr(Session, "close", lambda _: 1 / 0)
     mailvet.connection.close()
@@ -420,7 +420,7 @@ class TestBytesThatAreNotUtf8:
     @staticmethod
     def message(mailvet: Mailvet, name: bytes) -> Outcome:
         mailvet.connection.connect(world.HOST, world.HOST_NAME)
-        session = guard.current.session
+        session = connections.current.session
         session.mail(b"<a@signed.example>", "")
         TestBytesThatAreNotUtf8.met(name)
         for field in HONEST.fields:

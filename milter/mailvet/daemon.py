@@ -7,12 +7,10 @@ Raises     nothing; `serve` returns an exit status and says why on standard erro
 Not here   what a worker does (worker), what a message goes through (session)
 """
 
-import contextlib
 import dataclasses
 import functools
 import mmap
 import os
-import resource
 import shutil
 import signal
 import tempfile
@@ -21,7 +19,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mailvet import __version__
-from mailvet.adapters import listener, pymilter
+from mailvet.adapters import listener, pymilter, watch
 from mailvet.adapters.logs import Log, complain
 from mailvet.adapters.nameservers import NO_VALIDATION
 from mailvet.adapters.resolver import Resolver
@@ -56,7 +54,7 @@ def serve(
     if problem is not None:
         complain(problem.strerror or str(problem))
         return 1 if listener.heals(settings.milter.listen, problem) else 2
-    _allow_many_descriptors()
+    watch.allow_many_descriptors()
     scratch = Path(tempfile.mkdtemp(prefix="mailvet-"))
     try:
         try:
@@ -83,13 +81,6 @@ def _listen(where: str) -> OSError | None:
             if time.monotonic() > deadline:
                 return e
         time.sleep(0.2)
-
-
-def _allow_many_descriptors() -> None:
-    """Each connection and each DNS question takes one; the soft limit is often 1024."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _objection(settings: DnsSettings) -> str:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mailvet import taglist
-from mailvet.adapters import pymilter
+from mailvet.adapters import connections, pymilter
 from mailvet.adapters.dkimpy import parse_tags
 from mailvet.adapters.logs import Log
 from mailvet.adapters.lookout import EVERY, Lookout
@@ -136,7 +136,7 @@ class Worker:
         quiet = 0
         while quiet < _QUIET and time.monotonic() < until:
             time.sleep(0.02)
-            quiet = 0 if pymilter.busy() else quiet + 1
+            quiet = 0 if connections.busy() else quiet + 1
         self._count()
         os._exit(0 if order else 1)
 
@@ -144,7 +144,7 @@ class Worker:
         """Until nobody is connected, for Postfix may begin another message; until told to drain; not for ever."""
         until, quiet = time.monotonic() + _LINGER, 0
         while quiet < 3 and time.monotonic() < until and not told({DRAIN}, 0.1):
-            quiet = 0 if pymilter.connected() else quiet + 1
+            quiet = 0 if connections.connected() else quiet + 1
             self._count()
 
     def _look(self) -> None:

@@ -1,7 +1,5 @@
 """guard – no exception leaves a callback: what a step lost is remembered, and its message deferred.
 
-What libmilter keeps for us per connection is here too, since it is what has to be put right then.
-
 Raises     nothing
 Not here   libmilter (pymilter), what a session makes of a failed step (session)
 """
@@ -9,31 +7,16 @@ Not here   libmilter (pymilter), what a session makes of a failed step (session)
 import contextlib
 import os
 import sys
-import threading
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Final
 
+from mailvet.adapters.connections import Conversation, current, sessions
 from mailvet.session import Session
 
 Callback = Callable[..., int]
 Surprised = Callable[[str, BaseException], None]
 _OVER: Final = ("end of message", "abort", "close")  # steps after which there is no message any more
-
-sessions: set[Session] = set()  # one for each connection
-# Debian's libmilter runs a connection's callbacks on any thread of a pool, but pymilter gives each connection
-# a Python thread state of its own, and that is what `local` hangs on to
-current = threading.local()
-
-
-class Conversation:
-    """What libmilter keeps for us per connection: the session and how it is to be answered."""
-
-    __slots__ = ("go_on", "session")
-
-    def __init__(self, session: Session, go_on: int) -> None:
-        self.session = session
-        self.go_on = go_on
 
 
 class Guard:

@@ -11,7 +11,7 @@ import math
 import time
 from typing import Final, Protocol
 
-from mailvet.adapters import pymilter, watch
+from mailvet.adapters import connections, pymilter, watch
 from mailvet.adapters.logs import Log
 from mailvet.settings import Settings
 
@@ -54,7 +54,7 @@ class Lookout:
         self.stuck = sum(looks >= self._looks for looks in unread.values())
         if self.stuck or slow:
             self._say("error", "stuck", unserved=self.stuck, unanswered=slow)
-        idle, busy = pymilter.tally()
+        idle, busy = connections.tally()
         self._gauges.levels(
             {"idle": idle, "message": busy, "stuck": self.stuck + slow},
             {"open": descriptors.open, "limit": descriptors.limit},
@@ -62,7 +62,7 @@ class Lookout:
 
     def _too_long(self) -> int:
         """Messages that have been at their end for longer than DNS and the breach look-up may take."""
-        now = pymilter.at_their_end()
+        now = connections.at_their_end()
         self._judged = {message: self._judged.get(message, -1) + 1 for message in now}
         return sum(looks >= self._looks for looks in self._judged.values())
 

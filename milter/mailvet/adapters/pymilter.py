@@ -27,7 +27,8 @@ from typing import Any
 
 import milter
 from mailvet.adapters import listener
-from mailvet.adapters.guard import Callback, Conversation, Guard, Surprised, current, excepthook, sessions
+from mailvet.adapters.connections import Conversation, current, sessions
+from mailvet.adapters.guard import Callback, Guard, Surprised, excepthook
 from mailvet.outcome import Delete, Outcome
 from mailvet.session import Session
 from mailvet.settings import Action
@@ -122,28 +123,6 @@ def callbacks(new_session: Callable[[], Session], finished: Finished, surprised:
         "header": guard.header(_header),
         "end of message": guard.final(lambda ctx: _end_of_message(ctx, finished, guard)),
     }
-
-
-def busy() -> bool:
-    """Is any connection in the middle of a message?"""
-    return any(session.transaction is not None for session in list(sessions))
-
-
-def tally() -> tuple[int, int]:
-    """Connections without a message, and with one."""
-    busy = [session.transaction is not None for session in list(sessions)]
-    return busy.count(False), busy.count(True)
-
-
-def at_their_end() -> set[int]:
-    """Messages, by id, that have come to their end, where the session notes the queue id, and are not answered yet."""
-    ending = [session.transaction for session in list(sessions) if session.queue_id]
-    return {id(transaction) for transaction in ending if transaction is not None}
-
-
-def connected() -> bool:
-    """Is any connection open, busy or not?"""
-    return bool(sessions)
 
 
 def _negotiate(ctx: Any, offer: list[int], new_session: Callable[[], Session]) -> int:

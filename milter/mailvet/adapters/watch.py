@@ -44,6 +44,13 @@ def descriptors() -> Descriptors:
     return Descriptors(limit if names is None else len(names) - 1, limit)  # but for the one that lists them
 
 
+def allow_many_descriptors() -> None:
+    """Each connection and each DNS question takes one; the soft limit is often 1024."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 class Unread:
     """Connections in which the same octets wait since a number of looks."""
 
