@@ -1,0 +1,200 @@
+"""readings – the other texts that some readers make of one text, and the lines that Postfix makes of a long one.
+
+Some decode encoded words before they look for addresses, and do so whatever RFC 2047 says about blanks, padding or the
+charset; some drop what is not ASCII, or fold it into ASCII (NFKC, NFKD). Postfix's SMTP and LMTP clients break what is
+over 998 octets (RFC 5322 §2.1.1), which milters see unbroken. Every list here is short and time is linear.
+
+Raises     nothing
+Not here   what is looked for in them (author, authresults_parse, disguise)
+"""
+
+import binascii
+import re
+import unicodedata
+from encodings.aliases import aliases
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+LINE: Final = 998  # RFC 5322 §2.1.1; Postfix's smtp_line_length_limit and lmtp_line_length_limit
+
+# Python's codecs by their names without punctuation. Strangers' names are looked up here and nowhere else: `codecs`
+# would import a module for each, and remember for ever those that do not exist.
+_NO_TEXT: Final = ("base64_codec", "bz2_codec", "hex_codec", "quopri_codec", "rot_13", "uu_codec", "zlib_codec", "mbcs")
+_UNNAMED: Final = (
+    "cp720", "cp737", "cp856", "cp874", "cp875", "cp1006", "koi8_t", "koi8_u", "utf_8_sig", "raw_unicode_escape",
+)  # fmt: skip
+_NAMES: Final = (*aliases.items(), *((codec, codec) for codec in (*aliases.values(), *_UNNAMED)))
+_CODECS: Final = {re.sub("[^a-z0-9]", "", name): codec for name, codec in _NAMES if codec not in _NO_TEXT}
+_LONGEST_NAME: Final = 60
+_GUESSED: Final = ("utf_7", "cp500", "utf_16_be", "utf_16_le")  # a charset that Python does not know, but others may
+_ESCAPING: Final = ("iso2022", "hz")  # what looks like ASCII in them need not be
+
+# RFC 2047 §2, with the blanks, the "?" and the missing charset that lenient readers take, and RFC 2231 §5's language
+_WORD_START: Final = re.compile(r"=\?([^?]*+)\?\s*+([BbQq])\s*+\?")
+_HEXADECIMAL: Final = re.compile(rb"=([0-9A-Fa-f]{2})")
+_NOT_BASE64: Final = re.compile(rb"[^A-Za-z0-9+/=]+")
+_ENDS: Final = re.compile("[\x00-\x08\\n-\x1f\x7f\x85\u2028\u2029]")
+_MARKS: Final = re.compile('[<>()\\[\\],;:"\\\\\x00-\x08\\n-\x1f\x7f\x85\u2028\u2029]')
+
+
+class Decoded(NamedTuple):
+    text: str
+    marks: bool  # a word brought a character that parts addresses or lines
+    guessed: bool  # its charset was not believed: only ASCII means something
+
+
+class _Word(NamedTuple):
+    start: int
+    end: int
+    charset: str
+    octets: bytes
+
+
+def broken(line: bytes) -> bytes:
+    """A field, "name: value" with its lines joined by "\\n", as Postfix's SMTP and LMTP clients deliver it."""
+    return b"\n".join([_broken(part) if len(part) > LINE else part for part in line.split(b"\n")])
+
+
+def _broken(line: bytes) -> bytes:
+    """Postfix: smtp_text_out(), which counts the space that it begins the next line with."""
+    pieces = [line[:LINE], *(line[at : at + LINE - 1] for at in range(LINE, len(line), LINE - 1))]
+    return b"\n ".join(pieces)
+
+
+def overlong(line: bytes) -> bool:
+    """Is any line of it over the limit?"""
+    return len(line) > LINE and any(len(part) > LINE for part in line.split(b"\n"))
+
+
+def folded(text: str) -> tuple[str, ...]:
+    """What is left of the text in ASCII, for readers that drop or fold everything else; nothing where it is ASCII."""
+    if text.isascii():
+        return ()
+    # the dots of IDNA are one under both forms
+    forms = (text, *(unicodedata.normalize(form, text).replace("\u3002", ".") for form in ("NFKC", "NFKD")))
+    return tuple({form.encode("ascii", "ignore").decode() for form in forms})
+
+
+def decoded(text: str) -> list[Decoded]:
+    """The text with its encoded words decoded, in the ways that readers do that; nothing where there are none."""
+    if "=?" not in text:
+        return []
+    strict, greedy = _words(text, greedy=False), _words(text, greedy=True)
+    readings = _replaced(text, strict) if strict else []
+    if greedy and greedy != strict:
+        readings += _replaced(text, greedy)
+    for once in readings[:1]:  # and some decode what they have decoded
+        again = _words(once.text, greedy=False)
+        readings += _replaced(once.text, again) if again else []
+    everywhere = _quoted_printable(text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
+    readings.append(Decoded(everywhere, marks(everywhere) > marks(text), True))
+    return readings
+
+
+def marks(text: str) -> int:
+    """How many characters it has that part addresses or lines."""
+    return len(_MARKS.findall(text))
+
+
+def line_ends(text: str) -> str:
+    """The text decoded, where a word of it brings a control character or a line end; else ""."""
+    words = _words(text, greedy=False)
+    brought = [_by_charset(word.charset, word.octets) for word in words]
+    return _put(text, words, brought) if any(map(_ENDS.search, brought)) else ""
+
+
+def _words(text: str, greedy: bool) -> list[_Word]:
+    """`greedy`: a word ends where the next begins, or with the text, not at the first "?="."""
+    words = []
+    at = 0
+    while start := _WORD_START.search(text, at):
+        end = text.find("?=", start.end())
+        if greedy:
+            following = _WORD_START.search(text, start.end())
+            limit = following.start() if following else len(text)
+            last = text.rfind("?=", start.end(), limit)
+            end = last if last >= 0 else limit
+        elif end < 0:
+            break
+        payload = text[start.end() : end].encode("utf-8", "surrogateescape")
+        octets = _base64(payload) if start[2] in "bB" else _quoted_printable(payload)
+        at = min(end + 2, len(text)) if text.startswith("?=", end) else end
+        words.append(_Word(start.start(), at, start[1], octets))
+    return words
+
+
+def _replaced(text: str, words: list[_Word]) -> list[Decoded]:
+    unknown = any(_codec(word.charset) is None for word in words)
+    ways = [([_by_charset(word.charset, word.octets) for word in words], False), (_joined(text, words), False)]
+    ways.append(([_unbelieved(word) for word in words], True))
+    for codec in _GUESSED if unknown else ():
+        ways.append(([word.octets.decode(codec, "replace") for word in words], True))
+    different = [way for number, way in enumerate(ways) if not any(way[0] == other[0] for other in ways[:number])]
+    return [Decoded(_put(text, words, texts), any(map(_MARKS.search, texts)), guessed) for texts, guessed in different]
+
+
+def _joined(text: str, words: list[_Word]) -> list[str]:
+    """RFC 2047 §5 forbids to split a character between two words; it is done, and read."""
+    runs: list[list[_Word]] = []
+    said: list[str] = []
+    for word in words:
+        if runs and word.charset == runs[-1][0].charset and not text[runs[-1][-1].end : word.start].strip():
+            runs[-1].append(word)
+        else:
+            runs.append([word])
+    for run in runs:
+        said += [_by_charset(run[0].charset, b"".join([word.octets for word in run])), *[""] * (len(run) - 1)]
+    return said
+
+
+def _put(text: str, words: list[_Word], texts: list[str]) -> str:
+    """RFC 2047 §6.2: what is between two words, if only white space, is not shown."""
+    parts = []
+    at = 0
+    for word, said in zip(words, texts, strict=True):
+        between = text[at : word.start]
+        parts += [between if not at or between.strip() else "", said]
+        at = word.end
+    return "".join([*parts, text[at:]])
+
+
+def _codec(charset: str) -> str | None:
+    return _known(charset) if len(charset) <= _LONGEST_NAME else None
+
+
+@lru_cache(maxsize=256)
+def _known(charset: str) -> str | None:
+    name = "".join([char for char in charset.partition("*")[0].lower() if char.isascii() and char.isalnum()])
+    return _CODECS.get(name) or _CODECS.get(name.removeprefix("x"))
+
+
+def _by_charset(charset: str, octets: bytes) -> str:
+    codec = _codec(charset)
+    return octets.decode(codec or "latin-1", "replace")
+
+
+def _unbelieved(word: _Word) -> str:
+    """For who does not know the charset: octets. Of a shift to Japanese or Korean all know, or see no text at all."""
+    codec = _codec(word.charset)
+    if codec is not None and codec.startswith(_ESCAPING):
+        try:
+            return word.octets.decode(codec)
+        except ValueError:
+            pass
+    return word.octets.replace(b"\0", b"").decode("latin-1")
+
+
+def _quoted_printable(text: bytes) -> bytes:
+    return _HEXADECIMAL.sub(lambda found: bytes((int(found[1], 16),)), text.replace(b"_", b" "))
+
+
+def _base64(text: bytes) -> bytes:
+    """Padding missing, or in the middle; blanks and other octets in between; the alphabet of URLs."""
+    text = _NOT_BASE64.sub(b"", text.replace(b"-", b"+").replace(b"_", b"/"))
+    return b"".join([_unpadded(part) for part in text.split(b"=")])
+
+
+def _unpadded(text: bytes) -> bytes:
+    if len(text) % 4 == 1:
+        text = text[:-1]
+    return binascii.a2b_base64(text + b"=" * (-len(text) % 4))
