@@ -23,6 +23,7 @@ from mailvet.message import Headers
 _FROM: Final = b"from"
 _LIMIT: Final = 8192
 _WORDS: Final = 500
+_ENCODED_WORDS: Final = 100
 _NESTED: Final = 4  # comments in comments that are left out in a second look
 
 # What a reader takes for the address who knows neither quoting nor comments ...
@@ -115,6 +116,8 @@ def _agree(value: bytes, domain: str) -> bool:
         return False
     if "=?" not in text and text.isascii() and text.count("@") == 1:
         return True
+    if text.count("=?") > _ENCODED_WORDS:
+        return False
     # some decode first, or drop what is not ASCII, and parse then
     raw = readings.Decoded(text, _LINE_END.search(text) is not None, False)
     return not any(_is_foreign(each, raw, domain) for each in (raw, *readings.decoded(text)))

@@ -29,6 +29,8 @@ _TAG_END: Final = re.compile(rb"[;|]")  # "|" parts the fields that z= copies, R
 _QUOTING: Final = re.compile(rb'[("\\<]')  # behind these, a ";" may belong to the text
 _LONGEST_NAME: Final = 512  # octets of a name that are decoded or folded
 _MOST_LINES: Final = 100  # of one message that are read
+_MOST_WORDS: Final = 4000  # encoded words of one message that are decoded
+_UNREAD: Final = b""  # instead of a text
 _READ: Final = 2048  # octets of what follows a name
 
 
@@ -78,6 +80,8 @@ def hidden(headers: Headers, *wanted: bytes) -> Iterator[Hidden]:
         texts += [(position, value) for position, (_, value) in enumerate(headers.fields) if b"\n" in value]
     seen = 0
     for position, text in sorted(texts):
+        if text is _UNREAD:
+            yield Hidden(position, b"", b"", True, True)
         for line in _lines(headers.fields[position].name, text, wanted):
             seen += 1
             certain = line.certain or seen > _MOST_LINES
@@ -101,8 +105,12 @@ def _scanned(headers: Headers) -> tuple[list[tuple[int, bytes]], bytes]:
         longest = max(map(len, map(b"".join, fields)), default=0)
         any_odd = longest >= readings.LINE or bool(joined.translate(None, _PLAIN))
         if any_odd or b"=?" in joined:
+            left = _MOST_WORDS
             for position, (name, value) in enumerate(fields):
-                if b"=?" in value or (any_odd and _is_odd(name, value)):
+                left -= value.count(b"=?")
+                if left < 0 and b"=?" in value:
+                    odd.append((position, _UNREAD))
+                elif b"=?" in value or (any_odd and _is_odd(name, value)):
                     odd += [(position, text) for text in _odd_texts(name, value)]
         headers.scanned = odd, joined.lower().translate(None, _SQUEEZED)
     return headers.scanned
