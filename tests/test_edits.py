@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forged import BEHIND_CR, FORGED, FORGED_BY_NAME, HARMLESS, OWN_ID
+from forged import BEHIND_CR, FORGED, FORGED_BY_NAME, HARMLESS, HARMLESS_LONG, OWN_ID
 from mailvet.edits import plan, scrub
 from mailvet.outcome import Delete, Insert
 from mta import RECEIVED, Field, PostfixHeaders, fields
@@ -35,7 +35,7 @@ def test_a_field_behind_a_bare_cr_goes(raw: bytes) -> None:
     assert after([PLAIN[0], fields(raw)]) == [*WRITTEN, RECEIVED, PLAIN[0]]
 
 
-@pytest.mark.parametrize("raw", HARMLESS)
+@pytest.mark.parametrize("raw", HARMLESS + HARMLESS_LONG)
 def test_a_harmless_field_stays(raw: bytes) -> None:
     message = [PLAIN[0], fields(raw), PLAIN[1]]
     assert after(message) == [*WRITTEN, RECEIVED, *message]
@@ -63,6 +63,11 @@ def test_an_id_of_ours_as_u_label(raw: str) -> None:  # RFC 8601 §5
         "Authentication-Results\u200b".encode(),
         b"\xef\xbb\xbfAuthentication-Results",
         b"Sender-Breach-Info\x7f",
+        "Ａuthentication-Ｒesults".encode(),
+        "Authentication－Results".encode(),
+        "Authenticatioń-Results".encode(),
+        b"=?utf-8?q?Authentication-Results?=",
+        b"=?utf-8?b?QXV0aGVudGljYXRpb24tUmVzdWx0cw==?=",
     ],
 )
 def test_a_name_that_a_lenient_reader_takes_for_it(name: bytes) -> None:
