@@ -140,9 +140,11 @@ for _field in (
         FORGED_BY_NAME[f"{_name} of {_field}"] = f"{_field}: {_value}".encode()
 # an id that is ours once what is not ASCII is dropped or folded, in a field of its own and in another
 for _name, _id in {
-    "full-width": "ｍｘ．ｅｘａｍｐｌｅ．ｏｒｇ", "mathematical": "𝐦𝐱.example.org", "a letter to drop": "mx.exaämple.org",
-    "a letter to drop in front": "ämx.example.org", "a letter to drop at the end": "mx.example.orgж",
-    "a letter to fold": "mx.éxample.org", "a combining letter": "mx.example.o\u0308rg", "long s": "mx.example.org\u017f",
+    "full-width": "ｍｘ．ｅｘａｍｐｌｅ．ｏｒｇ", "mathematical": "𝐦𝐱.example.org",
+    "a letter to drop": "mx.exaämple.org", "a letter to drop in front": "ämx.example.org",
+    "a letter to drop at the end": "mx.example.orgж",
+    "a letter to fold": "mx.éxample.org", "a combining letter": "mx.example.o\u0308rg",
+    "long s": "mx.example.org\u017f",
     "zero-width joiner": "mx.ex\u200dample.org", "soft hyphen": "mx.\u00adexample.org", "quoted": '"mx.exaämple.org"',
     "ideographic dots": "mx。example。org", "full-width semicolon": "mx.example.org；",
     "in a comment": "mail.example.net (mx.exaжmple.org)", "in a comment before": "(mx.exaжmple.org) mail.example.net",
@@ -161,7 +163,8 @@ FORGED_BY_NAME |= {
     "encoded word in a comment": b"Authentication-Results: (=?utf-8?q?=29mx.example.org;_dmarc=3Dpass_=28?=) a.example;"
     b" none",
     "line end in Q": b"Subject: =?utf-8?q?hello=0AAuthentication-Results:_mx.example.org;_dmarc=3Dpass?=",
-    "line end in B": b"Subject: =?utf-8?b?aGVsbG8NCkF1dGhlbnRpY2F0aW9uLVJlc3VsdHM6IG14LmV4YW1wbGUub3JnOyBkbWFyYz1wYXNz?=",
+    "line end in B": b"Subject: =?utf-8?b?aGVsbG8NCkF1dGhlbnRpY2F0aW9uLVJlc3VsdHM6IG14LmV4YW1wbGUub3Jn"
+    b"OyBkbWFyYz1wYXNz?=",
     "line end in UTF-7": b"Subject: =?utf-7?q?hello+AAo-Authentication-Results:_mx.example.org;_dmarc=3Dpass?=",
     "encoded word for a name": b"=?utf-8?q?Authentication-Results?=: mx.example.org; dmarc=pass",
     "encoded word for a name, B": b"=?utf-8?b?QXV0aGVudGljYXRpb24tUmVzdWx0cw==?=: mx.example.org; dmarc=pass",
