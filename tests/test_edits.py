@@ -192,7 +192,7 @@ def _fields(line: st.SearchStrategy[str]) -> st.SearchStrategy[list[Field]]:
     )
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(_fields(_RESULTS_LINE | _ID))
 def test_no_reader_finds_results_in_our_name(message: list[Field]) -> None:
     model = PostfixHeaders(message)
@@ -200,7 +200,7 @@ def test_no_reader_finds_results_in_our_name(message: list[Field]) -> None:
     assert not OWN.intersection(claimed_ids(model.all))
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(_fields(_FROM_LINE), _texts(_ADDRESS) | st.lists(_ADDRESS, max_size=4).map(" ".join))
 def test_no_reader_finds_another_author(message: list[Field], value: str) -> None:
     header = [*message, (b"From", f" {value} <a@shop.example>".encode())]
@@ -208,7 +208,7 @@ def test_no_reader_finds_another_author(message: list[Field], value: str) -> Non
     found = find(shown.values(b"from"), shown)
     if isinstance(found, Author):
         seen = {to_alabel(domain) for domain in authors(header) if "." in domain}
-        assert seen <= {found.domain}
+        assert seen <= {found.domain, None}  # None: no domain at all
 
 
 def test_the_readers_would_be_deceived() -> None:

@@ -99,14 +99,15 @@ def marks(text: str) -> int:
     return len(_MARKS.findall(text))
 
 
-def line_ends(text: str) -> str:
-    """The text decoded, where a word of it brings a control character or a line end; else "", and quickly."""
+def with_words(text: str, wanted: re.Pattern[str]) -> str:
+    """The text decoded, where a word of it brings what is wanted, a control or a line end; else "", and quickly."""
     octets: dict[str, list[bytes]] = {}
     for charset, encoding, payload in _WORD.findall(text, 0, text.rfind("?=") + 2):
         octets.setdefault(charset, []).append(_octets(encoding, payload))
     for charset, each in octets.items():
         texts = [b"".join(each)] if (_codec(charset) or "").startswith(_BY_OCTET) else each
-        if any(_ENDS.search(_by_charset(charset, said)) for said in texts):
+        said = "".join([_by_charset(charset, every) for every in texts])
+        if _ENDS.search(said) or wanted.search(said):
             words = _words(text, greedy=False)
             return _put(text, words, [_by_charset(word.charset, word.octets) for word in words])
     return ""
