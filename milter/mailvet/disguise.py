@@ -24,7 +24,6 @@ _SQUEEZED: Final = _NOT_PRINTED.replace(b"\n", b"")
 _PASSED_OVER: Final = rb"[^!-~]*+"
 _LINE_END: Final = re.compile(rb"[\n\x85]|\xe2\x80[\xa8\xa9]")  # NEL, also in UTF-8; LS, PS
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")  # bare CR, VT, FF, FS, GS, RS: each ends a line for somebody
-_TO_LF: Final = dict.fromkeys((0x85, 0x2028, 0x2029, 0xDC85), "\n")  # before what is not ASCII is dropped
 _PART_OF_NAME: Final = re.compile("from|authentic|results|breach", re.IGNORECASE)  # that an encoded word may bring
 _TAG_LISTS: Final = (b"dkim-signature", b"arc-", b"domainkey-signature", b"x-google-dkim-signature")
 _TAG_END: Final = re.compile(rb"[;|]")  # "|" parts the fields that z= copies, RFC 6376 §3.5
@@ -136,17 +135,11 @@ def _odd_texts(name: bytes, value: bytes) -> Iterator[bytes]:
 
 
 def _made_of(octets: bytes) -> Iterator[bytes]:
-    """The text folded into ASCII, and with its encoded words decoded."""
+    """The text under Unicode's compatibility, and with its encoded words decoded."""
     text = octets.decode("utf-8", "surrogateescape")
-    yield from map(str.encode, readings.folded(_with_lf(text)))
     said = readings.with_words(text, _PART_OF_NAME) if "=?" in text else ""
-    if said:
-        yield said.encode("utf-8", "replace")
-        yield from map(str.encode, readings.folded(_with_lf(said)))
-
-
-def _with_lf(text: str) -> str:
-    return text if text.isascii() else text.translate(_TO_LF)
+    for each in (*readings.compatible(text), *((said, *readings.compatible(said)) if said else ())):
+        yield each.encode("utf-8", "surrogateescape")
 
 
 def _lines(name: bytes, text: bytes, wanted: tuple[bytes, ...]) -> Iterator[Hidden]:

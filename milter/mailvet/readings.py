@@ -69,13 +69,18 @@ def overlong(line: bytes) -> bool:
     return len(line) > LINE and any(len(part) > LINE for part in line.split(b"\n"))
 
 
+def compatible(text: str) -> tuple[str, ...]:
+    """The text under NFKC and NFKD, with IDNA's ideographic full stops as dots; nothing where it is ASCII."""
+    if text.isascii():
+        return ()
+    return tuple(unicodedata.normalize(form, text).replace("\u3002", ".") for form in ("NFKC", "NFKD"))
+
+
 def folded(text: str) -> tuple[str, ...]:
     """What is left of the text in ASCII, for readers that drop or fold everything else; nothing where it is ASCII."""
     if text.isascii():
         return ()
-    # the dots of IDNA are one under both forms
-    forms = (text, *(unicodedata.normalize(form, text).replace("\u3002", ".") for form in ("NFKC", "NFKD")))
-    return tuple({form.encode("ascii", "ignore").decode() for form in forms})
+    return tuple({form.encode("ascii", "ignore").decode() for form in (text, *compatible(text))})
 
 
 def decoded(text: str) -> list[Decoded]:
@@ -109,7 +114,7 @@ def with_words(text: str, wanted: re.Pattern[str]) -> str:
         said = "".join([_by_charset(charset, every) for every in texts])
         if _ENDS.search(said) or wanted.search(said):
             words = _words(text, greedy=False)
-            return _put(text, words, [_by_charset(word.charset, word.octets) for word in words])
+            return _put(text, words, [_by_charset(word.charset, word.octets) for word in words], glued=False)
     return ""
 
 
@@ -155,13 +160,13 @@ def _joined(text: str, words: list[_Word]) -> list[str]:
     return said
 
 
-def _put(text: str, words: list[_Word], texts: list[str]) -> str:
-    """RFC 2047 §6.2: what is between two words, if only white space, is not shown."""
+def _put(text: str, words: list[_Word], texts: list[str], glued: bool = True) -> str:
+    """The texts instead of the words. `glued`: without the white space between two of them, RFC 2047 §6.2."""
     parts = []
     at = 0
     for word, said in zip(words, texts, strict=True):
         between = text[at : word.start]
-        parts += [between if not at or between.strip() else "", said]
+        parts += ["" if glued and at and not between.strip() else between, said]
         at = word.end
     return "".join([*parts, text[at:]])
 
