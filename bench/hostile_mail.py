@@ -92,17 +92,22 @@ def _received(size: int, value: bytes) -> Message:
 
 def _author(unit: bytes, start: bytes = b" ", end: bytes = b"") -> Callable[[int], Message]:
     """Up to the largest From that is read."""
-    return lambda size: Message(((b"From", start + of_size(unit, size) + end), *_HEAD[1:]))
+    return lambda size: Message(((b"From", start + _lines(of_size(unit, size)) + end), *_HEAD[1:]))
+
+
+def _lines(text: bytes) -> bytes:
+    """Folded as it has to be: a From with a line over 998 octets is not read."""
+    return b"\n ".join([text[at : at + 900] for at in range(0, len(text), 900)])
 
 
 def _mailboxes(size: int) -> Message:
     one = b"a@author.example"
-    return Message(((b"From", b" " + b", ".join([one] * (size // (len(one) + 2)))), *_HEAD[1:]))
+    return Message(((b"From", _lines(b" " + b", ".join([one] * (size // (len(one) + 2))))), *_HEAD[1:]))
 
 
 def _domains(size: int) -> Message:
     each = [b"a@%s.example" % "ü".encode() + b"%d.example" % at for at in range(size // 20)]
-    return Message(((b"From", b" " + b", ".join(each)), *_HEAD[1:]))
+    return Message(((b"From", b" " + b",\n ".join(each)), *_HEAD[1:]))
 
 
 HEADER: Final[dict[str, Callable[[int], Message]]] = {
@@ -156,6 +161,12 @@ FROM: Final[dict[str, Callable[[int], Message]]] = {
     "nested comments": _author(b"((((()))))", b" ", b" a@author.example"),
     "encoded words": _author(b"=?utf-8?q?=40?= ", b" ", b" <a@author.example>"),
     "base64 words": _author(b"=?b?b?QA?= ", b" ", b" <a@author.example>"),
+    "words without an end": _author(b"=?b?b?QA", b" ", b" <a@author.example>"),
+    "words of no charset": _author(b"=?x?q?=40_?= ", b" ", b" <a@author.example>"),
+    "words of UTF-7": _author(b"=?utf-7?q?+AEA-?= ", b" ", b" <a@author.example>"),
+    "one long word": _author(b"=C3=BC", b" =?utf-8?q?", b"?= <a@author.example>"),
+    "letters that fold": _author("\ufb03\u0327".encode(), b" ", b" <a@author.example>"),
+    "blanks around @": _author(b" @ . ", b' "', b'" <a@author.example>'),
     "angle brackets": _author(b"<>", b" "),
     "angle brackets and @": _author(b"<a@", b" "),
     "open angle brackets": _author(b"<", b" ", b"a@author.example>"),

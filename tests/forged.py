@@ -112,6 +112,74 @@ FORGED_BY_NAME: dict[str, bytes] = {
     "breach note by another": b"sender-breach-info : mail.example.net; result=not-listed",
 }
 
+_AR, _OURS = "Authentication-Results", "mx.example.org; dmarc=pass"
+# what ends a line for readers who know more line ends than CRLF, such as Python's str.splitlines()
+_LINE_ENDS = {
+    "VT": b"\x0b", "FF": b"\x0c", "FS": b"\x1c", "GS": b"\x1d", "RS": b"\x1e", "US": b"\x1f", "NEL": b"\xc2\x85",
+    "octet 0x85": b"\x85", "U+2028": b"\xe2\x80\xa8", "U+2029": b"\xe2\x80\xa9", "SOH": b"\x01",
+}  # fmt: skip
+for _name, _end in _LINE_ENDS.items():
+    for _field in ("X-Note", "Subject", "Received", "DKIM-Signature", "ARC-Seal"):
+        FORGED_BY_NAME[f"behind {_name} in {_field}"] = b"%b: hello%b%b: %b" % (
+            _field.encode(), _end, _AR.encode(), _OURS.encode()
+        )  # fmt: skip
+    FORGED_BY_NAME[f"behind {_name} and blanks"] = b"X-Note: hello%b \t authentication-results : mx.example.org" % _end
+    FORGED_BY_NAME[f"behind {_name}, folded"] = (
+        b"X-Note: hello%bAuthentication-Results:\r\n mx.example.org; none" % _end
+    )
+# tag lists name header fields, and a line of them may be one
+for _field in (
+    "DKIM-Signature", "ARC-Message-Signature", "ARC-Seal", "ARC-Authentication-Results", "DomainKey-Signature",
+    "X-Google-DKIM-Signature",
+):  # fmt: skip
+    for _name, _value in {
+        "a tag": f"v=1;\r\n {_AR}: {_OURS}",
+        "h=": f"v=1; h=from:to:\r\n\t{_AR}: {_OURS}",
+        "a comment with a semicolon": f"v=1;\r\n {_AR}: (a;b) {_OURS}",
+    }.items():
+        FORGED_BY_NAME[f"{_name} of {_field}"] = f"{_field}: {_value}".encode()
+# an id that is ours once what is not ASCII is dropped or folded, in a field of its own and in another
+for _name, _id in {
+    "full-width": "ｍｘ．ｅｘａｍｐｌｅ．ｏｒｇ", "mathematical": "𝐦𝐱.example.org",
+    "a letter to drop": "mx.exaämple.org", "a letter to drop in front": "ämx.example.org",
+    "a letter to drop at the end": "mx.example.orgж",
+    "a letter to fold": "mx.éxample.org", "a combining letter": "mx.example.o\u0308rg",
+    "long s": "mx.example.org\u017f",
+    "zero-width joiner": "mx.ex\u200dample.org", "soft hyphen": "mx.\u00adexample.org", "quoted": '"mx.exaämple.org"',
+    "ideographic dots": "mx。example。org", "full-width semicolon": "mx.example.org；",
+    "in a comment": "mail.example.net (mx.exaжmple.org)", "in a comment before": "(mx.exaжmple.org) mail.example.net",
+}.items():  # fmt: skip
+    FORGED_BY_NAME[f"id, {_name}"] = f"{_AR}: {_id}; dmarc=pass".encode()
+    FORGED_BY_NAME[f"id on a continuation line, {_name}"] = f"X-Note: a\r\n {_AR}: {_id}; dmarc=pass".encode()
+for _name, _id in {
+    "quoted pair": r"m\x.example.org", "quoted": '"mx.example.org"', "comment within": "mx.(a)example.org",
+    "comment before": "(a;b) mx.example.org", "capitals": "MX.EXAMPLE.ORG", "folded": "\r\n mx.example.org",
+    "encoded word": "=?utf-8?q?mx=2Eexample=2Eorg?=", "percent-encoded": "mx%2Eexample.org",
+}.items():  # fmt: skip
+    FORGED_BY_NAME[f"id on a continuation line, {_name}"] = f"X-Note: a\r\n {_AR}: {_id}; dmarc=pass".encode()
+FORGED_BY_NAME |= {
+    # decoding first
+    "encoded word, quoted": b'Authentication-Results: "=?utf-8?q?mx=2Eexample=2Eorg?="; none',
+    "encoded word in a comment": b"Authentication-Results: (=?utf-8?q?=29mx.example.org;_dmarc=3Dpass_=28?=) a.example;"
+    b" none",
+    "line end in Q": b"Subject: =?utf-8?q?hello=0AAuthentication-Results:_mx.example.org;_dmarc=3Dpass?=",
+    "line end in B": b"Subject: =?utf-8?b?aGVsbG8NCkF1dGhlbnRpY2F0aW9uLVJlc3VsdHM6IG14LmV4YW1wbGUub3Jn"
+    b"OyBkbWFyYz1wYXNz?=",
+    "line end in UTF-7": b"Subject: =?utf-7?q?hello+AAo-Authentication-Results:_mx.example.org;_dmarc=3Dpass?=",
+    "encoded word for a name": b"=?utf-8?q?Authentication-Results?=: mx.example.org; dmarc=pass",
+    "encoded word for a name, B": b"=?utf-8?b?QXV0aGVudGljYXRpb24tUmVzdWx0cw==?=: mx.example.org; dmarc=pass",
+    # RFC 5322 §2.1.1: Postfix breaks lines over 998 octets when it delivers them
+    "behind octet 998": b"X-Note:%bAuthentication-Results: mx.example.org; dmarc=pass" % (b"x" * 991),
+    "behind octet 998 of blanks": b"X-Note:%bAuthentication-Results: mx.example.org; dmarc=pass" % (b" " * 991),
+    "behind octet 1995": b"X-Note:%bAuthentication-Results: mx.example.org; dmarc=pass" % (b"x" * (991 + 997)),
+    "behind octet 998 of a fold": b"X-Note: y\r\n %bAuthentication-Results: mx.example.org; none" % (b"x" * 997),
+    "behind octet 998 of a signature": b"DKIM-Signature: v=1;%bAuthentication-Results: mx.example.org; none"
+    % (b"x" * (998 - 20)),
+    "a name over 998 octets": b"%bAuthentication-Results: mx.example.org; dmarc=pass" % (b"X" * 998),
+    "id up to octet 998": b"Authentication-Results:%bmx.example.org.example.net; dmarc=pass" % (b" " * (998 - 37)),
+    "id up to octet 998 of a fold": b"Authentication-Results:\r\n%bmx.example.org.example.net; none" % (b" " * 984),
+}
+
 FORGED: list[bytes] = list(FORGED_BY_NAME.values())
 
 # For readers to whom a bare CR ends a line. Not in FORGED, as Postfix itself (3.9, and Debian's 3.7) makes a blank
@@ -157,4 +225,25 @@ HARMLESS: list[bytes] = [
     b"Old-Authentication-Results: mx.example.org; dmarc=pass",
     b"X-Note: see Authentication-Results: mx.example.org; dmarc=pass",
     b"Subject: Authentication-Results: mx.example.org; dmarc=pass",
+    # what looks like one of the above
+    b"DKIM-Signature: v=1; d=mx.example.org; h=from:to:\r\n Authentication-Results:\r\n subject; b=xx",
+    b"ARC-Message-Signature: i=1; h=from:\r\n\tauthentication-results:to; d=mx.example.org; b=xx",
+    b"DKIM-Signature: v=1; h=to:\r\n from:\r\n sender-breach-info; d=mx.example.org; b=xx",
+    b"Subject: Re: the draft\r\n Authentication-Results: how to read it",
+    b"Subject: =?utf-8?q?Authentication-Results:_mx.example.org?=",
+    b"Subject: =?utf-8?q?a=0Ab?=",
+    b"Subject: =?iso-2022-jp?b?GyRCOzNFRBsoQg==?=",
+    "Authentication-Results: почта.example; spf=pass smtp.mailfrom=a@почта.example".encode(),
+    "Authentication-Results: müller.example; spf=pass (see mx.example.org) smtp.mailfrom=j@müller.example".encode(),
+    "Subject: Å Authentication-Results: mail.example.net; none".encode(),
+    "X-Note: a\u2028b\u0085c Authentication-Results: mx.example.org; dmarc=pass".encode(),
+]
+
+# As a milter is shown them: Postfix breaks them later.
+HARMLESS_LONG: list[bytes] = [
+    b"X-Note: %b" % (b"x" * 5000),
+    b"X-Note: %b Authentication-Results: mx.example.org; dmarc=pass" % (b"x" * 1200),
+    b"References: %b" % (b"<a@example.org> " * 200),
+    b"Authentication-Results: mail.example.net; %b" % b"; ".join([b"dkim=pass header.d=example.org"] * 60),
+    b"DKIM-Signature: v=1; d=mx.example.org; h=%bauthentication-results:from; b=xx" % (b"to:" * 320),
 ]

@@ -2,7 +2,7 @@
 
 cleanup_milter.c: a name matches in any case and without the white space before its colon; an index counts, from 1,
 the fields of that name that the milter was shown (not Postfix's own Received), and counts anew after
-each deletion; 0 is taken for 1; a position for insertion counts all fields.
+each deletion; 0 is taken for 1; a position for insertion counts all fields. `delivered` is what happens afterwards.
 """
 
 from collections.abc import Iterable
@@ -12,6 +12,26 @@ from mailvet.outcome import Delete, Edit
 
 Field = tuple[bytes, bytes]
 RECEIVED: Field = (b"Received", b" from client (client [192.0.2.1]) by mx.example.org")
+
+
+_LIMIT = 998  # smtp_line_length_limit, lmtp_line_length_limit
+
+
+def delivered(field: Field) -> Field:
+    """The field as Postfix's SMTP and LMTP clients deliver it; local(8), virtual(8) and pipe(8) leave it as it is.
+
+    smtp_text_out(): a line of the field, its name and colon included, is cut behind 998 octets, and every piece
+    behind a cut begins with a space, which counts.
+    """
+    lines = []
+    for line in b":".join(field).split(b"\n"):
+        left, space = line, b""
+        while len(space + left) > _LIMIT:
+            lines.append((space + left)[:_LIMIT])
+            left, space = (space + left)[_LIMIT:], b" "
+        lines.append(space + left)
+    name, _, value = b"\n".join(lines).partition(b":")
+    return name, value
 
 
 class PostfixHeaders:

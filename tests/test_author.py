@@ -9,6 +9,7 @@ from mailvet.author import Author, NoAuthor, find
 from mailvet.mailfile import parse as parse_mail
 from mailvet.message import Headers
 from mailvet.spf_identity import sender
+from spoofed import HONEST, SPOOFED
 
 
 def headers(*fields: tuple[bytes, bytes]) -> Headers:
@@ -98,6 +99,29 @@ def test_what_readers_may_take_differently_has_no_author(value: bytes) -> None:
     assert "bank" not in found.problem  # it goes into our header: nothing of the text
 
 
+@pytest.mark.parametrize("value", SPOOFED.values(), ids=list(SPOOFED))
+def test_what_a_lenient_reader_takes_for_another_author_has_none(value: bytes) -> None:
+    message = headers((b"From", value), (b"Subject", b" hello"))
+    found = find(message.values(b"from"), message)
+    assert isinstance(found, NoAuthor)
+    assert found.ambiguous
+    assert "bank" not in found.problem
+
+
+@pytest.mark.parametrize(("text", "domain"), HONEST.values(), ids=list(HONEST))
+def test_honest_names_keep_their_author(text: str, domain: str) -> None:
+    message = headers((b"From", b" " + text.encode()), (b"Subject", b" hello"))
+    found = find(message.values(b"from"), message)
+    assert isinstance(found, Author)
+    assert found.domain == domain
+
+
+def test_more_encoded_words_than_are_read() -> None:
+    words = b"=?utf-8?q?x?=\n "
+    assert isinstance(find((b" " + words * 100 + b"<a@shop.example>",)), Author)
+    assert isinstance(find((b" " + words * 101 + b"<a@shop.example>",)), NoAuthor)
+
+
 @pytest.mark.parametrize("values", [[], [b""], [b"  "], [b"\n "]], ids=["no field", "empty", "blank", "folded blank"])
 def test_missing(values: list[bytes]) -> None:
     assert isinstance(find(values), NoAuthor)
@@ -130,6 +154,34 @@ def test_over_the_limit() -> None:
         (b"Subject", b" hello\n From: <x@evil.example>"),
         (b"Received", b" from a by b\n\tFROM\t: x@evil.example"),
         (b"DKIM-Signature", b" v=1\rFrom: x@evil.example"),
+        (b"DKIM-Signature", b" v=1; h=To:\n From: x@evil.example"),
+        (b"DKIM-Signature", b" v=1; h=To:Subject;\n From: x@evil.example; d=example.org"),
+        (b"DKIM-Signature", b" v=1; z=To:bob=20<b@example.org>|\n From:x@evil.example|Subject:x"),
+        (b"ARC-Seal", b" i=1;\n From: =?utf-8?q?x=40evil.example?=; d=example.org"),
+        (b"X-Google-DKIM-Signature", b" v=1;\n\tfrom : <x@evil.example>"),
+        (b"DomainKey-Signature", b" a=rsa-sha1;\n From: x@evil.example"),
+        (b"Subject", "hello\u2028From: x@evil.example".encode()),
+        (b"Subject", "hello\u2029 From: x@evil.example".encode()),
+        (b"Subject", "hello\u0085From: x@evil.example".encode()),
+        (b"Subject", b"hello\x85From: x@evil.example"),
+        (b"Subject", b"hello\x0bFrom: x@evil.example"),
+        (b"Subject", b"hello\x0cFrom: x@evil.example"),
+        (b"Subject", b"hello\x1cFrom: x@evil.example"),
+        (b"Subject", b"hello\x1d\tFrom: x@evil.example"),
+        (b"Subject", b"hello\x1e F\xc2\xadrom: x@evil.example"),
+        (b"Subject", b"hello\x1fFrom: x@evil.example"),
+        (b"Subject", b"hello\0From: x@evil.example"),
+        (b"Subject", b" =?utf-8?q?hello=0AFrom:_x=40evil.example?="),
+        (b"Subject", b" =?utf-8?b?aGVsbG8KRnJvbTogeEBldmlsLmV4YW1wbGU=?="),
+        (b"Subject", b" =?utf-7?q?hello+AAo-From:_x=40evil.example?="),
+        (b"X-Note", b"x" * (998 - 7) + b"From: x@evil.example"),
+        (b"X-Note", b" y\n " + b"x" * (998 - 1 + 997) + b"From: x@evil.example"),
+        (b"X" * 998 + b"From", b" x@evil.example"),
+        (b"X-Note", b" y\n From: ann@example.org, x@evil.example"),
+        ("Ｆrom".encode(), b" x@evil.example"),
+        (b"=?utf-8?q?From?=", b" x@evil.example"),
+        (b"=?utf-8?b?RnJvbQ==?=", b" x@evil.example"),
+        *[(b"To", b" =?utf-8?q?x?= <b@example.org>,\n" * 4001)],
     ],
 )
 def test_a_second_from_in_disguise(extra: tuple[bytes, bytes]) -> None:
@@ -151,6 +203,14 @@ def test_a_second_from_in_disguise(extra: tuple[bytes, bytes]) -> None:
         (b"DKIM-Signature", b" v=1; h=To:\n From:Subject; i=a@example.org"),
         (b"ARC-Message-Signature", b" i=1; h=\n\tFrom : To; d=example.org; i=x@example.org"),
         (b"Subject", b" news\n from: the front"),
+        (b"Subject", b" news\n from: a@example.org"),
+        (b"DKIM-Signature", b" v=1; z=To:bob=20<b@other.example>|\n From:=20a@example.org|To:=20b@other.example; b=x"),
+        (b"DKIM-Signature", b" v=1; h=to:\n from:\n subject; d=example.org; i=x@other.example"),
+        (b"DKIM-Signature", b" v=1; h=" + b"to:" * 320 + b"subject:from:date; i=x@other.example"),
+        (b"X-Note", b"x" * 5000 + b" mail from: the front, x@evil.example"),
+        (b"Subject", b" =?utf-8?q?a=0Ab?= =?utf-8?q?from:_x=40evil.example?="),
+        (b"Subject", "Å from me to x@evil.example".encode()),
+        (b"Subject", b" =?iso-2022-jp?b?GyRCOzNFRBsoQg==?= from: x@evil.example"),
         (b"X-Note\xa0", b" From: x@evil.example"),
     ],
 )

@@ -1,13 +1,20 @@
 """edits: what a sender wrote in our name is gone, everything else is as it was, on a model of Postfix."""
 
+from base64 import b64encode
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forged import BEHIND_CR, FORGED, FORGED_BY_NAME, HARMLESS, OWN_ID
+from forged import BEHIND_CR, FORGED, FORGED_BY_NAME, HARMLESS, HARMLESS_LONG, OWN_ID
+from mailvet.alabel import to_alabel
+from mailvet.author import Author, find
 from mailvet.edits import plan, scrub
 from mailvet.outcome import Delete, Insert
-from mta import RECEIVED, Field, PostfixHeaders, fields
+from mailvet.readings import broken
+from mta import RECEIVED, Field, PostfixHeaders, delivered, fields
+from readers import authors, claimed_ids
+from spoofed import SPOOFED
 
 OWN = frozenset((OWN_ID, "mx.xn--bcher-kva.example"))
 BREACH = "Sender-Breach-Info"
@@ -35,7 +42,7 @@ def test_a_field_behind_a_bare_cr_goes(raw: bytes) -> None:
     assert after([PLAIN[0], fields(raw)]) == [*WRITTEN, RECEIVED, PLAIN[0]]
 
 
-@pytest.mark.parametrize("raw", HARMLESS)
+@pytest.mark.parametrize("raw", HARMLESS + HARMLESS_LONG)
 def test_a_harmless_field_stays(raw: bytes) -> None:
     message = [PLAIN[0], fields(raw), PLAIN[1]]
     assert after(message) == [*WRITTEN, RECEIVED, *message]
@@ -63,6 +70,11 @@ def test_an_id_of_ours_as_u_label(raw: str) -> None:  # RFC 8601 §5
         "Authentication-Results\u200b".encode(),
         b"\xef\xbb\xbfAuthentication-Results",
         b"Sender-Breach-Info\x7f",
+        "Ａuthentication-Ｒesults".encode(),
+        "Authentication－Results".encode(),
+        "Authenticatioń-Results".encode(),
+        b"=?utf-8?q?Authentication-Results?=",
+        b"=?utf-8?b?QXV0aGVudGljYXRpb24tUmVzdWx0cw==?=",
     ],
 )
 def test_a_name_that_a_lenient_reader_takes_for_it(name: bytes) -> None:
@@ -130,3 +142,78 @@ def test_a_header_full_of_forgeries_is_cheap() -> None:
 def test_other_fields_are_read_up_to_a_limit_and_then_removed() -> None:
     message = [fields(b"Authentication-Results: other.example; none" + b" " * 15_000)] * 3
     assert scrub(PostfixHeaders(message).shown(), OWN, frozenset(), BREACH) == (Delete("Authentication-Results", 3),)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2100), st.sampled_from([b"", b" y", b"\t"])), min_size=1, max_size=4))
+def test_lines_are_broken_as_postfix_breaks_them(lines: list[tuple[int, bytes]]) -> None:
+    field = (b"X-Note", b"\n ".join(start + b"x" * length for length, start in lines))
+    assert broken(b":".join(field)) == b":".join(delivered(field))
+
+
+# --- whatever a reader does, it finds no results in our name but ours, and no author but the one that was judged ---
+
+_ENDS = ["\n ", "\n\t", "\r", "\x0b", "\x0c", "\x1c", "\x1e", "\x85", "\u2028", "\u2029", "\0", " ", "", ";\n "]
+_PAD = st.integers(960, 1000).map(lambda number: "x" * number) | st.integers(930, 1000).map(lambda number: " " * number)
+_ID = st.sampled_from([
+    OWN_ID, "MX.Example.org", "mx.exam\u200bple.org", "ｍx.example.org", "mx.exaжmple.org", '"mx.example.org"',
+    "mx.example.org.example.net", "(a;b) mx.example.org", "mail.example.net", "=?utf-8?q?mx=2Eexample=2Eorg?=",
+])  # fmt: skip
+_RESULTS_NAME = st.sampled_from([
+    "Authentication-Results", "authentication-results ", "Authentication-Results\u200b", "Ａuthentication-Results",
+    "Authentication-Res\0ults", "=?utf-8?q?Authentication-Results?=",
+])  # fmt: skip
+_RESULTS_LINE = st.builds("{}: {}; dmarc=pass".format, _RESULTS_NAME, _ID)
+_ADDRESS = st.sampled_from([
+    "ceo@bank.example", "<ceo@bank.example>", "a@shop.example", "<a@shop.example>", '"ceo@bank.example"', "Ann", "@",
+    "<", '"', "(", ")", "ceo＠bank.example", "ceo@ bank.example", "ceo@b\u200bank.example", ".other.example", ",",
+])  # fmt: skip
+_FROM_LINE = st.builds("{}: {}".format, st.sampled_from(["From", "from ", "Fr\u00adom", "Ｆrom", "F\0rom"]), _ADDRESS)
+
+
+def _q(text: str) -> str:
+    return "=?utf-8?q?" + "".join(f"={octet:02X}" for octet in text.encode()) + "?="
+
+
+def _b(text: str) -> str:
+    return f"=?utf-8?b?{b64encode(text.encode()).decode().rstrip('=')}?="
+
+
+def _texts(line: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    piece = st.one_of(line, line, st.sampled_from(_ENDS), _PAD, st.sampled_from(["v=1; h=to", "hello", "é", "х"]))
+    some = st.lists(piece, max_size=5).map("".join)
+    return st.lists(some | some.map(_q) | some.map(_b), max_size=3).map(" ".join)
+
+
+def _fields(line: st.SearchStrategy[str]) -> st.SearchStrategy[list[Field]]:
+    name = st.sampled_from([b"X-Note", b"Subject", b"DKIM-Signature", b"ARC-Seal", b"Authentication-Results", b"To"])
+    text = st.one_of(_texts(line), line, st.builds("".join, st.tuples(_PAD, line)))
+    return st.lists(
+        st.tuples(name, text.map(lambda each: each.replace("\n\n", "\n ").encode())), min_size=1, max_size=3
+    )
+
+
+@settings(max_examples=200, deadline=None)
+@given(_fields(_RESULTS_LINE | _ID))
+def test_no_reader_finds_results_in_our_name(message: list[Field]) -> None:
+    model = PostfixHeaders(message)
+    model.apply(plan(scrub(model.shown(), OWN, frozenset(), BREACH), ()))
+    assert not OWN.intersection(claimed_ids(model.all))
+
+
+@settings(max_examples=200, deadline=None)
+@given(_fields(_FROM_LINE), _texts(_ADDRESS) | st.lists(_ADDRESS, max_size=4).map(" ".join))
+def test_no_reader_finds_another_author(message: list[Field], value: str) -> None:
+    header = [*message, (b"From", f" {value} <a@shop.example>".encode())]
+    shown = PostfixHeaders(header).shown()
+    found = find(shown.values(b"from"), shown)
+    if isinstance(found, Author):
+        seen = {to_alabel(domain) for domain in authors(header) if "." in domain}
+        assert seen <= {found.domain, None}  # None: no domain at all
+
+
+def test_the_readers_would_be_deceived() -> None:
+    """Else the two above would prove nothing."""
+    forged = [raw for raw in FORGED if OWN.intersection(claimed_ids([PLAIN[0], fields(raw)]))]
+    spoofed = [value for value in SPOOFED.values() if "bank.example" in set(authors([(b"From", value)]))]
+    assert len(forged) > len(FORGED) / 2
+    assert len(spoofed) > len(SPOOFED) / 3

@@ -52,8 +52,8 @@ def headers(*fields: tuple[bytes, bytes]) -> Headers:
 
 
 def test_a_from_field_of_many_words_has_no_author() -> None:
-    assert isinstance(find((b" " + b"a " * 493 + b"<a@example.org>",)), Author)
-    found = find((b" " + b"a " * 494 + b"<a@example.org>",))
+    assert isinstance(find((b" " + b"a\n " * 493 + b"<a@example.org>",)), Author)
+    found = find((b" " + b"a\n " * 494 + b"<a@example.org>",))
     assert found == NoAuthor(ambiguous=True, problem="From field: over 500 words (limit)")
 
 

@@ -12,9 +12,11 @@ Not here   the removal (edits); any use of the results: no verdict is ever read 
 import re
 from functools import lru_cache
 from typing import Final, NamedTuple
+from urllib.parse import unquote
 
 from mailvet.alabel import to_alabel
 from mailvet.lexical import CFWS, COMMENT, QUOTED, Unreadable, unfolded, unquoted
+from mailvet.readings import decoded, folded
 
 _TOKEN: Final = r"[^\x00-\x20()<>@,;:\\\"/\[\]?=\x7f]++"  # RFC 2045 §5.1, with UTF-8
 _KEYWORD: Final = r"[A-Za-z0-9_-]++"  # RFC 5321 §4.1.2, and "_" as some write it
@@ -38,6 +40,9 @@ _EACH: Final = re.compile(
     rf";{_BLANKS}({_KEYWORD}){_BLANKS}(?>(?:/{_BLANKS}{_KEYWORD}{_BLANKS})?)={_BLANKS}({_KEYWORD})"
     rf"((?>(?:[^;\"]++|{QUOTED})*))"
 )
+_PARENTHESES: Final = re.compile(r"\([^()]*+\)")
+_LONGEST_HEAD: Final = 900  # characters before the results; Postfix may break what is longer, RFC 5322 §2.1.1
+_LEFT_OUT: Final = dict.fromkeys((*range(33), 127, *b"\"'\\"))
 _NO_BLANKS: Final = {ord(" "): None, ord("\t"): None}
 _PAIR: Final = re.compile(
     rf"{_BLANKS}({_KEYWORD}{_BLANKS}(?>(?:\.{_BLANKS}{_KEYWORD}{_BLANKS})*))={_BLANKS}"
@@ -80,13 +85,43 @@ def claims(value: bytes, own: frozenset[str]) -> bool:
     remarks = _remarks(found)
     if remarks and any(name in remarks for name in ours):
         return True
+    head = found.string[: found.end("after")]
+    if len(head) > _LONGEST_HEAD or "=?" in head:
+        return True
+    if not head.isascii() and any(_within(text.partition(";")[0], ours) for text in folded(found.string)):
+        return True
     if to_alabel(named) == named:
         return False
     # Not a domain: quotes of another kind, percent-encoding, Punycode of plain ASCII, more than one word, a fold in the
     # middle of one. A hasty reader may find us in it.
-    squeezed = named.translate(_NO_BLANKS)
     odd = "%" in named or "xn--" in named or not named or not named.isascii()
-    return odd or any(name in squeezed for name in ours)
+    return odd or _within(named, ours)
+
+
+def mentions(value: bytes, own: frozenset[str]) -> bool:
+    """Is one of `own` anywhere in the text, in whatever spelling?"""
+    ours = _canonical_ids(own)
+    text = value.decode("utf-8", "surrogateescape")
+    texts = [text, *(reading.text for reading in decoded(text))]
+    texts += [form for each in texts for form in folded(each)]
+    return any(_within(each, ours) or _within(_PARENTHESES.sub("", each), ours) for each in texts)
+
+
+def _within(text: str, ours: frozenset[str]) -> bool:
+    squeezed = unquote(text.lower().translate(_LEFT_OUT))
+    return any(name in squeezed for name in ours) or any(name in squeezed for name in _u_labels(ours))
+
+
+@lru_cache(maxsize=64)
+def _u_labels(ours: frozenset[str]) -> frozenset[str]:
+    return frozenset(".".join([_u_label(label) for label in name.split(".")]) for name in ours if "xn--" in name)
+
+
+def _u_label(label: str) -> str:
+    try:
+        return label.encode().removeprefix(b"xn--").decode("punycode") if label.startswith("xn--") else label
+    except ValueError:
+        return label
 
 
 @lru_cache(maxsize=64)

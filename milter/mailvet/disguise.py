@@ -1,72 +1,170 @@
 """disguise – header fields that are not called what a lenient reader will call them.
 
-Some readers drop odd bytes from a field name, some end a line at a bare CR, some ignore the white space
-that makes a line a continuation. What such a reader would take for a field of a certain name is found here.
+Some readers drop odd octets from a field name, or fold them into ASCII; some end a line at more than CRLF, as
+Python's splitlines() does; some ignore the white space that makes a line a continuation; some decode encoded words
+first. And Postfix breaks long lines. What such a reader would take for a field of a certain name is found here.
 
 Raises     nothing
-Not here   what follows from it (author, edits)
+Not here   what follows from it (author, edits); the readings themselves (readings)
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from mailvet.message import Headers, squeezed
+from mailvet import readings
+from mailvet.message import Headers
 
 _FTEXT: Final = bytes(octet for octet in range(0x21, 0x7F) if octet != ord(":"))  # RFC 5322 §3.6.8
-_ODD: Final = bytes(set(range(256)).difference(_FTEXT))
-_PASSED_OVER: Final = rb"[^!-~\r\n]*+"  # neither ftext nor the colon, within a line
+_NOT_FTEXT: Final = bytes(set(range(256)).difference(_FTEXT))
+_NOT_PRINTED: Final = bytes(set(range(256)).difference(range(0x21, 0x7F)))
+_PLAIN: Final = bytes(range(0x20, 0x7F)) + b"\t\n"
+_SQUEEZED: Final = _NOT_PRINTED.replace(b"\n", b"")
+_PASSED_OVER: Final = rb"[^!-~]*+"
+_LINE_END: Final = re.compile(rb"[\n\x85]|\xe2\x80[\xa8\xa9]")  # NEL, also in UTF-8; LS, PS
+_CONTROL: Final = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")  # bare CR, VT, FF, FS, GS, RS: each ends a line for somebody
+_PART_OF_NAME: Final = re.compile("from|authentic|results|breach", re.IGNORECASE)  # that an encoded word may bring
 _TAG_LISTS: Final = (b"dkim-signature", b"arc-", b"domainkey-signature", b"x-google-dkim-signature")
+_TAG_END: Final = re.compile(rb"[;|]")  # "|" parts the fields that z= copies, RFC 6376 §3.5
+_QUOTING: Final = re.compile(rb'[("\\<]')  # behind these, a ";" may belong to the text
+_LONGEST_NAME: Final = 512  # octets of a name that are decoded or folded
 _MOST_LINES: Final = 100  # of one message that are read
+_MOST_WORDS: Final = 4000  # encoded words of one message that are decoded
+_UNREAD: Final = b""  # instead of a text
+_READ: Final = 2048  # octets of what follows a name
 
 
 class Hidden(NamedTuple):
     position: int  # in Headers.fields
-    rest: bytes  # of the line after the colon
-    certain: bool  # after a bare CR, which never belongs in a header, or one of too many continuation lines
+    line: bytes  # what follows the colon; in a list of tags, as far as the tag goes
+    rest: bytes  # what may belong to it; both are cut, and then whole is False
+    whole: bool
+    certain: bool  # after a control character, which never belongs in a header, or one of too many lines
 
 
 def names_like(headers: Headers, *wanted: bytes) -> list[bytes]:
-    """Keys of `headers.by_name` that read as one of `wanted` (lower case) once all that is not ftext is left out."""
-    if not b"".join(headers.by_name).translate(None, _FTEXT):
+    """Keys of `headers.by_name` that some readers take for one of `wanted` (lower case)."""
+    joined = b"".join(headers.by_name)
+    if not joined.translate(None, _FTEXT) and b"=?" not in joined:
         return []
-    return [key for key in headers.by_name if key not in wanted and key.translate(None, _ODD) in wanted]
+    fields = headers.fields
+    return [
+        key
+        for key, positions in headers.by_name.items()
+        if key not in wanted and any(not _spellings(fields[at].name).isdisjoint(wanted) for at in positions)
+    ]
+
+
+def _spellings(name: bytes) -> frozenset[bytes]:
+    """What the name may be read as, in lower case."""
+    if len(name) > _LONGEST_NAME or (not name.translate(None, _FTEXT) and b"=?" not in name):
+        return frozenset((name.lower().translate(None, _NOT_FTEXT),))
+    text = name.decode("utf-8", "surrogateescape")
+    texts = [text, *(reading.text for reading in readings.decoded(text))]
+    texts += [form for each in texts for form in readings.folded(each)]
+    return frozenset(each.lower().encode("utf-8", "replace").translate(None, _NOT_FTEXT) for each in texts)
 
 
 def hidden(headers: Headers, *wanted: bytes) -> Iterator[Hidden]:
     """Lines inside other fields' values that begin with one of these lower-case names and a colon, in order.
 
-    What is certain ends the search in that field. Behind a bare CR, whoever is lenient enough to see a line there may
-    be so about the name's octets, too; a continuation line may well be text, and is taken as it is.
+    What is certain ends the search in that field. Behind a control character, whoever is lenient enough to see a line
+    there may be so about what follows; any other line may well be text, and is taken as it is.
     """
-    if not _may_hide(headers.squeezed(), wanted):
+    odd, squeezed = _scanned(headers)
+    folded = any(b"\n" + name + b":" in squeezed for name in wanted)
+    if not odd and not folded:
         return  # so for nearly every message, and quickly
+    texts = list(odd)
+    if folded:
+        texts += [(position, value) for position, (_, value) in enumerate(headers.fields) if b"\n" in value]
     seen = 0
-    for position, (name, value) in enumerate(headers.fields):
-        # the h= of these lists names, and may be folded before any of them
-        for match in _line(wanted, not name.lower().startswith(_TAG_LISTS)).finditer(value):
+    for position, text in sorted(texts):
+        if text is _UNREAD:
+            yield Hidden(position, b"", b"", True, True)
+        for line in _lines(headers.fields[position].name, text, wanted):
             seen += 1
-            certain = match[1] is not None or seen > _MOST_LINES
-            yield Hidden(position, match[2], certain)
+            certain = line.certain or seen > _MOST_LINES
+            yield line._replace(position=position, certain=certain)
             if certain:
                 break
 
 
-def may_hide(value: bytes, *wanted: bytes) -> bool:
-    """May `hidden` find anything in this value? Quick, and true too often rather than too rarely."""
-    return (b"\n" in value or b"\r" in value) and _may_hide(squeezed(value), wanted)
+def may_hide(name: bytes, value: bytes, *wanted: bytes) -> bool:
+    """Is there anything in this field that `hidden` would find?"""
+    texts = _odd_texts(name, value) if _is_odd(name, value) else [value] if b"\n" in value else []
+    return any(True for text in texts for _ in _lines(name, text, wanted))
 
 
-def _may_hide(text: bytes, wanted: Iterable[bytes]) -> bool:
-    return any(b"\n" + name + b":" in text or b"\r" + name + b":" in text for name in wanted)
+def _scanned(headers: Headers) -> tuple[list[tuple[int, bytes]], bytes]:
+    """The texts of odd fields; and all values in lower case without blanks. Made once, when the header is complete."""
+    if headers.scanned is None:
+        fields = headers.fields
+        joined = b",".join([value for _, value in fields])
+        odd: list[tuple[int, bytes]] = []
+        longest = max(map(len, map(b"".join, fields)), default=0)
+        any_odd = longest >= readings.LINE or bool(joined.translate(None, _PLAIN))
+        if any_odd or b"=?" in joined:
+            left = _MOST_WORDS
+            for position, (name, value) in enumerate(fields):
+                left -= value.count(b"=?")
+                if left < 0 and b"=?" in value:
+                    odd.append((position, _UNREAD))
+                elif b"=?" in value or (any_odd and _is_odd(name, value)):
+                    odd += [(position, text) for text in _odd_texts(name, value)]
+        headers.scanned = odd, joined.lower().translate(None, _SQUEEZED)
+    return headers.scanned
+
+
+def _is_odd(name: bytes, value: bytes) -> bool:
+    """May it have lines that a strict reader who is shown it as we are does not see? Quick."""
+    return b"=?" in value or len(name) + len(value) >= readings.LINE or bool(value.translate(None, _PLAIN))
+
+
+def _odd_texts(name: bytes, value: bytes) -> Iterator[bytes]:
+    """The field's value, if lenient readers see lines in it, and what they make of it; the same as it is delivered."""
+    if value.translate(None, _PLAIN):
+        yield value
+    yield from _made_of(value)
+    line = b"%b:%b" % (name, value)
+    if readings.overlong(line):
+        delivered = readings.broken(line)
+        yield delivered
+        yield from _made_of(delivered)
+
+
+def _made_of(octets: bytes) -> Iterator[bytes]:
+    """The text under Unicode's compatibility, and with its encoded words decoded."""
+    text = octets.decode("utf-8", "surrogateescape")
+    said = readings.with_words(text, _PART_OF_NAME) if "=?" in text else ""
+    for each in (*readings.compatible(text), *((said, *readings.compatible(said)) if said else ())):
+        yield each.encode("utf-8", "surrogateescape")
+
+
+def _lines(name: bytes, text: bytes, wanted: tuple[bytes, ...]) -> Iterator[Hidden]:
+    lower = text.lower()
+    squeezed = lower.translate(None, _NOT_PRINTED)
+    if not any(each + b":" in squeezed for each in wanted):
+        return
+    in_tags = name.lower().startswith(_TAG_LISTS)
+    at = 0
+    for match in _strewn(wanted).finditer(lower):
+        before, at = text[at : match.start()], match.end(1)
+        run = before[len(before.rstrip(_NOT_PRINTED)) :]
+        control = _CONTROL.search(run) is not None
+        if control or _LINE_END.search(run):
+            line = rest = text[match.end() : match.end() + _READ]
+            whole = len(rest) < _READ
+            if in_tags:
+                line = _TAG_END.split(rest, maxsplit=1)[0]
+                if not _QUOTING.search(line):
+                    rest, whole = line, len(line) < _READ
+            yield Hidden(0, line if in_tags else line.partition(b"\n")[0], rest, whole, control)
 
 
 @lru_cache(maxsize=8)
-def _line(names: tuple[bytes, ...], continued: bool) -> re.Pattern[bytes]:
-    """The first group is there where a bare CR began the line."""
+def _strewn(names: tuple[bytes, ...]) -> re.Pattern[bytes]:
+    """These names, with anything between their letters that is passed over by who drops odd octets."""
     strewn = b"|".join(_PASSED_OVER.join(re.escape(bytes((octet,))) for octet in name) for name in names)
-    line = rb"(\r)" + _PASSED_OVER + rb"(?:" + strewn + rb")" + _PASSED_OVER
-    if continued:
-        line += rb"|\n[ \t]*+(?:" + b"|".join(map(re.escape, names)) + rb")[ \t]*+"
-    return re.compile(rb"(?:" + line + rb"):([^\r\n]*+)", re.IGNORECASE)
+    return re.compile(rb"((?:" + strewn + rb")" + _PASSED_OVER + rb":)[\x00-\x20]*+")

@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Final
 
 from mailvet import disguise
-from mailvet.authresults_parse import claims
+from mailvet.authresults_parse import claims, mentions
 from mailvet.message import Headers
 from mailvet.outcome import Delete, Edit, Insert
 from mailvet.settings import LimitSettings
@@ -72,7 +72,7 @@ def scrub(
     for key in (*names[1:], *disguise.names_like(headers, *names)):
         gone.update(headers.by_name.get(key, ()))
     for line in disguise.hidden(headers, *names):
-        if line.certain or any(ours.lower().encode() in line.rest.lower() for ours in forbidden):
+        if line.certain or not line.whole or mentions(line.rest, forbidden):
             gone.add(line.position)
     return _deletions(headers, gone) if gone else ()
 

@@ -8,9 +8,7 @@ Not here   any interpretation; the body, which is never kept
 """
 
 from dataclasses import dataclass
-from typing import Final, NamedTuple
-
-_SQUEEZED: Final = bytes(octet for octet in range(1, 256) if not 0x20 < octet < 0x7F and octet not in b"\r\n")
+from typing import NamedTuple
 
 
 class Field(NamedTuple):
@@ -18,21 +16,16 @@ class Field(NamedTuple):
     value: bytes  # " Someone <a@example.org>"; lines joined by "\n"
 
 
-def squeezed(text: bytes) -> bytes:
-    """In lower case, the ASCII without blanks and controls but for NUL, CR and LF."""
-    return text.lower().translate(None, _SQUEEZED)
-
-
 class Headers:
     """The header fields of one message, topmost first, and where each name occurs."""
 
-    __slots__ = ("_squeezed", "by_name", "fields", "size")
+    __slots__ = ("by_name", "fields", "scanned", "size")
 
     def __init__(self) -> None:
         self.fields: list[Field] = []
         self.by_name: dict[bytes, list[int]] = {}  # lower-case name -> positions in `fields`
         self.size = 0  # octets of names and values
-        self._squeezed = b""
+        self.scanned: tuple[list[tuple[int, bytes]], bytes] | None = None  # kept for disguise
 
     def add(self, name: bytes, value: bytes) -> bytes:
         """Append a field; returns its lower-case name, white space before the colon removed."""
@@ -42,12 +35,6 @@ class Headers:
         fields.append(Field(name, value))
         self.size += len(name) + len(value)
         return key
-
-    def squeezed(self) -> bytes:
-        """All values, squeezed and joined by NUL; made once, when the header is complete."""
-        if not self._squeezed:
-            self._squeezed = squeezed(b"\0".join([value for _, value in self.fields]))
-        return self._squeezed
 
     def values(self, key: bytes) -> list[bytes]:
         """Values of all fields with this lower-case name, topmost first."""

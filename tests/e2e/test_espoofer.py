@@ -1,10 +1,11 @@
-"""espoofer's attacks through a real Postfix: none ends in an aligned pass for the domain that is spoofed."""
+"""espoofer's attacks, and names for lenient readers, through a real Postfix: none ends in an aligned pass."""
 
 import pytest
 
 from espoofer import ATTACKER_IP, ATTACKS, SAME_DOMAIN, Attack
 from lab import world
 from lab.whole import Lab
+from spoofed import HONEST, SPOOFED
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
@@ -32,3 +33,21 @@ def test_most_of_them_get_through_postfix(lab: Lab) -> None:
         receipt = lab.send("mark", mail_from=attack.mail_from, message=attack.raw, address=ATTACKER_IP)
         taken += receipt.reply.code == 250
     assert taken >= 18
+
+
+@pytest.mark.parametrize("value", SPOOFED.values(), ids=list(SPOOFED))
+def test_a_name_for_lenient_readers(lab: Lab, value: bytes) -> None:
+    """Sent by who may send for the domain that is not spoofed, and still no pass."""
+    sent = value.replace(b"attack.example", b"quiet.example").replace(b"\n", b"\r\n")
+    message = b"From:" + sent + b"\r\nSubject: hello\r\n\r\nHello.\r\n"
+    receipt = lab.send("mark", mail_from="a@quiet.example", message=message)
+    assert lab.letter(receipt).verdict("dmarc") == "permerror"
+
+
+@pytest.mark.parametrize(("text", "domain"), HONEST.values(), ids=list(HONEST))
+def test_an_honest_name(lab: Lab, text: str, domain: str) -> None:
+    message = f"From: {text}".replace("\n", "\r\n").encode() + b"\r\nSubject: hello\r\n\r\nHello.\r\n"
+    receipt = lab.send("mark", mail_from="a@quiet.example", message=message)
+    letter = lab.letter(receipt)
+    assert letter.verdict("dmarc") != "permerror"
+    assert letter.property("dmarc", "header.from") == domain

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from forged import BEHIND_CR, FORGED_BY_NAME, HARMLESS
+from forged import BEHIND_CR, FORGED_BY_NAME, HARMLESS, HARMLESS_LONG
 from lab import world
 from lab.letter import Letter
 from lab.whole import TRUSTED, Lab
+from mta import delivered, fields
 
 _LETTER = world.letter("<a@quiet.example>")
 _BATCH = 12
@@ -101,3 +102,17 @@ def test_200_of_them(lab: Lab) -> None:
     one = b"Authentication-Results: mx.example.org; dmarc=pass"
     fields = [one, HARMLESS[0]] * 200
     assert below_received(deliver(lab, fields)) == [HARMLESS[0]] * 200
+
+
+@pytest.mark.parametrize("octets", [997, 998, 999, 1995, 1996, 2048, 2049, 4096, 10_000])
+def test_postfix_breaks_long_lines_as_our_model_does(lab: Lab, octets: int) -> None:
+    """At 998 octets, the name and its colon included; a line that goes on does so behind one space, which counts."""
+    text = b"".join(b"%07d." % number for number in range(octets // 8 + 1))[:octets]
+    sent = [b"X-Long: " + text[8:], b"X-Folded: y\r\n " + text[1:] + b"\r\n\t" + text[1:]]
+    expected = [b":".join(delivered(fields(field))).replace(b"\n", b"\r\n") for field in sent]
+    assert below_received(deliver(lab, sent)) == expected
+
+
+def test_long_lines_that_hide_nothing_stay(lab: Lab) -> None:
+    expected = [b":".join(delivered(fields(field))).replace(b"\n", b"\r\n") for field in HARMLESS_LONG]
+    assert below_received(deliver(lab, HARMLESS_LONG)) == expected
