@@ -7,13 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forged import BEHIND_CR, FORGED, FORGED_BY_NAME, HARMLESS, HARMLESS_LONG, OWN_ID
+from lenient import authors, claimed_ids
 from mailvet.alabel import to_alabel
 from mailvet.author import Author, find
 from mailvet.edits import plan, scrub
 from mailvet.outcome import Delete, Insert
 from mailvet.readings import broken
 from mta import RECEIVED, Field, PostfixHeaders, delivered, fields
-from readers import authors, claimed_ids
 from spoofed import SPOOFED
 
 OWN = frozenset((OWN_ID, "mx.xn--bcher-kva.example"))

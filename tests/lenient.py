@@ -1,4 +1,4 @@
-"""readers – programs that read a delivered header more leniently than RFC 5322 has it, each in a few lines.
+"""lenient – programs that read a delivered header more leniently than RFC 5322 has it, each in a few lines.
 
 A reader is made of three habits: what it does to the octets first, where it ends a line, and whether white space at the
 start of a line makes it a continuation. Written from what such programs are known to do, not from mailvet's code.
