@@ -32,6 +32,7 @@ _LONGEST_NAME: Final = 512  # octets of a name that are decoded or folded
 _MOST_LINES: Final = 100  # of one message that are read
 _MOST_WORDS: Final = 4000  # encoded words of one message that are decoded
 _UNREAD: Final = b""  # instead of a text
+_SHORTEST: Final = 6  # a line end and "from:"
 _READ: Final = 2048  # octets of what follows a name
 
 
@@ -93,7 +94,10 @@ def hidden(headers: Headers, *wanted: bytes) -> Iterator[Hidden]:
 
 def may_hide(name: bytes, value: bytes, *wanted: bytes) -> bool:
     """Is there anything in this field that `hidden` would find?"""
-    texts = _odd_texts(name, value) if _is_odd(name, value) else [value] if b"\n" in value else []
+    odd = _is_odd(name, value)
+    if not odd and b"\n" not in value:
+        return False
+    texts = _odd_texts(name, value) if odd else [value]
     return any(True for text in texts for _ in _lines(name, text, wanted))
 
 
@@ -119,7 +123,9 @@ def _scanned(headers: Headers) -> tuple[list[tuple[int, bytes]], bytes]:
 
 def _is_odd(name: bytes, value: bytes) -> bool:
     """May it have lines that a strict reader who is shown it as we are does not see? Quick."""
-    return b"=?" in value or len(name) + len(value) >= readings.LINE or bool(value.translate(None, _PLAIN))
+    if len(name) + len(value) >= readings.LINE:
+        return True
+    return len(value) >= _SHORTEST and (b"=?" in value or bool(value.translate(None, _PLAIN)))
 
 
 def _odd_texts(name: bytes, value: bytes) -> Iterator[bytes]:
