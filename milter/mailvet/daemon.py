@@ -15,7 +15,7 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from mailvet import __version__
@@ -28,7 +28,7 @@ from mailvet.config import ConfigError
 from mailvet.config_rules import split_server
 from mailvet.settings import DnsSettings, Settings
 from mailvet.supervisor import Child, Supervisor, work_in_turns
-from mailvet.worker import DRAIN, RETIRE, Worker
+from mailvet.worker import DRAIN, RETIRE, Doubtful, Worker
 
 _OCCUPIED = 3.0  # seconds for a socket in use to become free
 _FINISH = 30.0  # seconds a worker gets for messages in progress
@@ -36,9 +36,7 @@ _AGAIN = 2.0  # seconds until the next attempt to listen for readers of metrics
 _RESTART = ("milter", "breach", "store", "metrics")  # what only a restart can change
 
 
-def serve(
-    settings: Settings, load: Callable[[], Settings], doubtful: Callable[[Settings], Sequence[object]] = lambda _: ()
-) -> int:
+def serve(settings: Settings, load: Callable[[], Settings], doubtful: Doubtful = lambda _: ()) -> int:
     """Run until SIGTERM. Exit status 0; 1 if it cannot listen, the name servers do not validate or answer, or there is
     no room in $TMPDIR, all of which may change; 2 if it cannot listen and only a person can help.
 
@@ -112,7 +110,7 @@ class _Daemon:
         load: Callable[[], Settings],
         log: Log,
         scratch: Path,
-        doubtful: Callable[[Settings], Sequence[object]],
+        doubtful: Doubtful,
     ) -> None:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(scratch)  # read when prometheus_client is imported
         from mailvet.adapters import metrics
@@ -159,11 +157,6 @@ class _Daemon:
         listen = self._settings.milter.listen
         self._log.say("info", "started", version=__version__, listen=listen, authserv_id=self._settings.authserv_id)
         notify("READY=1")
-        self._warn()
-
-    def _warn(self) -> None:
-        for warning in self._doubtful(self._settings):
-            self._log.say("warning", "config", problem=str(warning))
 
     def _stopping(self) -> None:
         notify("STOPPING=1")
@@ -193,7 +186,6 @@ class _Daemon:
             self._log.say("warning", "reload", problem=f"only a restart changes [{'], ['.join(needing)}]")
         self._settings = dataclasses.replace(new, **kept)
         self._log = Log(new.log)
-        self._warn()
         self._log.say("info", "reloaded", authserv_id=new.authserv_id)
 
     def _changed(self, children: list[Child]) -> None:
@@ -240,4 +232,5 @@ class _Daemon:
 
     def _work(self, number: int) -> None:
         work_in_turns(number)
-        Worker(self._settings, self._log, self._metrics.Meter(), self._breach_socket).run(first=number == 0)
+        worker = Worker(self._settings, self._log, self._metrics.Meter(), self._breach_socket)
+        worker.run(self._doubtful if number == 0 else None)

@@ -14,7 +14,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from mailvet.adapters.metrics import Meter
     from mailvet.breach_client import BreachClient
 
+Doubtful = Callable[[Settings], Iterable[object]]  # what in a configuration is valid and hardly meant
 DRAIN = signal.SIGUSR1
 RETIRE = signal.SIGUSR2  # drain, but without haste: a successor is there
 _LINGER = 300.0  # seconds one that retires gives connections without a message
@@ -87,17 +88,21 @@ class Worker:
         engine = make_engine(settings, self._resolver, self._surprise, self._breach)
         self._engine = dataclasses.replace(engine, surprised_again=meter.bug)
 
-    def run(self, *, first: bool) -> None:
+    def run(self, doubtful: Doubtful | None) -> None:
+        """Answer Postfix until told to stop. One worker of all is given `doubtful`, and looks at what they share."""
         gc.set_threshold(50_000, 20, 50)  # a message leaves no cycles; what does is rare
         signal.pthread_sigmask(signal.SIG_BLOCK, {DRAIN, RETIRE})  # in all threads: `_keep_house` waits for it
         self._resolver.start()
-        if first:
-            threading.Thread(target=self._look_at_resolver, daemon=True).start()
+        if doubtful is not None:
+            threading.Thread(target=self._look_around, args=(doubtful,), daemon=True).start()
         threading.Thread(target=self._keep_house, daemon=True).start()
         pymilter.run(lambda: Session(self._engine), self._finished, self._surprise)
 
-    def _look_at_resolver(self) -> None:
-        """Say, for all workers, what is wrong with the name servers, each time that changes; mail goes on."""
+    def _look_around(self, doubtful: Doubtful) -> None:
+        """Say, for all workers, what in the configuration is hardly meant, which asks Postfix and may take seconds; and
+        what is wrong with the name servers, each time that changes. Mail goes on."""
+        for warning in doubtful(self._settings):
+            self._log.say("warning", "config", problem=str(warning))
         dns, said = self._settings.dns, ""
         while True:
             problem = self._resolver.probe() or ""

@@ -66,7 +66,7 @@ def allow_threads(pid: int, most: str) -> None:
 @pytest.fixture
 def small(silent: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Small]:
     usual = lab_daemon.command
-    monkeypatch.setattr(lab_daemon, "command", lambda *words: [*as_somebody(), *usual(*words)])
+    monkeypatch.setattr(lab_daemon, "command", lambda *words, **more: [*as_somebody(), *usual(*words, **more)])
     with scratch() as directory:
         port = free_port()
         daemon = Small(Path(directory), silent, f"127.0.0.1:{port}")
