@@ -37,9 +37,11 @@ $(VENV)/.built: pyproject.toml requirements-build.txt requirements-dev.txt Makef
 demo: who build
 	$(BIN)/python scripts/demo.py
 
+# JOBS: files of tests at a time, each with a Postfix of its own where it needs one
+JOBS ?= 2
 test: who build
 	scripts/npm-reader.sh $(VENV)/readers
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(TESTS)
 
 lint: build
 	$(BIN)/ruff check milter tests bench scripts
