@@ -23,6 +23,7 @@ from typing import Final
 from mailvet import breach_wire
 from mailvet.breach import digest as digest_of
 from mailvet.breach_wire import Wish
+from mailvet.ports import Surprised
 from mailvet.verdict import BreachResult, BreachVerdict
 
 _REMEMBERED: Final = 20_000
@@ -48,8 +49,16 @@ class _Waiting:
 class BreachClient:
     """For all threads of a worker. Made after the fork; its own thread ends with the process."""
 
-    def __init__(self, path: Path, remembered: int = _REMEMBERED, say: Callable[[str], None] = lambda _: None) -> None:
-        """`say` gets a line for the operator when waiting makes no sense any more, and when it does again."""
+    def __init__(
+        self,
+        path: Path,
+        remembered: int = _REMEMBERED,
+        say: Callable[[str], None] = lambda _: None,
+        surprised: Surprised = lambda *_: None,
+    ) -> None:
+        """`say` gets a line for the operator when waiting makes no sense any more, and when it does again;
+        `surprised` is told of bugs on the thread that takes answers."""
+        self._surprised = surprised
         self._path, self._remembered, self._say = path, remembered, say
         self._late = 0  # in a row
         self._probe = 0.0  # when the next message may wait, once that many were late
@@ -122,8 +131,8 @@ class BreachClient:
         return ""
 
     def counters(self) -> dict[str, int]:
-        with self._lock:
-            return {f"worker: {what}": number for what, number in self._counts.items()}
+        counts = dict(self._counts)  # in one step: others add to them without the lock
+        return {f"worker: {what}": number for what, number in counts.items()}
 
     def _key(self, digest: bytes) -> bytes:
         """BLAKE2 is Python's own; OpenSSL's HMAC is slow where many threads ask for one at the same time."""
@@ -155,14 +164,20 @@ class BreachClient:
     def _listen(self) -> None:
         """The thread: connect, take answers, connect again."""
         while True:
-            with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as sock:
-                sock.connect(str(self._path))
-                with self._lock:
-                    self._socket = sock
-                while packet := sock.recv(breach_wire.LONGEST):
-                    self._take(packet)
+            try:
+                self._converse()
+            except Exception as e:  # a bug must not end the thread
+                self._surprised("breach client", e)
             self._lost()
             time.sleep(_AGAIN)
+
+    def _converse(self) -> None:
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as sock:
+            sock.connect(str(self._path))
+            with self._lock:
+                self._socket = sock
+            while packet := sock.recv(breach_wire.LONGEST):
+                self._take(packet)
 
     def _take(self, packet: bytes) -> None:
         if packet == breach_wire.FORGET:

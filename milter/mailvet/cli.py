@@ -23,7 +23,8 @@ from mailvet.settings import Settings
 def main(argv: list[str] | None = None) -> int:
     """The console script."""
     arguments = _parser().parse_args(argv)
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `mailvet check ... | head` is not an error
+    if arguments.run is not _serve:
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `mailvet check ... | head` is not an error
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # not every terminal has our dashes
     try:

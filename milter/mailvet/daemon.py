@@ -13,13 +13,12 @@ import mmap
 import os
 import shutil
 import signal
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from mailvet import __version__
-from mailvet.adapters import listener, pymilter, watch
+from mailvet.adapters import listener, pymilter, rundir, watch
 from mailvet.adapters.logs import Log, complain
 from mailvet.adapters.nameservers import NO_VALIDATION
 from mailvet.adapters.resolver import Resolver
@@ -43,6 +42,10 @@ def serve(settings: Settings, load: Callable[[], Settings], doubtful: Doubtful =
     `load()` reads the configuration again; `doubtful(settings)` is what is in it and hardly meant.
     """
     log = Log(settings.log)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # a reader of the log or of metrics may go away at any time
+    if few := watch.too_few_descriptors():
+        complain(few)
+        return 2
     objection = _objection(settings.dns)
     if objection:
         complain(f"dns.require_validation: {objection}")
@@ -52,19 +55,19 @@ def serve(settings: Settings, load: Callable[[], Settings], doubtful: Doubtful =
     if problem is not None:
         complain(problem.strerror or str(problem))
         return 1 if listener.heals(settings.milter.listen, problem) else 2
-    watch.allow_many_descriptors()
-    scratch = Path(tempfile.mkdtemp(prefix="mailvet-"))
+    scratch: Path | None = None
     try:
         try:
+            scratch = rundir.fresh()
             daemon = _Daemon(settings, load, log, scratch, doubtful)
         except OSError as e:
-            complain(f"{scratch}: {e.strerror}")
+            complain(f"{scratch or '$TMPDIR'}: {e.strerror}")
             return 1
         daemon.run()
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-        if settings.milter.listen.startswith("unix:"):
-            Path(settings.milter.listen.removeprefix("unix:")).unlink(missing_ok=True)
+        if scratch is not None:
+            shutil.rmtree(scratch, ignore_errors=True)
+        pymilter.door.remove()
     return 0
 
 
@@ -87,7 +90,12 @@ def _objection(settings: DnsSettings) -> str:
     if settings.require_validation != "refuse":
         return ""
     ours, theirs = os.pipe()
-    pid = os.fork()
+    try:
+        pid = os.fork()
+    except OSError as e:
+        os.close(ours)
+        os.close(theirs)
+        return f"the name servers could not be asked: {e.strerror}"
     if pid == 0:
         try:
             os.write(theirs, (Resolver(settings).unvalidated() or "").encode())
@@ -162,6 +170,7 @@ class _Daemon:
         notify("STOPPING=1")
         self._log.say("info", "stopping")
         self._alive[0] = False  # nobody takes new connections
+        pymilter.door.remove()
         pymilter.leave_socket()  # the last worker to leave it closes it
 
     def _reload(self) -> bool:
@@ -176,6 +185,9 @@ class _Daemon:
         except ConfigError as e:
             for mistake in e.mistakes:
                 self._log.say("error", "reload", problem=str(mistake))
+            return False
+        except Exception as e:  # the old configuration stays, and mail goes on
+            self._log.surprise("reload", e)
             return False
         finally:
             notify("READY=1")

@@ -53,6 +53,7 @@ class Answer:
     ttl: float = 0.0  # seconds left
 
 
+Surprised = Callable[[str, BaseException], None]  # is told of a bug: where, and what
 Ask = Callable[[str, Kind], Answer]  # `Lookups.ask`, for those who need no more
 
 

@@ -119,7 +119,7 @@ class Session:
         try:
             ask(*arguments)
         except Exception as e:
-            self._surprised("asking ahead", e)
+            self.surprised("asking ahead", e)
 
     def body(self, chunk: bytes) -> None:
         if self.transaction is not None:
@@ -140,7 +140,7 @@ class Session:
                 self.questions = self.transaction.lookups.asked
             self.milliseconds = (self._engine.stopwatch() - started) * 1000
         except Exception as e:
-            self._surprised("end of message", e)
+            self.surprised("end of message", e)
         return outcome
 
     def _judge(self) -> Outcome:
@@ -153,9 +153,9 @@ class Session:
             transaction.headers, transaction.beyond, forbidden, _BREACH, engine.settings.limits
         )
         try:
-            report = verify(transaction, engine, self._surprised)
+            report = verify(transaction, engine, self.surprised)
         except Exception as e:
-            self._surprised("verify", e)
+            self.surprised("verify", e)
             report = undecided(transaction)
         return self._decide(report, removals)
 
@@ -167,7 +167,10 @@ class Session:
         inserts = [Insert(0, _AR, authresults.format_value(report, settings.authserv_id))]
         found = report.breach
         if found is not None and found.result is BreachResult.LISTED:
-            inserts.insert(0, Insert(0, _BREACH, breach.format_value(found, settings.authserv_id)))
+            try:
+                inserts.insert(0, Insert(0, _BREACH, breach.format_value(found, settings.authserv_id)))
+            except Exception as e:  # it is advice: the message goes without
+                self.surprised("breach", e)
         return Outcome(disposition=decided, edits=edits.plan(removals.deletes, tuple(inserts)), report=report)
 
     def deferred(self) -> Outcome:
@@ -183,9 +186,9 @@ class Session:
         if step in _WHOLE_CONNECTION:
             self._lost_for_all = self._lost_for_all or step
         self._lost = self._lost or step
-        self._surprised(step, error)
+        self.surprised(step, error)
 
-    def _surprised(self, where: str, error: BaseException) -> None:
+    def surprised(self, where: str, error: BaseException) -> None:
         """A bug was met. The first of a message is logged; a log that cannot be written changes nothing."""
         self._bugs += 1
         with contextlib.suppress(Exception):
@@ -212,7 +215,7 @@ class Session:
             if transaction is not None:
                 transaction.lookups.end()
         except Exception as e:
-            self._surprised("abort", e)
+            self.surprised("abort", e)
         self._lost, self._bugs, self.queue_id = "", 0, ""
 
     def close(self) -> None:

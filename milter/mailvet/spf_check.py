@@ -10,7 +10,7 @@ Not here   evaluation (adapters.pyspf), which clients are checked (session), wha
 from collections.abc import Callable
 from typing import NamedTuple
 
-from mailvet.ports import Lookups
+from mailvet.ports import Lookups, Surprised
 from mailvet.spf_identity import Client, client, fqdn, sender
 from mailvet.spf_memo import Memo
 from mailvet.verdict import SpfIdentity, SpfResult, SpfVerdict
@@ -35,6 +35,7 @@ class Evaluation(NamedTuple):
     verdict: SpfVerdict
     ttl: float  # seconds, the least of the answers it rests on
     repeatable: bool  # by address and domain alone, without DNS trouble
+    bug: Exception | None = None  # that made it temperror
 
 
 Evaluate = Callable[[Client, Claim, str, Lookups], Evaluation]
@@ -43,9 +44,11 @@ Evaluate = Callable[[Client, Claim, str, Lookups], Evaluation]
 class Checker:
     """RFC 7208 check_host(), with a memory of what it found."""
 
-    def __init__(self, evaluate: Evaluate, memo: Memo) -> None:
+    def __init__(self, evaluate: Evaluate, memo: Memo, surprised: Surprised | None = None) -> None:
+        """`surprised` is told of bugs: where, and what."""
         self._evaluate = evaluate
         self._memo = memo
+        self._surprised = surprised
 
     def known(self, address: str, domain: str, identity: SpfIdentity) -> bool:
         """Would a check now ask nothing?"""
@@ -75,7 +78,9 @@ class Checker:
             problem = "the address of the client is not known"
             return SpfVerdict(result=SpfResult.TEMPERROR, identity=identity, domain=domain, problem=problem)
         started = self._memo.now()
-        verdict, ttl, repeatable = self._evaluate(who, claim, receiver, lookups)
+        verdict, ttl, repeatable, bug = self._evaluate(who, claim, receiver, lookups)
+        if bug is not None and self._surprised is not None:
+            self._surprised("spf", bug)
         if repeatable and verdict.result is not SpfResult.TEMPERROR:
             self._memo.keep(address, domain, verdict, started, ttl)
         return verdict

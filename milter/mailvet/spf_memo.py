@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 
 from mailvet.verdict import SpfIdentity, SpfVerdict
 
+Clock = Callable[[], float]
 _LONGEST: Final = 300.0  # seconds: an answer may have aged in caches before us, and a change has to get through
 
 
@@ -25,7 +26,7 @@ class _Kept(NamedTuple):
 class Memo:
     """Verdicts by client address and domain."""
 
-    def __init__(self, clock: Callable[[], float], size: int) -> None:
+    def __init__(self, clock: Clock, size: int) -> None:
         self.now = clock
         self._size = size
         self._kept: dict[tuple[str, str], _Kept] = {}

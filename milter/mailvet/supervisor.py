@@ -41,6 +41,7 @@ class Child:
     deaths: list[float] = field(default_factory=list)  # when, within the last minute
     due: float = 0.0  # when to start it (again); of one that retires, when it is killed
     killed: bool = False
+    outdated: bool = False  # it is to be replaced, for which there was no room
 
 
 class Supervisor:
@@ -89,12 +90,14 @@ class Supervisor:
             self._end_overdue()
             now = time.monotonic()
             for child in self._children:
-                if not child.pid and child.due <= now:
+                if child.pid and child.outdated and child.due <= now:
+                    self._succeed(child)
+                elif not child.pid and child.due <= now:
                     self._start(child)
         self._stop()
 
     def _wait(self) -> int:
-        pending = [child.due for child in self._children if not child.pid]
+        pending = [child.due for child in self._children if not child.pid or child.outdated]
         pending += [old.due for old in self._old if old.due < math.inf and not old.killed]
         timeout = max(0.0, min(pending) - time.monotonic()) if pending else 3600.0
         return told(_WATCHED, timeout)
@@ -109,7 +112,7 @@ class Supervisor:
             return False
         if pid == 0:
             _become(child)
-        child.pid = pid
+        child.pid, child.outdated = pid, False
         self._tell()
         return True
 
@@ -117,11 +120,15 @@ class Supervisor:
         """New ones for those that can retire; none is missed meanwhile."""
         for child in self._children:
             if child.pid and child.retire_signal is not None:
-                old = replace(child, due=math.inf)
-                if self._start(child):
-                    self._hurry(child)
-                    os.kill(old.pid, child.retire_signal)
-                    self._old.append(old)
+                self._succeed(child)
+
+    def _succeed(self, child: Child) -> None:
+        old = replace(child, due=math.inf, outdated=False)
+        child.outdated = True  # until there is a successor
+        if self._start(child):
+            self._hurry(child)
+            os.kill(old.pid, old.retire_signal or old.stop_signal)
+            self._old.append(old)
 
     def _hurry(self, child: Child) -> None:
         """Another is about to retire: each reload would leave a generation behind, for as long as it has clients.

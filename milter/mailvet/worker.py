@@ -30,6 +30,7 @@ from mailvet.engine import BreachFeed, Engine, parse_networks
 from mailvet.keys import Tools
 from mailvet.notes import Replays
 from mailvet.outcome import Outcome
+from mailvet.ports import Surprised
 from mailvet.session import Session
 from mailvet.settings import Settings
 from mailvet.supervisor import told
@@ -44,6 +45,7 @@ RETIRE = signal.SIGUSR2  # drain, but without haste: a successor is there
 _LINGER = 300.0  # seconds one that retires gives connections without a message
 _QUIET = 15  # looks in a row, 20 ms apart, that find none: Postfix does not wait at MAIL FROM, one may be on its way
 _LOOKS = 30  # `dns.timeout`s between two looks at the name servers
+_SECOND = 1.0  # between two log lines about bugs that no message has met
 _HASTE = 10.0  # seconds for messages in progress where others cannot be finished
 
 
@@ -55,7 +57,7 @@ def make_engine(
     return Engine(
         settings=settings,
         begin=resolver.begin,
-        spf=SpfChecker(),
+        spf=SpfChecker(surprised=lambda where, error: connections.surprised(where, error, surprise)),
         tools=Tools(taglist.parse, load, settings.limits, settings.dkim, parse_tags),
         now=time.time,
         stopwatch=time.perf_counter,
@@ -69,10 +71,10 @@ def make_engine(
     )
 
 
-def _breach_client(path: Path, log: Log) -> "BreachClient":
+def _breach_client(path: Path, log: Log, surprised: Surprised) -> "BreachClient":
     from mailvet.breach_client import BreachClient  # only where the look-up is on
 
-    return BreachClient(path, say=lambda problem: log.say("warning", "breach", problem=problem))
+    return BreachClient(path, say=lambda problem: log.say("warning", "breach", problem=problem), surprised=surprised)
 
 
 class Worker:
@@ -83,8 +85,9 @@ class Worker:
         self._log = log
         self._meter = meter
         self._lookout = Lookout(settings, log, meter)
-        self._resolver = Resolver(settings.dns)
-        self._breach = _breach_client(breach_socket, log) if settings.breach.enabled else None
+        self._silent = 0.0  # until when bugs that no message has met are only counted
+        self._resolver = Resolver(settings.dns, surprised=self._surprise_anywhere)
+        self._breach = _breach_client(breach_socket, log, self._surprise_anywhere) if settings.breach.enabled else None
         engine = make_engine(settings, self._resolver, self._surprise, self._breach)
         self._engine = dataclasses.replace(engine, surprised_again=meter.bug)
 
@@ -123,16 +126,35 @@ class Worker:
         try:
             self._meter.bug()
         finally:
-            self._log.surprise(where, error)
+            self._log.surprise(where, error, connections.queue_id())
+
+    def _surprise_anywhere(self, where: str, error: BaseException) -> None:
+        """Met by no message in particular, maybe again and again: each is counted, one a second is logged."""
+        now = time.monotonic()
+        if now < self._silent:
+            self._meter.bug()
+            return
+        self._silent = now + _SECOND
+        self._surprise(where, error)
 
     def _keep_house(self) -> None:
         """Count and look around now and then; when told to drain, finish what is in progress and end the process.
 
         libmilter's own way to stop (SIGTERM) drops sessions in the middle of a message.
         """
-        while not (order := told({DRAIN, RETIRE}, EVERY)) and not self._lookout.worn_out:
-            self._count()
-            self._look()
+        try:
+            self._end(self._watch())
+        finally:  # without this thread nobody could replace this process
+            os._exit(1)
+
+    def _watch(self) -> int:
+        """Until told what to do, or 0: this process is better replaced."""
+        while not (order := told({DRAIN, RETIRE}, EVERY)) and not self._lookout.worn_out and not self._resolver.deaf:
+            self._guarded("counters", self._count)
+            self._guarded("lookout", self._lookout.look)
+        return order
+
+    def _end(self, order: int) -> None:
         pymilter.leave_socket()
         if order == RETIRE:
             self._linger()
@@ -142,7 +164,7 @@ class Worker:
         while quiet < _QUIET and time.monotonic() < until:
             time.sleep(0.02)
             quiet = 0 if connections.busy() else quiet + 1
-        self._count()
+        self._guarded("counters", self._count)
         os._exit(0 if order else 1)
 
     def _linger(self) -> None:
@@ -150,16 +172,17 @@ class Worker:
         until, quiet = time.monotonic() + _LINGER, 0
         while quiet < 3 and time.monotonic() < until and not told({DRAIN}, 0.1):
             quiet = 0 if connections.connected() else quiet + 1
-            self._count()
+            self._guarded("counters", self._count)
 
-    def _look(self) -> None:
+    def _guarded(self, where: str, chore: Callable[[], None]) -> None:
         try:
-            self._lookout.look()
+            chore()
         except Exception as e:  # this thread is needed to end the process
-            self._surprise("lookout", e)
+            self._surprise_anywhere(where, e)
 
     def _count(self) -> None:
         self._meter.flush()
+        self._meter.lost_lines(self._log.dropped)
         self._meter.absorb("dns", self._resolver.counters())
         if self._breach is not None:
             self._meter.absorb("breach", self._breach.counters())

@@ -6,6 +6,7 @@ Not here   libmilter (pymilter), what a session does (session)
 
 import threading
 
+from mailvet.ports import Surprised
 from mailvet.session import Session
 
 sessions: set[Session] = set()  # one for each connection
@@ -22,6 +23,18 @@ class Conversation:
     def __init__(self, session: Session, go_on: int) -> None:
         self.session = session
         self.go_on = go_on
+
+
+def queue_id() -> str:
+    """Of the message whose end this thread deals with, "" where there is none."""
+    session: Session | None = getattr(current, "session", None)
+    return session.queue_id if session is not None else ""
+
+
+def surprised(where: str, error: BaseException, otherwise: Surprised) -> None:
+    """A bug was met by what knows no session: it belongs to the message that this thread deals with, if any."""
+    session: Session | None = getattr(current, "session", None)
+    (session.surprised if session is not None else otherwise)(where, error)
 
 
 def busy() -> bool:

@@ -1,9 +1,10 @@
-"""flight – one DNS question on its way, and which octets are an answer to it.
+"""flight – one DNS question on its way, how many there may be, and which octets are an answer to it.
 
 Raises     nothing
 Not here   sending and hearing (udp)
 """
 
+import resource
 import socket
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from mailvet.ports import Trouble
 
 Server = tuple[str, int]
 Landed = Callable[[bytes | Trouble, Server], None]
+_MOST_FLIGHTS: Final = 4000  # on their way at once
 _TELLING: Final = (0, 3)  # NOERROR, NXDOMAIN; with any other code the server says that it cannot tell
 
 
@@ -47,3 +49,17 @@ def is_answer(query: bytes, data: bytes) -> bool:
 def tells(data: bytes) -> bool:
     """Is it an answer, or a server's excuse?"""
     return data[3] & 0x0F in _TELLING
+
+
+def socket_address(server: Server) -> tuple[str, int] | tuple[str, int, int, int]:
+    """With the interface of a link-local address, which `connect` takes as a number alone (RFC 4007 §11)."""
+    address, zoned, zone = server[0].partition("%")
+    if not zoned:
+        return server
+    return address, server[1], 0, int(zone) if zone.isdigit() else socket.if_nametoindex(zone)
+
+
+def most_flights() -> int:
+    """A quarter of the descriptors we may have: connections and second tries need some as well."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return _MOST_FLIGHTS if limit == resource.RLIM_INFINITY else max(16, min(_MOST_FLIGHTS, limit // 4))

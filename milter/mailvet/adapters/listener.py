@@ -1,21 +1,41 @@
 """listener – what libmilter, which opens the socket that Postfix connects to, does not let us do with it.
 
-Raises     FileExistsError from `refuse_live`
+Raises     FileExistsError from `refuse_live`, BlockingIOError from `alone`
 Not here   opening it (pymilter)
 """
 
 import contextlib
 import errno
+import fcntl
 import os
 import signal
 import socket
 import stat
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
 _MISTAKES: Final = {errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EINVAL}
+
+
+@contextlib.contextmanager
+def alone(path: str) -> Iterator[None]:
+    """Of several that are about to take or remove this unix socket, one at a time. Its directory is locked, since a
+    file of our own would stay. Raises BlockingIOError where another is at it."""
+    try:
+        directory = os.open(Path(path).parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:  # nothing to lock, or not ours to read: whoever opens the socket says what is wrong
+        yield
+        return
+    try:
+        try:
+            fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as e:
+            raise BlockingIOError(e.errno, f"cannot listen on unix:{path}: another process is about to") from e
+        yield
+    finally:
+        os.close(directory)
 
 
 def refuse_live(path: str) -> None:
@@ -76,6 +96,22 @@ class Door:
         self._descriptors: list[int] = []
         self._kept: dict[int, int] = {}  # the same sockets once more, to have them back
         self._deaf: socket.socket | None = None
+        self._file: tuple[Path, int, int] | None = None  # of a unix socket: where, device, inode
+
+    def made(self, path: str) -> None:
+        """The unix socket there is ours."""
+        status = os.stat(path)
+        self._file = (Path(path), status.st_dev, status.st_ino)
+
+    def remove(self) -> None:
+        """Before we leave it, so that its inode cannot be another's; not where a successor has put its own there."""
+        if self._file is None:
+            return
+        (path, *ours), self._file = self._file, None
+        with contextlib.suppress(OSError), alone(str(path)):
+            status = path.stat()
+            if [status.st_dev, status.st_ino] == ours:
+                path.unlink()
 
     def add(self, descriptors: Iterable[int]) -> None:
         for descriptor in descriptors:

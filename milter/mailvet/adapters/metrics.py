@@ -56,6 +56,7 @@ _DNS = Counter("mailvet_dns", "The resolver's counters", ["what"])
 _BREACH = Counter("mailvet_breach", "The breach look-up's counters", ["what"])
 _RESTARTS = Counter("mailvet_restarts", "Processes of ours that died and were started again", ["process"])
 _BUGS = Counter("mailvet_bugs", "Unexpected exceptions; each has a log line")
+_LOST_LINES = Counter("mailvet_log_dropped", "Log lines that were lost, since nobody read the log")
 _SESSIONS = Gauge(
     "mailvet_sessions", "Connections of Postfix, by what they are doing", ["state"], multiprocess_mode="livesum"
 )
@@ -75,6 +76,7 @@ class Meter:
         self._gathered: dict[tuple[Counter, tuple[str, ...]], int] = {}
         self._seconds: list[float] = []
         self._seen: dict[tuple[str, str], int] = {}
+        self._lost_lines = 0
 
     def message(self, outcome: Outcome, seconds: float) -> None:
         report = outcome.report
@@ -108,6 +110,12 @@ class Meter:
     def bug(self) -> None:
         if self._has_room():
             _BUGS.inc()
+
+    def lost_lines(self, total: int) -> None:
+        """A running total, too."""
+        if total > self._lost_lines and self._has_room():
+            _LOST_LINES.inc(total - self._lost_lines)
+            self._lost_lines = total
 
     def restarted(self, process: str) -> None:
         if self._has_room():

@@ -41,7 +41,6 @@ _QUIET = (  # steps that need no reply: Postfix goes on at once
 _UNUSED = milter.P_NORCPT | milter.P_NODATA | milter.P_NOUNKNOWN
 _NEEDED = _QUIET | milter.P_HDR_LEADSPC  # leading blanks kept: `simple` canonicalisation needs them
 
-
 Finished = Callable[[Session, Outcome], None]
 door = listener.Door()  # the socket that Postfix connects to
 
@@ -52,8 +51,17 @@ def open_socket(listen: str, backlog: int = 1024) -> None:
     Raises OSError, also when another process answers on a unix socket of that name (libmilter would
     silently take its place).
     """
-    if listen.startswith("unix:"):
-        listener.refuse_live(listen.removeprefix("unix:"))
+    if not listen.startswith("unix:"):
+        _open(listen, backlog)
+        return
+    path = listen.removeprefix("unix:")
+    with listener.alone(path):
+        listener.refuse_live(path)
+        _open(listen, backlog)
+        door.made(path)
+
+
+def _open(listen: str, backlog: int) -> None:
     milter.setconn(listen)
     milter.setbacklog(backlog)
     milter.set_flags(_ACTIONS)
@@ -226,7 +234,10 @@ def _apply(ctx: Any, outcome: Outcome) -> int:
 
 
 def _abort(ctx: Any) -> int:
-    ctx.getpriv().session.abort()
+    talk: Conversation | None = ctx.getpriv()
+    if talk is None:  # before negotiation: there is nothing to give up
+        return int(milter.TEMPFAIL)
+    talk.session.abort()
     return int(milter.CONTINUE)
 
 

@@ -10,18 +10,18 @@ Not here   whom a check is about, and the memory (spf_check); which clients are 
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final, cast
 from urllib.parse import quote
 
 import spf
 
 from mailvet import spf_grammar, spf_limits, spf_terms
-from mailvet.ports import Answer, Kind, Lookups, Status, Unavailable, all_secure
+from mailvet.ports import Answer, Kind, Lookups, Status, Surprised, Unavailable, all_secure
 from mailvet.spf_check import Checker, Claim, Evaluation
 from mailvet.spf_grammar import Directive, Macro, MacroString, Mechanism, Mistake, is_record
 from mailvet.spf_identity import Client, covers
-from mailvet.spf_memo import Memo
+from mailvet.spf_memo import Clock, Memo
 from mailvet.spf_voids import Voids
 from mailvet.text import loggable
 from mailvet.verdict import SpfIdentity, SpfResult, SpfVerdict
@@ -36,14 +36,14 @@ _NO_NAME: Final = Answer(Status.NXDOMAIN)
 class SpfChecker(Checker):
     """RFC 7208 check_host(), with a memory of what it found."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic, size: int = 8_000) -> None:
-        super().__init__(evaluate, Memo(clock, size))
+    def __init__(self, clock: Clock = time.monotonic, size: int = 8_000, surprised: Surprised | None = None) -> None:
+        super().__init__(evaluate, Memo(clock, size), surprised)
 
 
 def evaluate(who: Client, claim: Claim, receiver: str, lookups: Lookups) -> Evaluation:
     """Total: what surprises the library is temperror."""
     query = _Query(who, claim, receiver, lookups)
-    return Evaluation(query.verdict(claim.identity), query.ttl, query.repeatable)
+    return Evaluation(query.verdict(claim.identity), query.ttl, query.repeatable, query.bug)
 
 
 class _Query(spf.query):  # type: ignore[misc]  # the library has no types
@@ -64,6 +64,7 @@ class _Query(spf.query):  # type: ignore[misc]  # the library has no types
         self.answers_secure: set[bool | None] = set()
         self.passing: list[bytes] = []
         self.ptr_trouble: Unavailable | None = None
+        self.bug: Exception | None = None
 
     def verdict(self, identity: SpfIdentity) -> SpfVerdict:
         """Evaluate. Total."""
@@ -82,7 +83,7 @@ class _Query(spf.query):  # type: ignore[misc]  # the library has no types
             result = SpfResult.TEMPERROR
             problem = f"{e.kind} of a name with macros: {e.trouble}" if self.personal else str(e)
         except Exception as e:  # the library met something it was not made for
-            result, problem = SpfResult.TEMPERROR, f"internal error: {type(e).__name__}"
+            result, problem, self.bug = SpfResult.TEMPERROR, f"internal error: {type(e).__name__}", e
         if result is SpfResult.NONE:
             problem = "no SPF record"
         elif result is SpfResult.PASS:

@@ -9,6 +9,7 @@ Raises     nothing
 Not here   what one message may ask (lookups), sockets (udp, tcp), the wire format (dnspython)
 """
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -22,11 +23,12 @@ from mailvet.adapters.lookups import Key, MessageLookups, Pending, Then
 from mailvet.adapters.patience import Patience
 from mailvet.adapters.quest import Quest
 from mailvet.adapters.udp import Transport
-from mailvet.ports import Answer, Status, Trouble
+from mailvet.ports import Answer, Status, Surprised, Trouble
 from mailvet.settings import DnsSettings
 
 _NO_SUCH_NAME: Final = Answer(Status.NXDOMAIN)
 _FAILURE_KEPT: Final = 1.0  # seconds
+_GRACE: Final = 1.0  # seconds: what waits for a thread is not lost
 _TCP_AT_ONCE: Final = 8
 _FAIR: Final = 1024  # octets that an answer may have in the cache; more count for several
 _COUNTED: Final = ("questions", "hits", "coalesced", "tcp", "ahead", "unused", "bugs")  # and every `Trouble`
@@ -35,12 +37,16 @@ _COUNTED: Final = ("questions", "hits", "coalesced", "tcp", "ahead", "unused", "
 class Resolver:
     """Create and `start` in the process that uses it; before that it has no thread."""
 
-    def __init__(self, settings: DnsSettings, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, settings: DnsSettings, clock: Callable[[], float] = time.monotonic, surprised: Surprised = lambda *_: None
+    ) -> None:
+        """`surprised` is told of bugs that no message is told of."""
+        self._surprised = surprised
         self.servers: Sequence[Server] = nameservers.choose(settings)
         self._settings = settings
         self._clock = clock
         self._trusted = frozenset(server for server in self.servers if nameservers.is_trusted(server, settings))
-        self._transport = Transport(self.servers, settings.timeout)
+        self._transport = Transport(self.servers, settings.timeout, self._bug)
         self._patience = Patience(settings.timeout * 2, clock)  # once over UDP, once over TCP
         self._tcp = ThreadPoolExecutor(_TCP_AT_ONCE, "dns-tcp")  # starts threads when there is work
         self._lock = threading.Lock()
@@ -72,7 +78,17 @@ class Resolver:
 
     def counters(self) -> dict[str, int]:
         """Running totals, for metrics."""
-        return {**self._counts, "bugs": self._counts["bugs"] + self._transport.bugs}
+        return dict(self._counts)
+
+    @property
+    def deaf(self) -> bool:
+        """Does nobody hear the answers any more, because of a bug?"""
+        return self._transport.deaf
+
+    def _bug(self, where: str, error: BaseException) -> None:
+        self.count("bugs")
+        with contextlib.suppress(BaseException):  # a log that cannot be written changes nothing
+            self._surprised(where, error)
 
     def count(self, what: str, number: int = 1) -> None:
         self._counts[what] += number
@@ -99,7 +115,7 @@ class Resolver:
             return _NO_SUCH_NAME
         with self._lock:
             pending = self._pending.get(key)
-            if pending is not None:
+            if pending is not None and not self._is_lost(pending):
                 self._counts["coalesced"] += 1
                 return pending
             landed = self.cached(key)  # since the caller looked
@@ -116,14 +132,30 @@ class Resolver:
             raise
         return pending
 
+    def _is_lost(self, pending: Pending) -> bool:
+        """It never lands: a bug of which we know nothing. Each of its questions had its time over UDP and over TCP."""
+        return time.perf_counter() - pending.started > 2 * self._settings.timeout * (pending.more + 1) + _GRACE
+
     def _send(self, quest: Quest, behind: Server | None) -> None:
-        self._transport.send(quest.query, lambda result, server: self._landed(quest, result, server), behind)
+        self._transport.send(quest.query, lambda *landed: self._guarded(self._landed, quest, *landed), behind)
+
+    def _guarded(self, step: Callable[..., None], quest: Quest, *arguments: object) -> None:
+        """A bug must not leave a question that never lands: everybody who asks it would wait in vain."""
+        try:
+            step(quest, *arguments)
+        except BaseException as e:
+            with self._lock:
+                pending = self._pending.pop(quest.key, None)
+                if pending is not None:
+                    pending.result = Trouble.BROKEN
+                    pending.done.set()
+            self._bug("dns", e)
 
     def _landed(self, quest: Quest, result: bytes | Trouble, server: Server) -> None:
         if isinstance(result, bytes) and dnspython.is_truncated(result):
             self._counts["tcp"] += 1
             try:
-                self._tcp.submit(self._over_tcp, quest, server)
+                self._tcp.submit(self._guarded, self._over_tcp, quest, server)
             except RuntimeError:  # closed, or no thread to be had
                 self._settle(quest, Trouble.UNREACHABLE)
         else:
@@ -147,8 +179,8 @@ class Resolver:
                 return
             elif isinstance(found, Trouble):
                 result = found
-        except Exception:  # a bug: nobody may wait for this one for ever
-            self.count("bugs")
+        except Exception as e:  # a bug: nobody may wait for this one for ever
+            self._bug("dns", e)
         self._settle(quest, result)
 
     def _read(self, quest: Quest, data: bytes | Trouble, server: Server) -> Answer | Trouble | dnspython.LostTarget:
@@ -167,13 +199,15 @@ class Resolver:
         if isinstance(result, Trouble):
             self._counts[result.value] += 1
         with self._lock:
-            pending = self._pending.pop(key)
-            self._keep(key, result)
+            pending = self._pending.pop(key, None)
+            if pending is None:  # it was given up
+                return
             pending.result = result
             pending.took = (time.perf_counter() - pending.started) * 1000
-            self._patience.note(key[0], failed=isinstance(result, Trouble), seconds=pending.took / 1000)
             pending.done.set()
             listeners, pending.listeners = pending.listeners, []
+            self._keep(key, result)
+            self._patience.note(key[0], failed=isinstance(result, Trouble), seconds=pending.took / 1000)
         if isinstance(result, Answer):
             for then in listeners:
                 self.tell(then, result)
@@ -203,8 +237,8 @@ class Resolver:
         """Asking ahead is a courtesy: if it fails, the question is asked later."""
         try:
             then(answer)
-        except Exception:
-            self.count("bugs")
+        except BaseException as e:
+            self._bug("asking ahead", e)
 
 
 def _weight(result: Answer | Trouble) -> int:

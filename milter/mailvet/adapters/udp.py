@@ -12,33 +12,32 @@ Not here   which octets answer a question (flight), what is in them (dnspython),
 import contextlib
 import math
 import os
-import resource
 import select
 import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from mailvet.adapters.flight import Flight, Landed, Server, is_answer, tells
-from mailvet.ports import Trouble
+from mailvet.adapters.flight import Flight, Landed, Server, is_answer, most_flights, socket_address, tells
+from mailvet.ports import Surprised, Trouble
 
 _MOST_BYTES: Final = 65535
-_MOST_FLIGHTS: Final = 4000  # on their way at once
 _MOST_WAITING: Final = 10_000  # flights that wait for others to land
+_HOPELESS: Final = 100  # turns in a row that raised
 _STAY: Final = 30.0  # seconds with the server that answered in place of a silent one
 
 
 class Transport:
     """Sends questions to the first server, then to the next; `start` makes the receiving thread."""
 
-    def __init__(self, servers: Sequence[Server], timeout: float) -> None:
-        self.bugs = 0  # exceptions of listeners
+    def __init__(self, servers: Sequence[Server], timeout: float, surprised: Surprised = lambda *_: None) -> None:
+        self._surprised = surprised
         self._servers = servers
         self._timeout = timeout
         self._tick = min(0.05, timeout / 10)  # how exact times are kept
-        self._most = _most_flights()
+        self._most = most_flights()
         self._lock = threading.Lock()
         self._up = 0  # flights on their way
         self._flights: dict[int, Flight] = {}  # by the descriptor of each try
@@ -55,6 +54,11 @@ class Transport:
         self._epoll.register(self._wake, select.EPOLLIN)
         self._thread = threading.Thread(target=self._receive, name="dns", daemon=True)
         self._thread.start()
+
+    @property
+    def deaf(self) -> bool:
+        """Has the receiving thread ended though nobody closed this?"""
+        return self._epoll is not None and self._thread is not None and not self._thread.is_alive()
 
     def close(self) -> None:
         """End the thread; what is on its way lands as a timeout."""
@@ -102,7 +106,7 @@ class Transport:
         try:
             sock = socket.socket(socket.AF_INET6 if ":" in server[0] else socket.AF_INET, socket.SOCK_DGRAM)
             sock.setblocking(False)
-            sock.connect(_socket_address(server))
+            sock.connect(socket_address(server))
             identifier = os.urandom(2)
             descriptor = sock.fileno()
             with self._lock:
@@ -126,21 +130,49 @@ class Transport:
             entry[0].close()
 
     def _receive(self) -> None:
-        look = 0.0
-        while (epoll := self._epoll) is not None:
-            # In this order: a sender who does not see us idle has been seen by us
-            self._idle = not (self._flights or self._waiting)
-            wait = None if self._idle and not self._flights else self._tick
-            for descriptor, _ in epoll.poll(wait):
-                if descriptor == self._wake:
-                    with contextlib.suppress(BlockingIOError):
-                        os.eventfd_read(self._wake)
-                else:
-                    self._heard(descriptor)
-            if time.monotonic() >= look:
-                self._expire()
-                look = time.monotonic() + self._tick
+        look, failed = 0.0, 0
+        while (epoll := self._epoll) is not None and failed < _HOPELESS:
+            try:
+                # In this order: a sender who does not see us idle has been seen by us
+                self._idle = not (self._flights or self._waiting)
+                wait = None if self._idle and not self._flights else self._tick
+                for descriptor, _ in epoll.poll(wait):
+                    if descriptor == self._wake:
+                        with contextlib.suppress(BlockingIOError):
+                            os.eventfd_read(self._wake)
+                    else:
+                        self._guarded(self._flights.get(descriptor), self._heard, descriptor)
+                if time.monotonic() >= look:
+                    look = time.monotonic() + self._tick
+                    self._expire()
+                failed = 0
+            except BaseException as e:  # a bug: all other questions still have to be heard
+                failed += 1
+                self._surprised("dns receiver", e)
         self._expire(closing=True)
+
+    def _guarded(self, flight: Flight | None, step: Callable[..., object], *arguments: object) -> None:
+        """A bug costs the flight that met it, and no other."""
+        try:
+            step(*arguments)
+        except BaseException as e:
+            self._surprised("dns receiver", e)
+            if flight is not None:
+                self._give_up(flight)
+
+    def _give_up(self, flight: Flight) -> None:
+        """After a bug, which may have been anywhere: so nothing is called here that it can have been in."""
+        with self._lock:
+            over, flight.over = flight.over, True
+            tries, flight.tries = flight.tries, {}
+            for descriptor in tries:
+                self._flights.pop(descriptor, None)
+            if not over:
+                self._up -= 1
+        for sock, _, _ in tries.values():
+            sock.close()
+        if not over:
+            self._tell(flight, Trouble.BROKEN, self._servers[0])
 
     def _heard(self, descriptor: int) -> None:
         flight = self._flights.get(descriptor)
@@ -181,10 +213,10 @@ class Transport:
             self._tell(flight, Trouble.TIMEOUT, self._servers[0])
         for flight in flights:
             if flight.deadline <= now:
-                self._land(flight, *(flight.fallback or (Trouble.TIMEOUT, self._servers[0])))
+                self._guarded(flight, self._land, flight, *(flight.fallback or (Trouble.TIMEOUT, self._servers[0])))
             elif flight.resend <= now:
                 flight.resend = flight.deadline
-                self._try(flight)
+                self._guarded(flight, self._try, flight)
 
     def _land(self, flight: Flight, result: bytes | Trouble, server: Server) -> None:
         with self._lock:
@@ -211,19 +243,5 @@ class Transport:
     def _tell(self, flight: Flight, result: bytes | Trouble, server: Server) -> None:
         try:
             flight.landed(result, server)
-        except Exception:  # the receiver has other flights to look after
-            self.bugs += 1
-
-
-def _socket_address(server: Server) -> tuple[str, int] | tuple[str, int, int, int]:
-    """With the interface of a link-local address, which `connect` takes as a number alone (RFC 4007 §11)."""
-    address, zoned, zone = server[0].partition("%")
-    if not zoned:
-        return server
-    return address, server[1], 0, int(zone) if zone.isdigit() else socket.if_nametoindex(zone)
-
-
-def _most_flights() -> int:
-    """A quarter of the descriptors we may have: connections and second tries need some as well."""
-    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return _MOST_FLIGHTS if limit == resource.RLIM_INFINITY else max(16, min(_MOST_FLIGHTS, limit // 4))
+        except BaseException as e:  # the receiver has other flights to look after
+            self._surprised("dns", e)

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 from mailvet.adapters.listener import address
 
+_LEAST = 32  # descriptors: those of a worker with one message in progress, and some
 _FULL, _ROOM = 0.9, 0.8  # of the descriptors: nothing new is accepted above the one, until below the other
 
 
@@ -44,11 +45,19 @@ def descriptors() -> Descriptors:
     return Descriptors(limit if names is None else len(names) - 1, limit)  # but for the one that lists them
 
 
-def allow_many_descriptors() -> None:
-    """Each connection and each DNS question takes one; the soft limit is often 1024."""
+def too_few_descriptors() -> str:
+    """Take as many as we may: each connection and each DNS question takes one, and the soft limit is often 1024.
+    Returns what is to be said where nobody could be served."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    few = limit != resource.RLIM_INFINITY and limit < _LEAST
+    return (
+        f"no more than {limit} open files are allowed: at least {_LEAST} are needed (LimitNOFILE=, ulimit -n)"
+        if few
+        else ""
+    )
 
 
 class Unread:
