@@ -167,12 +167,10 @@ class Transport:
             tries, flight.tries = flight.tries, {}
             for descriptor in tries:
                 self._flights.pop(descriptor, None)
-            if not over:
-                self._up -= 1
+            self._up -= not over
         for sock, _, _ in tries.values():
             sock.close()
-        if not over:
-            self._tell(flight, Trouble.BROKEN, self._servers[0])
+        self._tell(flight, Trouble.BROKEN, self._servers[0])  # who has been told already does not mind
 
     def _heard(self, descriptor: int) -> None:
         flight = self._flights.get(descriptor)
@@ -226,11 +224,13 @@ class Transport:
         late = isinstance(result, bytes) and server != self._servers[0]
         if late and flight.start == 0 and flight.fallback is None:  # the first one was silent
             self._first = (self._servers.index(server), time.monotonic() + _STAY)
-        for descriptor in list(flight.tries):
-            self._drop(flight, descriptor)
-        self._tell(flight, result, server)
-        while (waiting := self._next()) is not None and not self._try(waiting):
-            self._tell(waiting, Trouble.UNREACHABLE, self._servers[0])
+        try:
+            for descriptor in list(flight.tries):
+                self._drop(flight, descriptor)
+            self._tell(flight, result, server)
+        finally:
+            while (waiting := self._next()) is not None and not self._try(waiting):
+                self._tell(waiting, Trouble.UNREACHABLE, self._servers[0])
 
     def _next(self) -> Flight | None:
         """One has landed: who takes its place?"""
