@@ -470,6 +470,34 @@ def test_a_worker_that_was_out_of_descriptors_asks_again_later(tmp_path):
         assert ask(client, ANN).result is LISTED
 
 
+def test_an_answer_that_makes_no_sense_does_not_end_the_thread_that_takes_them(tmp_path):
+    bugs = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
+        listening.settimeout(30)
+        listening.bind(str(tmp_path / "breach.sock"))
+        listening.listen()
+        BreachClient(tmp_path / "breach.sock", surprised=lambda where, error: bugs.append((where, error)))
+        first, _ = listening.accept()
+        first.send(b"nonsense")
+        second, _ = listening.accept()  # it has begun again
+        first.close()
+        second.close()
+    assert [where for where, _ in bugs] == ["breach client"]
+
+
+def test_questions_may_be_counted_while_the_counters_are_read(tmp_path):
+    client = BreachClient(tmp_path / "nobody.sock")
+
+    class Counted(str):
+        def __format__(self, _):
+            client._counts["another"] += 1
+            return str(self)
+
+    client._counts[Counted("one")] = 1
+    client._counts["two"] = 2
+    assert client.counters() == {"worker: one": 1, "worker: two": 2}
+
+
 def stop_or_continue(running: postgres.Postgres, wish: signal.Signals) -> None:
     """All processes of the database: it is there, takes what it is sent, and says nothing."""
     first = int((running._root / "data" / "postmaster.pid").read_text().split()[0])

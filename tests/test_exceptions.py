@@ -18,8 +18,8 @@ import milter
 from engines import engine
 from injection import Where, at_call, at_line
 from lab import world
-from mailvet import authresults, edits, lookahead, mailfile, verify
-from mailvet.adapters import connections, dnspython, guard, pymilter
+from mailvet import authresults, breach, edits, lookahead, mailfile, verify
+from mailvet.adapters import connections, dnspython, guard, pymilter, pyspf
 from mailvet.adapters.logs import Log
 from mailvet.adapters.lookups import Pending
 from mailvet.adapters.pyspf import SpfChecker
@@ -31,6 +31,8 @@ from mailvet.ports import Kind, Trouble
 from mailvet.session import Session
 from mailvet.settings import Action, DnsSettings, LogSettings, Mode, OnSettings, PolicySettings, Settings
 from mailvet.transaction import Transaction
+from mailvet.verdict import BreachResult, BreachVerdict
+from mailvet.worker import make_engine
 from milterhost import Connection, Context, Fate, ProcessEnds, open_sessions
 from mta import Field
 from zone import Zone
@@ -237,6 +239,44 @@ def test_a_callback_without_a_session_defers() -> None:
         ("end of headers", ()), ("body", (b"x",)), ("end of message", ()), ("abort", ()),
     ):  # fmt: skip
         assert steps[step](Context(), *arguments) == milter.TEMPFAIL, step
+
+
+def test_a_message_given_up_before_negotiation_is_no_bug() -> None:
+    bugs: list[str] = []
+    steps = pymilter.callbacks(lambda: Session(Mailvet().engine), lambda *_: None, lambda where, _: bugs.append(where))
+    for step in ("abort", "close"):
+        steps[step](Context())
+    assert bugs == []
+
+
+def test_what_spf_cannot_make_sense_of_is_a_bug_of_its_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is temperror, as the library may raise whatever it likes, and somebody has to hear of it."""
+    mailvet = Mailvet()
+    settings = DnsSettings(nameservers=("127.0.0.1",))
+    told: list[tuple[str, BaseException]] = []
+    made = make_engine(SETTINGS, Resolver(settings), lambda where, error: told.append((where, error)), None)
+    mailvet.engine = dataclasses.replace(mailvet.engine, spf=made.spf)
+    monkeypatch.setattr(pyspf._Query, "check", lambda _: 1 / 0)
+    mailvet.connection.connect(world.HOST, world.HOST_NAME)
+    assert mailvet.send(HONEST).delivered
+    assert [where for where, _ in mailvet.bugs] == ["spf"]  # the first of the message
+    assert mailvet.more == 1  # HELO's
+    assert mailvet.lines[0]["spf"] == "temperror"
+    del connections.current.session
+    made.spf.check_helo(world.HOST, "signed.example", Zone({}), "mx.example.org")
+    assert [where for where, _ in told] == ["spf"]  # `mailvet check` has no session
+
+
+def test_advice_that_cannot_be_written_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = BreachVerdict(result=BreachResult.LISTED, newest="2026-01-01")
+    monkeypatch.setattr(verify, "_breach", lambda *_: listed)
+    monkeypatch.setattr(breach, "format_value", lambda *_: 1 / 0)
+    mailvet = Mailvet()
+    mailvet.connection.connect(world.HOST, world.HOST_NAME)
+    fate = mailvet.send(HONEST)
+    assert fate.delivered
+    assert [name for name, _ in fate.fields[:2]] == [b"Authentication-Results", kept(HONEST)[0][0]]
+    assert [where for where, _ in mailvet.bugs] == ["breach"]
 
 
 def test_a_message_without_mail_from_is_not_exempt() -> None:

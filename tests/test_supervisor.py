@@ -190,6 +190,16 @@ def test_however_often_it_is_told_to_reload_only_a_few_of_those_that_do_not_end_
     process.communicate(timeout=20)
 
 
+def test_a_hangup_for_which_there_is_no_room_is_not_forgotten():
+    process = start("retiring", "steady", FORKS="2")
+    lines = lines_until(process, "up", 2)
+    process.send_signal(signal.SIGHUP)
+    after = lines_until(process, "retired")
+    assert [line.split()[0] for line in after if line.split()[0] != "ready"] == ["reload", "unable", "up", "retired"]
+    assert after[-1].split()[1] in {line.split()[1] for line in lines if line.startswith("up")}
+    assert "died" not in stop(process)
+
+
 def test_a_hangup_with_nothing_new_changes_nothing():
     process = start("retiring", RELOAD="no")
     lines_until(process, "up")

@@ -71,6 +71,7 @@ def test_what_is_told(watched: Watched) -> None:
     assert types == {
         "mailvet_messages_total": "counter", "mailvet_results_total": "counter", "mailvet_dns_total": "counter",
         "mailvet_removed_fields_total": "counter", "mailvet_bugs_total": "counter",
+        "mailvet_log_dropped_total": "counter",
         "mailvet_message_seconds": "histogram", "mailvet_sessions": "gauge", "mailvet_descriptors": "gauge",
     }  # fmt: skip
     assert set(re.findall(r"(\w+)=\"", text)) == {"action", "method", "result", "state", "what", "le"}  # no domain
@@ -110,6 +111,18 @@ def test_a_reader_that_goes_away_is_no_line_in_the_log(watched: Watched) -> None
             reader.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
     assert watched.get("/metrics")[0] == 200
     assert "Traceback" not in watched.log
+
+
+def test_readers_that_reset_the_connection_do_not_end_the_process(watched: Watched) -> None:
+    before = watched.workers
+    for _ in range(30):
+        with socket.create_connection(("127.0.0.1", watched.port)) as reader:
+            reader.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            reader.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+            reader.shutdown(socket.SHUT_WR)
+    assert watched.get("/metrics")[0] == 200
+    assert watched.workers == before
+    assert "event=died" not in watched.log
 
 
 def threads(watched: Watched) -> int:
