@@ -65,6 +65,7 @@ showq       unix  n       -       n       -       -       showq
 error       unix  -       -       n       -       -       error
 retry       unix  -       -       n       -       -       error
 lmtp        unix  -       -       n       -       -       lmtp
+smtp        unix  -       -       n       -       -       smtp
 postlog     unix-dgram n  -       n       -       1       postlogd
 """
 
