@@ -71,6 +71,41 @@ def test_what_the_envelope_does_not_say_is_read_from_the_message_and_that_is_sai
     assert "SPF MAIL   pass      signed.example" in said.out
 
 
+FILTER = b"Received: from localhost (localhost [127.0.0.1])\r\n\tby mx.example.org (Postfix) with ESMTP id 1\r\n"
+STRANGERS = f"Received: from pc.example (x [{world.STRANGER}]) by mx\r\n".encode()
+LOCAL = b"Received: by mx.example.org (Postfix, from userid 0)\r\n\tid 2; Mon, 23 Nov 2026 06:00:00 +0000\r\n"
+
+
+@pytest.mark.parametrize("filters", [1, 2])
+def test_a_content_filter_on_top_is_not_the_client(online: Path, filters: int) -> None:
+    trace = b"Return-Path: <a@bank.example>\r\n" + FILTER * filters + STRANGERS
+    said = mailvet("check", "--config", online, "-", stdin=trace + SPOOF)
+    source = "the first Received field that does not name this host (loopback)"
+    assert f"(client {world.STRANGER} from {source})" in said.out
+    assert f"(HELO pc.example from {source})" in said.out
+    assert (said.status, "DMARC      fail" in said.out) == (1, True)
+
+
+@pytest.mark.parametrize("trace", [FILTER, FILTER + LOCAL], ids=["by SMTP", "by sendmail"])
+def test_mail_of_this_host_is_its_own(online: Path, trace: bytes) -> None:
+    said = mailvet("check", "--config", online, "-", stdin=trace + SPOOF)
+    assert "(client 127.0.0.1 from the topmost Received field)" in said.out
+    assert "Exempt" in said.out
+
+
+@pytest.mark.parametrize(
+    "arguments", [["check", "--replay", "RECORDING", "-"], ["config", "show"], ["config", "check"]]
+)
+def test_output_that_cannot_be_written_is_status_2(tmp_path: Path, arguments: list[str]) -> None:
+    recording = tmp_path / "dns.json"
+    recording.write_text('{"format": "mailvet-dns-1", "questions": []}')
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "milter")}
+    command = [sys.executable, "-m", "mailvet", *(str(recording) if a == "RECORDING" else a for a in arguments)]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, input=SIGNED, stdout=full, stderr=subprocess.PIPE, env=environment, timeout=60)
+    assert (done.returncode, done.stderr) == (2, b"mailvet: standard output: No space left on device\n")
+
+
 def test_one_question_is_one_question(online: Path) -> None:
     said = mailvet("check", "--config", online, "-", stdin=world.letter("<a@signed.example>"))
     assert "\nDNS        1 question\n" in said.out

@@ -138,18 +138,20 @@ def _envelope(request: Request, message: mailfile.MailFile) -> tuple[Envelope, t
     values: dict[bytes, list[bytes]] = {}
     for name, value in message.fields:
         values.setdefault(name.lower(), []).append(value)
-    hop = received.client(values.get(b"received", []), ())
+    trace = values.get(b"received", [])
+    top, hop = received.client(trace[:1], ()), received.client(trace, ())
+    where = "the topmost Received field"
+    if top != hop:  # a content filter of this host
+        where = "the first Received field that does not name this host (loopback)"
     ip, helo, mail_from = request.ip, request.helo, request.mail_from
     if ip is None:
         ip = hop.address if hop else ""
-        assumed.append(
-            f"client {ip} from the topmost Received field" if ip else "client unknown: no Received tells it; use --ip"
-        )
+        assumed.append(f"client {ip} from {where}" if ip else "client unknown: no Received tells it; use --ip")
     else:
         ip = canonical(str(ipaddress.ip_address(ip)))
     if helo is None:
         helo = hop.helo if hop and (request.ip is None or hop.address == ip) else ""
-        assumed.append(f"HELO {helo} from the topmost Received field" if helo else "no HELO name; use --helo")
+        assumed.append(f"HELO {helo} from {where}" if helo else "no HELO name; use --helo")
     if mail_from is None:
         mail_from = _bare(values.get(b"return-path", [b""])[0].decode("utf-8", "replace"))
         assumed.append(
