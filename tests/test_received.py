@@ -164,6 +164,7 @@ NAME = st.sampled_from(["unknown", "by", "helo", "192.0.2.1"]) | st.from_regex(r
 @example(b"x (y [192.0.2.1]) by z (", 0, "unknown", REAL, LINE)
 @example(b"x (y [192.0.2.1]) by z (\\", 0, "unknown", REAL, LINE)
 @example(b"[192.0.2.1] by x (y) z", 0, "unknown", REAL, LINE)
+@example(b"x by y with local z", 0, "unknown", REAL, LINE)
 def test_the_address_is_the_real_clients_or_none(helo: bytes, more: int, name: str, address: str, width: int) -> None:
     """Also for a relay that lets parentheses and blanks pass, which Postfix does not, and breaks lines elsewhere."""
     forged = b" from bank.example (bank.example [192.0.2.1])\n\tby relay.example.org (Postfix) with ESMTP id 1"
@@ -197,6 +198,11 @@ SPAM = Hop(address="192.0.2.1", helo="spam.example")
         pytest.param([INNER], None, id="the other relay's field is not there"),
         pytest.param([b" from a (unknown)\n\tby x", OUTSIDE], None, id="one that does not tell"),
         pytest.param([b" by", CRON], None, id="no name after by"),
+        pytest.param([b" from root by mx2 with local (Exim 4.96)\n\tid 1"], RELAY, id="at a relay with Exim"),
+        pytest.param([b" by mx2 with local (Exim 4.96)\n\tid 1"], RELAY, id="the same without a login"),
+        pytest.param([b" by 10.0.0.1 with SMTP id 1; x", OUTSIDE], None, id="by SMTP, and no from clause"),
+        pytest.param([b" from a by b with local c (x [192.0.2.1])\n\tby mx2 with E"], None, id="a HELO of blanks"),
+        pytest.param([b" from a by b with local (c\n\tby mx2 with E"], None, id="a HELO of blanks, and a parenthesis"),
         pytest.param([], None, id="no field at all"),
     ],
 )

@@ -25,7 +25,13 @@ _B: Final = rf"[{_BLANKS}]"
 _W: Final = rf"[^{_BLANKS}()]"
 _IP: Final = r"\[(?:IPv6:)?([0-9A-Fa-f.:]++)\]"
 _FROM = re.compile(rf"{_B}*+from{_B}++({_W}++)([^()]*+)", re.IGNORECASE)
-_BEGAN_THERE = re.compile(rf"{_B}*+by{_B}++{_W}", re.IGNORECASE)
+# Of Postfix: by mx (Postfix, from userid 0) id 4ABC; of Exim: from root by mx with local (Exim 4.96). What came in by
+# SMTP has a from clause (RFC 5321 §4.4), whoever leaves it out
+_BEGAN_THERE = re.compile(
+    rf"{_B}*+(?:by{_B}++{_W}++(?:{_B}++\([^()]*+\))?{_B}++id{_B}|(?:from{_B}++{_W}++{_B}++)?by{_B}++{_W}++{_B}++with"
+    rf"{_B}++local{_B})",
+    re.IGNORECASE,
+)
 _BY = re.compile(rf"(?<![^{_BLANKS}])by(?={_B})", re.IGNORECASE)
 _LITERAL = re.compile(rf"{_IP}(?::\d++)?", re.IGNORECASE)
 _NAMED = re.compile(rf"{_B}*+(?:{_W}++{_B}++)?{_IP}{_B}*+", re.IGNORECASE)
@@ -50,7 +56,7 @@ def client(values: Sequence[bytes], relays: Iterable[ip.Network], relay: Hop | N
     ours, at, within = tuple(relays), relay, False
     for value in values:
         text = _unbroken(value[:_LONGEST]).decode("utf-8", "replace")
-        if _BEGAN_THERE.match(text):
+        if _BEGAN_THERE.match(text) and len(_BY.findall(text)) == 1:
             return at
         hop = _parse(text)
         if hop is None:
