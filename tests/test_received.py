@@ -164,6 +164,7 @@ NAME = st.sampled_from(["unknown", "by", "helo", "192.0.2.1"]) | st.from_regex(r
 @example(b"x (y [192.0.2.1]) by z (", 0, "unknown", REAL, LINE)
 @example(b"x (y [192.0.2.1]) by z (\\", 0, "unknown", REAL, LINE)
 @example(b"[192.0.2.1] by x (y) z", 0, "unknown", REAL, LINE)
+@example(b"x (192.0.2.1)", 946, "unknown", REAL, 990)  # a line broken within the real address
 @example(b"x by y with local z", 0, "unknown", REAL, LINE)
 def test_the_address_is_the_real_clients_or_none(helo: bytes, more: int, name: str, address: str, width: int) -> None:
     """Also for a relay that lets parentheses and blanks pass, which Postfix does not, and breaks lines elsewhere."""

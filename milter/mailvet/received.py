@@ -103,7 +103,8 @@ def _parse(text: str) -> Hop | None:
         return None
     one_word = not more.strip(_BLANKS)
     hop = _hop(said if one_word else "", first, comments)
-    others = {_address(found[1]) for found in map(_NAMED.fullmatch, comments) if found}
+    whole = (comment.replace("\n ", "") for comment in comments)  # if a client has broken it elsewhere than at LINE
+    others = {_address(found[1]) for found in map(_NAMED.fullmatch, whole) if found}
     return hop if hop is not None and others <= {hop.address} else None
 
 
