@@ -149,6 +149,11 @@ class Postfix:
         done = subprocess.run(command, check=True, env=self._environment(), capture_output=True, timeout=20)
         return done.stdout.replace(b"\n", b"\r\n")
 
+    def queued(self, queue_id: str) -> bytes:
+        """A queue file as postcat(1) prints it to a person."""
+        command = ["/usr/sbin/postcat", "-c", str(self._root / "etc"), "-q", queue_id]
+        return subprocess.run(command, check=True, env=self._environment(), capture_output=True, timeout=20).stdout
+
 
 def _await(port: int) -> None:
     deadline = time.monotonic() + 60
