@@ -42,6 +42,9 @@ def lines(page: Path, *words: str) -> str:
 ADD, REMOVE, SHOW = "sh scripts/postfix.sh add", "sh scripts/postfix.sh remove", "sh scripts/postfix.sh show"
 BY_HAND = lines(PAGE, "postconf -e", "smtpd_forbid_bare_newline")
 UNINSTALL = lines(PAGE, "scripts/postfix.sh remove", "systemctl disable")
+UPGRADE = lines(PAGE, "git pull")
+HEADER_CHECKS = lines(PAGE, "header_checks")
+(OWN_MILTERS,) = re.findall(r"^smtp inet .* smtpd\n +-o .*\n", PAGE.read_text("utf-8"), re.MULTILINE)
 WITHOUT_OPENDMARC = lines(PAGE, "8893")
 BESIDE = lines(PAGE, "default_action=accept")
 
@@ -498,6 +501,7 @@ def test_what_is_in_its_way_is_said(tmp_path: Path, port: int, main: str, master
         "127.0.0.1:10025 inet n - y - - smtpd -o smtpd_milters= -o receive_override_options=no_milters\n",
         "smtp inet n - y - - smtpd -o smtpd_milters=inet:127.0.0.1:8899,inet:a:1\n",
         "smtp inet n - y - - smtpd -o { smtpd_milters = $non_smtpd_milters inet:a:1 }\n",
+        OWN_MILTERS,
     ],
 )
 def test_what_is_not_in_its_way_is_not_said(tmp_path: Path, port: int, master: str) -> None:
@@ -534,6 +538,39 @@ def test_uninstalling_leaves_the_milters_that_came_later(tmp_path: Path, port: i
     assert host.type(UNINSTALL).returncode == 0
     assert host.values() == ["inet:localhost:8891, inet:localhost:11332", "", "normalize"]
     assert host.told.splitlines()[-3:] == ["reload", "systemctl disable --now mailvet", "systemctl daemon-reload"]
+
+
+@pytest.mark.parametrize(
+    ("line", "refused"),
+    [("From: a@b.example", False), ("From : a@b.example", False), ("From  : a@b.example", True), ("X: a  : b", False)],
+)
+def test_blanks_before_the_colon_are_refused(tmp_path: Path, line: str, refused: bool) -> None:
+    host = Host(tmp_path, "", 8899)
+    assert host.type(HEADER_CHECKS).returncode == 0
+    found = host.type(f'postmap -q "{line}" "$(postconf -h header_checks)"')
+    assert ("REJECT blanks before the colon" in found.stdout) == refused, found.stderr
+
+
+def test_an_upgrade_remembers_the_version_before_and_can_be_repeated(tmp_path: Path) -> None:
+    host, source, copy = Host(tmp_path, "", 8899), tmp_path / "source", tmp_path / "copy"
+    (steps,) = re.findall(r"^(old=.*?)^/opt", UPGRADE, re.MULTILINE | re.DOTALL)
+    steps = f"set -e\ncd {copy}\n{steps}"
+    begin = "git init -q -b main; git config user.email a@b.example; git config user.name a"
+    commit = f"cd {source} && git commit -q --allow-empty -m x && git rev-parse HEAD"
+    assert host.type(f"mkdir {source} && cd {source} && {begin}").returncode == 0
+    first = host.type(commit).stdout
+    assert host.type(f"git clone -q {source} {copy} && {steps}").returncode == 0
+    before = tmp_path / "version-before"
+    assert not before.exists()  # nothing new
+    second = host.type(commit).stdout
+    assert host.type(steps).returncode == 0
+    assert host.type(steps).returncode == 0
+    assert before.read_text() == first
+    assert host.type(f'cd {copy} && git checkout -q "$(cat {before})"').returncode == 0
+    host.type(commit)
+    assert host.type(steps).returncode == 0
+    assert before.read_text() == first  # the one that ran, and not `second`
+    assert second != first
 
 
 def test_the_readme_calls_the_script() -> None:
