@@ -152,16 +152,16 @@ wanted() { # list $1 with mailvet first, once, and with default_action=tempfail;
 
 # What is in mailvet's way
 
-in_lists() { # is the milter of this name, with this configuration file, or at one of these ports, in the lists?
+in_lists() { # is the milter of this name, configured in this file, by default at one of these ports, in the lists?
     at=$(sed -n 's/^[[:blank:]]*[Ss][Oo][Cc][Kk][Ee][Tt][[:blank:]]*\([^[:blank:]#]*\).*/\1/p' "$2" 2>/dev/null | tail -n 1)
     case $at in
-        '') ports=$3 ;;
-        inet:*) ports=$(echo "$at" | sed 's/^inet:\([0-9]*\).*/\1/') ;;
-        *) ports="none" ;;
+        '') at="inet:[^ ,}]*:($3)" ;;
+        inet:*) at=$(echo "$at" | sed 's/^inet:\([0-9]*\).*/inet:[^ ,}]*:\1/') ;;
+        *) at="unix:[^ ,}]*/${at##*/}" ;;
     esac
     for list in smtpd_milters non_smtpd_milters; do
         postconf -xh $list
-    done | grep -qiE "$1|inet:[^ ,}]*:($ports)([ ,}]|\$)"
+    done | grep -qiE "$1|($at)([ ,}]|\$)"
 }
 
 opendkim() { # why OpenDKIM, if in the lists, would remove mailvet's field; "" if it would not
@@ -184,7 +184,14 @@ warnings() {
         warn "OpenDMARC is in the lists and writes Authentication-Results fields in this host's name, too:" \
             "take it out (docs/postfix.md, What mailvet replaces)."
     fi
-    postconf -xP '*/inet/smtpd_milters' '*/inet/receive_override_options' 2>/dev/null | while read -r name _ text; do
+    for list in smtpd_milters non_smtpd_milters; do
+        all=$(postconf -xh $list | entries)
+        [ -z "$(echo "$all" | ours_in)" ] || is_ours "$(echo "$all" | head -n 1)" ||
+            warn "$list: mailvet is not the first. Other milters read forged fields."
+    done
+    # postscreen hands its clients to a service of type pass
+    postconf -xP '*/inet/smtpd_milters' '*/inet/receive_override_options' \
+        '*/pass/smtpd_milters' '*/pass/receive_override_options' 2>/dev/null | while read -r name _ text; do
         case $name in 127.* | localhost:* | '[::1]:'*) continue ;; esac # where mail comes back
         case $name:$text in
             */receive_override_options:*no_milters*)
@@ -252,6 +259,9 @@ record() { # what was there before, whole or not at all
 }
 
 add() {
+    case $MILTER:$(postconf -M | awk '$8 == "smtpd" { print $5 }') in
+        unix:/*:*y*) die "smtpd is chrooted to $QUEUE and does not reach $MILTER (docs/postfix.md, A unix socket)." ;;
+    esac
     why=$(answers 2>&1) || die "mailvet does not answer at $MILTER ($why): see journalctl -u mailvet. Nothing was changed."
     why=$(opendkim)
     [ -z "$why" ] || die "$why. Nothing was changed."
@@ -298,7 +308,7 @@ case ${1-} in
         ;;
 esac
 postconf -h smtpd_milters >/dev/null || die "Postfix's main.cf cannot be read. Nothing was changed."
-QUEUE=$(postconf -h queue_directory)
+QUEUE=$(postconf -xh queue_directory)
 MILTER=$(canonical "${2:-$(configured 2>/dev/null)}")
 case $1:$MILTER in
     *:inet:* | *:unix:*) ;;

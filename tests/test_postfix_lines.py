@@ -384,6 +384,15 @@ def test_a_unix_socket_has_to_let_postfix_in(tmp_path: Path) -> None:
             assert host.values()[0] == ""
 
 
+def test_a_chrooted_smtpd_has_to_reach_the_socket(tmp_path: Path) -> None:
+    host = Host(tmp_path, "", 8899)
+    host.listens("unix:/run/mailvet/mailvet.sock")
+    done = host.type(ADD)
+    assert done.returncode == 1
+    assert "does not reach unix:/run/mailvet/mailvet.sock (docs/postfix.md, A unix socket)" in done.stderr
+    untouched(host, "")
+
+
 @pytest.mark.parametrize(
     ("listen", "milter"),
     [
@@ -417,7 +426,9 @@ SIGNER = "smtpd_milters = inet:localhost:8891\n"
         pytest.param("#Mode s\n", SIGNER, "Mode sv, the default", id="it verifies, by default"),
         pytest.param("Mode v\n", "non_smtpd_milters = unix:opendkim/opendkim.sock\n", "Mode v", id="known by name"),
         pytest.param("Mode sv\nSocket inet:9999@localhost\n", "smtpd_milters = inet:127.0.0.1:9999\n", "Mode sv",
-                     id="known by its socket"),
+                     id="known by its port"),
+        pytest.param("Socket local:/var/spool/postfix/private/dkim\n", "smtpd_milters = unix:private/dkim\n",
+                     "Mode sv, the default", id="known by its socket"),
     ],
 )  # fmt: skip
 def test_nothing_is_done_to_postfix_while_opendkim_would_remove_our_field(
@@ -449,6 +460,18 @@ def test_opendkim_has_to_be_restarted_after_a_change(tmp_path: Path, port: int) 
 @pytest.mark.parametrize(
     ("main", "master", "said"),
     [
+        pytest.param(
+            "smtpd_milters = inet:a:1 $non_smtpd_milters\n",
+            "",
+            "smtpd_milters: mailvet is not the first",
+            id="behind another, through the other list",
+        ),
+        pytest.param(
+            "",
+            "smtpd pass - - y - - smtpd -o smtpd_milters=\n",
+            "smtpd/pass has smtpd_milters of its own",
+            id="postscreen's smtpd",
+        ),
         pytest.param("smtpd_milters = inet:localhost:8893\n", "", "OpenDMARC is in the lists", id="OpenDMARC by port"),
         pytest.param("smtpd_milters = unix:opendmarc/opendmarc.sock\n", "", "OpenDMARC is in", id="OpenDMARC by name"),
         pytest.param(
