@@ -182,7 +182,7 @@ opendkim() { # why OpenDKIM, if in the lists, would remove mailvet's field; "" i
 warnings() {
     if in_lists opendmarc $OPENDMARC '8893|54321'; then
         warn "OpenDMARC is in the lists and writes Authentication-Results fields in this host's name, too:" \
-            "take it out (docs/postfix.md, What mailvet replaces)."
+            "take it out when mailvet is to decide (docs/postfix.md, What mailvet replaces)."
     fi
     for list in smtpd_milters non_smtpd_milters; do
         all=$(postconf -xh $list | entries)
