@@ -22,6 +22,7 @@ class Quest(NamedTuple):
     key: Key  # what is to be found out
     query: bytes  # what is asked for now
     retried: bool = False  # over TCP, since records were missing
+    denied: bool = False  # the answer over UDP said NXDOMAIN
     times: int = 0  # that more was asked
     servers: int = 1  # that were asked this query
     passed: tuple[dnspython.LostTarget, ...] = ()  # what the answers about aliases said
@@ -31,7 +32,8 @@ class Quest(NamedTuple):
         if not self.passed:
             return answer
         secure = all_secure((answer.secure, *(lost.secure for lost in self.passed)))
-        return Answer(answer.status, answer.records, secure, min(answer.ttl, *(lost.ttl for lost in self.passed)))
+        ttl = min(answer.ttl, *(lost.ttl for lost in self.passed))
+        return Answer(answer.status, answer.records, secure, ttl, answer.proven)
 
     def further(self, result: Trouble | dnspython.LostTarget, data: bytes | Trouble, servers: int) -> "Quest | None":
         """What to ask next; None: no more. With `servers` above one, it is for the next of them."""
@@ -42,11 +44,11 @@ class Quest(NamedTuple):
         if result is Trouble.BROKEN and isinstance(data, bytes) and dnspython.is_lost_on_edns(data):
             plain = dnspython.without_edns(self.query)
             if plain != self.query:
-                return self._replace(query=plain, retried=False, times=self.times + 1)
+                return self._replace(query=plain, retried=False, denied=False, times=self.times + 1)
         # The others have not been asked, but where one cannot be reached over UDP, or says itself that it cannot tell
         another = self.retried or (result is Trouble.BROKEN and isinstance(data, bytes))
         if another and self.servers < servers:
-            return self._replace(retried=False, times=self.times + 1, servers=self.servers + 1)
+            return self._replace(retried=False, denied=False, times=self.times + 1, servers=self.servers + 1)
         return None
 
     def _after(self, lost: dnspython.LostTarget) -> "Quest | None":

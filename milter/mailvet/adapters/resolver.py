@@ -90,7 +90,9 @@ class Resolver:
         left = until - self._clock()
         if left <= 0:
             return None
-        return Answer(result.status, result.records, result.secure, left) if isinstance(result, Answer) else result
+        if isinstance(result, Trouble):
+            return result
+        return Answer(result.status, result.records, result.secure, left, result.proven)
 
     def fetch(self, key: Key) -> Pending | Answer | Trouble:
         """Ask, or join those who are asking already."""
@@ -123,7 +125,7 @@ class Resolver:
         if isinstance(result, bytes) and dnspython.is_truncated(result):
             self._counts["tcp"] += 1
             try:
-                self._tcp.submit(self._over_tcp, quest, server)
+                self._tcp.submit(self._over_tcp, quest._replace(denied=dnspython.is_denial(result)), server)
             except RuntimeError:  # closed, or no thread to be had
                 self._settle(quest, Trouble.UNREACHABLE)
         else:
@@ -154,7 +156,8 @@ class Resolver:
     def _read(self, quest: Quest, data: bytes | Trouble, server: Server) -> Answer | Trouble | dnspython.LostTarget:
         if isinstance(data, Trouble):
             return data
-        return dnspython.read(data, quest.key[1], trusted=server in self._trusted, retried=quest.retried)
+        trusted = server in self._trusted
+        return dnspython.read(data, quest.key[1], trusted=trusted, retried=quest.retried, denied=quest.denied)
 
     def _ask_further(self, further: Quest, server: Server) -> None:
         self._counts["questions"] += 1
