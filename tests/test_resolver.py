@@ -16,6 +16,7 @@ from typing import Any
 
 import dns.flags
 import dns.message
+import dns.rdatatype
 import dns.rrset
 import pytest
 from hypothesis import given
@@ -486,8 +487,9 @@ def test_the_word_of_all_answers_counts_for_an_alias() -> None:
         resolver.close()
 
 
-def test_a_server_that_does_not_know_edns_is_asked_without() -> None:  # RFC 6891 §7
-    with resolving({"x.example.org": {"TXT": ["right"], "manner": "no-edns"}}) as (resolver, server, _):
+@pytest.mark.parametrize("manner", ["no-edns", "bad-version", "two-opts"])
+def test_a_server_that_does_not_know_edns_is_asked_without(manner: str) -> None:  # RFC 6891 §6.1.1, §6.1.3, §7
+    with resolving({"x.example.org": {"TXT": ["right"], "manner": manner}}) as (resolver, server, _):
         assert resolver.begin().ask("x.example.org", Kind.TXT).records == (b"right",)
         assert [dns.message.from_wire(query).edns for query in server.queries] == [0, -1]
 
@@ -516,6 +518,70 @@ def test_the_second_server_is_asked_when_the_first_has_not_said_it_all(manner: s
         resolver.start()
         assert resolver.begin().ask("x.example.org", Kind.TXT).records == (b"right",)
         resolver.close()
+
+
+def _found(**sections: list[tuple[str, str, str]]) -> bytes:
+    """An answer about the MX of a.example.org, with more in it."""
+    message = dns.message.make_response(dns.message.make_query("a.example.org", "MX"), recursion_available=True)
+    for section, records in sections.items():
+        for owner, rdtype, data in records:
+            getattr(message, section).append(dns.rrset.from_text(owner, 300, "IN", rdtype, data))
+    return message.to_wire()
+
+
+_SIGNED = "8 3 300 20300101000000 20200101000000 1 example.org. AAAA"
+_MX = ("a.example.org.", "MX", "10 a.example.org.")
+_GLUE = [
+    ("a.example.org.", "A", "192.0.2.1"),
+    ("a.example.org.", "AAAA", "2001:db8::1"),
+    ("ns.example.", "A", "192.0.2.2"),
+]
+_NS = [("example.org.", "NS", "ns.example."), ("example.org.", "RRSIG", f"NS {_SIGNED}")]
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        pytest.param(_found(answer=[_MX], authority=_NS, additional=_GLUE), id="NS, and the addresses of an exchange"),
+        pytest.param(_found(answer=[_MX, ("a.example.org.", "RRSIG", f"MX {_SIGNED}")]), id="its signature"),
+        pytest.param(_found(answer=[_MX], additional=[_MX]), id="the same again"),
+        pytest.param(
+            _found(
+                answer=[
+                    ("A.example.org.", "CNAME", "a.example.net."),
+                    ("a.example.org.", "RRSIG", f"CNAME {_SIGNED}"),
+                    ("a.Example.net.", "MX", "10 a.example.org."),
+                ]
+            ),
+            id="an alias, with its signature",
+        ),
+        pytest.param(
+            _found(
+                answer=[
+                    ("example.org.", "DNAME", "example.net."),
+                    ("a.example.org.", "CNAME", "a.example.net."),
+                    ("a.example.net.", "MX", "10 a.example.org."),
+                ]
+            ),
+            id="RFC 6672 §3.1: a DNAME, with what it made",
+        ),
+        pytest.param(_found(answer=[_MX]) + bytes(7), id="padding of a few octets"),
+        pytest.param(_found(answer=[_MX]) + bytes(40), id="padding that could be records of no type"),
+        pytest.param(_found(answer=[_MX]) + b"\xff" * 40, id="padding of ones"),
+    ],
+)
+def test_what_honest_servers_add_to_their_records(wire: bytes) -> None:
+    answer = dnspython.read(wire, Kind.MX, trusted=False)
+    assert answer == Answer(Status.FOUND, ((10, "a.example.org"),), None, 300)
+
+
+def test_glue_does_not_contradict_the_answer_that_there_is_no_address() -> None:
+    answer = dns.message.from_wire(_nothing(0, "example.org."))
+    answer.question[0].rdtype = dns.rdatatype.A
+    answer.additional.append(dns.rrset.from_text("ns.example.org.", 300, "IN", "A", "192.0.2.2"))
+    assert dnspython.read(answer.to_wire(), Kind.A, trusted=False) == Answer(Status.NODATA, (), None, 60)
+    answer.additional.append(dns.rrset.from_text("a.example.org.", 300, "IN", "A", "192.0.2.2"))
+    assert dnspython.read(answer.to_wire(), Kind.A, trusted=False) is Trouble.BROKEN
 
 
 # Caching

@@ -139,9 +139,10 @@ def _answer(message: Any, kind: Kind, secure: bool | None) -> Answer | Trouble |
     if found is not None:
         signed = wanted
         left.pop((dns.name.root, FILLER), None)
-    if any(_is_strange(name, owner_and_type, records, signed) for owner_and_type, records in left.items()):
+    if left and any(_is_strange(name, owner_and_type, records, signed) for owner_and_type, records in left.items()):
         return Trouble.BROKEN
-    if _is_misplaced(message, wanted, {name, *passed}, found or []):
+    others = message.authority + message.additional
+    if others and _is_misplaced(others, wanted, {name, *passed}, found or []):
         return Trouble.BROKEN
     if found is not None:
         if nothing:
@@ -182,15 +183,13 @@ def _is_strange(name: Any, owner_and_type: tuple[Any, int] | None, records: list
     return rdtype != _DNAME or bool(name.is_subdomain(owner) and name != owner)  # RFC 6672 §3.1: with its CNAME
 
 
-def _is_misplaced(message: Any, wanted: int, names: set[Any], found: list[Any]) -> bool:
+def _is_misplaced(others: list[Any], wanted: int, names: set[Any], found: list[Any]) -> bool:
     """Is there more of what was asked for, outside the answer section? Addresses of other names are glue, and glue may
     repeat the answer."""
-    others = message.authority + message.additional
+    glueless = wanted not in _ADDRESSES
     return any(
-        (record.name in names and record.rdtype == _CNAME)
-        or (
-            record.rdtype == wanted and (record.name in names or wanted not in _ADDRESSES) and not _is_in(record, found)
-        )
+        (record.rdtype == _CNAME and record.name in names)
+        or (record.rdtype == wanted and (glueless or record.name in names) and not _is_in(record, found))
         for record in others
     )
 
