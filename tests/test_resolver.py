@@ -356,6 +356,7 @@ _RECORDS = st.lists(
     ),
     max_size=3,
 )  # fmt: skip
+_MAKES_AN_ANSWER = {("IN", "TXT"), ("IN", "CNAME"), ("IN", "DNAME")}
 
 
 @given(_RECORDS, _RECORDS, _RECORDS, st.sampled_from([0, 0, 3, 3, 2, 5]), st.booleans(), st.booleans())
@@ -369,6 +370,11 @@ def test_no_answer_without_proof_reads_as_absence(
             section.append(dns.rrset.from_text(owner, 300, rdclass, *text.split(" ", 1)))
     result = dnspython.read(message.to_wire(), Kind.TXT, trusted=True, retried=retried)
     soas = {owner for owner, rdclass, text in authority if rdclass == "IN" and text.startswith("SOA")}
+    if isinstance(result, Answer) and result.status is Status.FOUND:
+        assert code == 0
+        assert {(rdclass, text.split(" ")[0]) for _, rdclass, text in answers} <= _MAKES_AN_ANSWER
+        elsewhere = [(owner, rdclass) for owner, rdclass, text in (*authority, *additional) if text == "TXT x"]
+        assert set(elsewhere) <= {(owner, rdclass) for owner, rdclass, text in answers if text == "TXT x"}
     plain = recursive and not answers and not authority and not retried
     if _absent(result):
         assert code in (0, 3)
