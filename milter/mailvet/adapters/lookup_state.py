@@ -1,7 +1,8 @@
-"""quest – how far one question has come: what is asked now, and whether asking further may help.
+"""lookup_state – the state of one lookup: the query that is sent now, and the follow-up query, if any.
 
-An answer may leave open what it was asked for. Then the target of an alias is asked for by itself, a server that
-does not know EDNS is asked without, and where there is another server it is asked too; four times at most.
+An answer may leave open what it was asked for. Then the target of an alias is queried by itself, a server that
+does not know EDNS is queried without it, and where there is another server it is queried too; at most four
+follow-up queries.
 
 Raises     nothing
 Not here   what an answer says (dnspython), sending (udp), who waits (resolver)
@@ -13,21 +14,21 @@ from mailvet.adapters import dnspython
 from mailvet.adapters.lookups import Key
 from mailvet.ports import Answer, Trouble, all_secure
 
-_MOST_FURTHER: Final = 4  # a sender's aliases must not make us ask for ever
+_MOST_FOLLOW_UPS: Final = 4  # a sender's aliases must not make us ask for ever
 
 
-class Quest(NamedTuple):
-    """A question, after so many answers."""
+class LookupState(NamedTuple):
+    """A lookup, after so many answers."""
 
-    key: Key  # what is to be found out
-    query: bytes  # what is asked for now
+    key: Key  # what is looked up
+    query: bytes  # sent now
     retried: bool = False  # over TCP, since records were missing
     denied: bool = False  # the answer over UDP said NXDOMAIN
-    times: int = 0  # that more was asked
-    servers: int = 1  # that were asked this query
+    follow_ups: int = 0  # queries sent after the first
+    servers: int = 1  # that got this query
     passed: tuple[dnspython.LostTarget, ...] = ()  # what the answers about aliases said
 
-    def whole(self, answer: Answer) -> Answer:
+    def for_first_name(self, answer: Answer) -> Answer:
         """The answer about the last name, for the first."""
         if not self.passed:
             return answer
@@ -35,24 +36,26 @@ class Quest(NamedTuple):
         ttl = min(answer.ttl, *(lost.ttl for lost in self.passed))
         return Answer(answer.status, answer.records, secure, ttl, answer.proven)
 
-    def further(self, result: Trouble | dnspython.LostTarget, data: bytes | Trouble, servers: int) -> "Quest | None":
-        """What to ask next; None: no more. With `servers` above one, it is for the next of them."""
-        if self.times >= _MOST_FURTHER:
+    def follow_up(
+        self, result: Trouble | dnspython.LostTarget, data: bytes | Trouble, servers: int
+    ) -> "LookupState | None":
+        """The next query; None: no more. With `servers` above one in it, it is for the next of them."""
+        if self.follow_ups >= _MOST_FOLLOW_UPS:
             return None
         if isinstance(result, dnspython.LostTarget):
             return self._after(result)
         if result is Trouble.BROKEN and isinstance(data, bytes) and dnspython.is_lost_on_edns(data):
             plain = dnspython.without_edns(self.query)
             if plain != self.query:
-                return self._replace(query=plain, retried=False, denied=False, times=self.times + 1)
+                return self._replace(query=plain, retried=False, denied=False, follow_ups=self.follow_ups + 1)
         # The others have not been asked, but where one cannot be reached over UDP, or says itself that it cannot tell
         another = self.retried or (result is Trouble.BROKEN and isinstance(data, bytes))
         if another and self.servers < servers:
-            return self._replace(retried=False, denied=False, times=self.times + 1, servers=self.servers + 1)
+            return self._replace(retried=False, denied=False, follow_ups=self.follow_ups + 1, servers=self.servers + 1)
         return None
 
-    def _after(self, lost: dnspython.LostTarget) -> "Quest | None":
+    def _after(self, lost: dnspython.LostTarget) -> "LookupState | None":
         query = dnspython.query(lost.name, self.key[1]) if "\\" not in lost.name else None  # an escape
         if query is None or query == self.query:
             return None
-        return Quest(self.key, query, times=self.times + 1, passed=(*self.passed, lost))
+        return LookupState(self.key, query, follow_ups=self.follow_ups + 1, passed=(*self.passed, lost))
