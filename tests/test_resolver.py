@@ -16,6 +16,7 @@ from typing import Any
 
 import dns.flags
 import dns.message
+import dns.rcode
 import dns.rdatatype
 import dns.rrset
 import pytest
@@ -422,6 +423,19 @@ def test_an_answer_over_tcp_without_a_word_proves_nothing() -> None:
     assert dnspython.read(_nothing(0), Kind.TXT, trusted=False, retried=True, denied=True) is Trouble.BROKEN
     answer = dnspython.read(_nothing(3), Kind.TXT, trusted=False, retried=True, denied=True)
     assert answer == Answer(Status.NXDOMAIN, (), None, 0, proven=False)
+
+
+def test_a_truncated_nxdomain_may_be_said_again_over_tcp() -> None:
+    with resolving({"x.example.org": {"manner": "truncate"}}) as (resolver, server, _):
+
+        def denied(query: dns.message.Message) -> dns.message.Message:
+            answer = dns.message.make_response(query, recursion_available=True)
+            answer.set_rcode(dns.rcode.NXDOMAIN)
+            return answer
+
+        server.answer = denied  # type: ignore[method-assign]
+        assert resolver.begin().ask("x.example.org", Kind.TXT).status is Status.NXDOMAIN
+        assert server.asked_tcp == [("x.example.org", "TXT")]
 
 
 @pytest.mark.parametrize("loss", [loss for loss in dnslosses.EVERY if "alias" not in loss])
