@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from mailvet.bodyhash import BodyDigest, BodyHasher, Canon
+from mailvet.spf_limits import fitting
 from sealer import Mail, Sealer, letter, seal
 from signer import sign
 
@@ -379,6 +380,24 @@ def _includes(size: int) -> Message:
     return Message(_HEAD, zone={DOMAIN: {"TXT": [lead]}, **zone})
 
 
+def client_names(macros: int) -> Callable[[int], Message]:
+    """A record that leads to itself ten times, each with so many `%{p}`; of ten names the last leads to the client."""
+
+    def made(size: int) -> Message:
+        other = [f"10.0.{at // 250}.{at % 250}" for at in range(max(1, min(111, size // 120)))]
+        hosts = [f"p{at}.author.example" for at in range(10)]
+        unit = b"%{p}" * macros
+        record = b"v=spf1 a:" + unit + b".a.example redirect=" + unit + b".r.example"
+        zone: dict[str, dict[str, list[Any]]] = {host: {"A": other} for host in hosts}
+        zone[hosts[-1]] = {"A": [*other, "192.0.2.1"]}
+        zone["1.2.0.192.in-addr.arpa"] = {"PTR": [f"{host}." for host in hosts]}
+        zone[fitting(hosts[-1] * macros + ".a.example")] = {"A": ["203.0.113.9"]}
+        zone[fitting(hosts[-1] * macros + ".r.example")] = zone[DOMAIN] = {"TXT": [record]}
+        return Message(_HEAD, zone=zone)
+
+    return made
+
+
 def _texts(name: str, text: bytes) -> Callable[[int], Message]:
     """Many records at one name."""
 
@@ -397,6 +416,7 @@ RECORDS: Final[dict[str, Callable[[int], Message]]] = {
     "SPF: blanks": _spf(b" "),
     "SPF: macros": _spf(b" exists:%{l1r+-}.%{d2}.a.example"),
     "SPF: long includes": _includes,
+    "SPF: the client's names": client_names(97),
     "SPF: many records": _texts(DOMAIN, b"v=spf1 a:%d.example"),
     "DMARC: tags": _record("_dmarc.author.example", lambda size: b"v=DMARC1; p=none; " + _distinct(size - 20)),
     "DMARC: addresses": _record(

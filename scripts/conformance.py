@@ -18,6 +18,11 @@ START, END = "<!-- suites -->", "<!-- /suites -->"
 # what, where it comes from, and how pytest is told to run it
 SUITES = (
     ("SPF, RFC 7208", "openspf.org suite, 203 cases", ["tests/test_spf_suite.py"]),
+    (
+        "SPF, RFC 7208, grammar and order of evaluation",
+        "ours, beside the ABNF",
+        ["tests/test_spf_grammar.py", "tests/test_spf_order.py"],
+    ),
     ("ARC validation, RFC 8617", "ValiMail arc_test_suite, 171 cases", ["tests/test_arc_suite.py"]),
     ("ARC, hardening and dkimpy's opinion", "ours", ["tests", "-k", "test_arc and not test_arc_suite"]),
     ("DMARC, RFC 9989, appendix B and the walk", "ours, from the RFC", ["tests", "-k", "test_dmarc"]),
@@ -34,13 +39,31 @@ SUITES = (
         "ours; espoofer's 22 attacks written anew",
         ["tests", "-k", "test_author or test_address or test_authresults or test_edits"],
     ),
+    (
+        "What other programs read in our field",
+        "SpamAssassin, mailauth, authres, models of mail programs, Sieve",
+        ["tests/test_readers.py", "tests/test_recipes.py"],
+    ),
+    ("What a session does; any function raises", "ours", ["tests/test_session.py", "tests/test_exceptions.py"]),
     ("A real Postfix, DNS and milter socket", "ours; espoofer's attacks end to end", ["tests/e2e"]),
 )
 
 
 def run(arguments: list[str]) -> dict[str, int]:
     """How many tests passed, failed and were skipped."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-n",
+        "2",
+        "--dist",
+        "loadfile",
+        *arguments,
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     last = done.stdout.strip().rsplit("\n", 1)[-1]
     counts = {word: int(number) for number, word in re.findall(r"(\d+) (passed|failed|skipped|error)", last)}

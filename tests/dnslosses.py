@@ -12,6 +12,7 @@ import dns.flags
 import dns.message
 import dns.name
 import dns.rcode
+import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
@@ -149,6 +150,67 @@ def _questions(count: int) -> Callable[[Message], bytes]:
     return lose
 
 
+_JUNK: Final = {"TXT": '"junk"', "A": "198.51.100.99", "AAAA": "2001:db8:ffff::99", "MX": "99 junk.example.",
+                "PTR": "junk.example."}  # fmt: skip
+
+
+def _half(right: Message) -> Message:
+    """A record of the right owner and type, and none of those that matter; without EDNS, so that nothing follows."""
+    message = _without(right)
+    kind = dns.rdatatype.to_text(right.question[0].rdtype)
+    message.answer.append(dns.rrset.from_text(_name(right), 300, "IN", kind, _JUNK[kind]))
+    message.use_edns(False)
+    return message
+
+
+def _half_counted(count: bytes, *, edns: bool = False) -> Callable[[Message], bytes]:
+    """All are there, and the counts of the header say otherwise."""
+
+    def lose(right: Message) -> bytes:
+        message = _half(right)
+        message.use_edns(0 if edns else False)
+        message.answer += right.answer
+        wire = message.to_wire(max_size=65535)
+        return wire[:6] + count + wire[10:]
+
+    return lose
+
+
+def _half_and(*, owner: str = "", rdtype: int = 0, rdclass: int = 1) -> Callable[[Message], bytes]:
+    """What matters stands beside it under another owner, type or class."""
+
+    def lose(right: Message) -> bytes:
+        message = _half(right)
+        name = dns.name.from_text(owner) if owner else right.question[0].name
+        for rdata in right.answer[-1]:
+            other = dns.rdata.GenericRdata(rdclass, rdtype or rdata.rdtype, rdata.to_wire())
+            message.answer.append(dns.rrset.from_rdata(name, 300, other))
+        return message.to_wire(max_size=65535)
+
+    return lose
+
+
+def _half_beside(section: str) -> Callable[[Message], bytes]:
+    def lose(right: Message) -> bytes:
+        message = _half(right)
+        setattr(message, section, right.answer)
+        return message.to_wire(max_size=65535)
+
+    return lose
+
+
+def _soa_and_behind(section: str) -> Callable[[Message], bytes]:
+    """The proof that there is nothing, and it."""
+
+    def lose(right: Message) -> bytes:
+        message = _without(right)
+        message.authority.append(dns.rrset.from_text(right.question[0].name.parent(), 300, "IN", "SOA", _SOA))
+        getattr(message, section).extend(right.answer)
+        return message.to_wire(max_size=65535)
+
+    return lose
+
+
 def _operation(right: Message) -> bytes:
     wire = _with(right)
     return wire[:2] + bytes((wire[2] | 0x28,)) + wire[3:]
@@ -184,6 +246,16 @@ LOSSES: dict[str, Callable[[Message], bytes]] = {
     "NXDOMAIN, RA=0": _bare(_RA, 3),
     "NXDOMAIN and yet records": _contradicted,
     "NXDOMAIN with the SOA of another zone": _soa_of("elsewhere.example.", code=3),
+    "half, the rest behind the count": _half_counted(b"\0\1\0\0"),
+    "half, the rest behind the count, with EDNS": _half_counted(b"\0\1\0\0", edns=True),
+    "half, the rest counted as authority": _half_counted(b"\0\1\0\1"),
+    "half, the rest in the authority section": _half_beside("authority"),
+    "half, the rest in the additional section": _half_beside("additional"),
+    "half, the rest of another owner": _half_and(owner="other.example."),
+    "half, the rest of another type": _half_and(rdtype=99),
+    "half, the rest of another class": _half_and(rdclass=3),
+    "in the authority section, and a SOA": _soa_and_behind("authority"),
+    "in the additional section, and a SOA": _soa_and_behind("additional"),
     "no question": _questions(0),
     "two questions": _questions(2),
     "another operation": _operation,
@@ -195,6 +267,7 @@ LOSSES_OVER_TCP: dict[str, Callable[[Message], bytes]] = {
     "truncated, then empty": _bare(),
     "truncated, then an alias alone": _alias(),
     "truncated, then NXDOMAIN, RA=0": _bare(_RA, 3),
+    "truncated, then NXDOMAIN": _bare(code=3),
     "truncated, then another owner": _elsewhere,
 }
 EVERY = (*LOSSES, *LOSSES_OVER_TCP)

@@ -59,6 +59,8 @@ class Manner(StrEnum):
     LAME = "lame"  # a referral to the root's servers
     UNFINISHED = "unfinished"  # an alias, and nothing about its target, from a server that does not recurse
     NO_EDNS = "no-edns"  # FORMERR to a question with an OPT record
+    BAD_VERSION = "bad-version"  # BADVERS to it
+    TWO_OPTS = "two-opts"  # the answer to it has two of them
     CASE = "case"  # the question comes back in capitals
     BARE_NODATA = "bare-nodata"  # no SOA
 
@@ -163,6 +165,10 @@ class DnsServer:
             question.use_edns(False)
             wire = question.to_wire()
             right = wire[:6] + b"\0\7" + wire[8:] + b"\xc0\xff\xc0\xff\0\x10garbage"
+        elif manner is Manner.BAD_VERSION and query.edns >= 0:
+            right = self._refusal(query, "BADVERS").to_wire()
+        elif manner is Manner.TWO_OPTS and query.edns >= 0:
+            right = right[:10] + struct.pack("!H", len(answer.additional) + 2) + right[12:] + b"\0\0\x29" + bytes(8)
         elif manner is Manner.CASE:
             end = 12 + len(name) + 1
             right = right[:12] + right[12:end].upper() + right[end:]

@@ -5,11 +5,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import sealer
 from dnsserver import DnsServer
@@ -71,6 +73,41 @@ def test_what_the_envelope_does_not_say_is_read_from_the_message_and_that_is_sai
     assert "SPF MAIL   pass      signed.example" in said.out
 
 
+FILTER = b"Received: from localhost (localhost [127.0.0.1])\r\n\tby mx.example.org (Postfix) with ESMTP id 1\r\n"
+STRANGERS = f"Received: from pc.example (x [{world.STRANGER}]) by mx\r\n".encode()
+LOCAL = b"Received: by mx.example.org (Postfix, from userid 0)\r\n\tid 2; Mon, 23 Nov 2026 06:00:00 +0000\r\n"
+
+
+@pytest.mark.parametrize("filters", [1, 2])
+def test_a_content_filter_on_top_is_not_the_client(online: Path, filters: int) -> None:
+    trace = b"Return-Path: <a@bank.example>\r\n" + FILTER * filters + STRANGERS
+    said = mailvet("check", "--config", online, "-", stdin=trace + SPOOF)
+    source = "a Received field below that of 127.0.0.1, as of a content filter; if it is none, use --ip"
+    assert f"(client {world.STRANGER} from {source})" in said.out
+    assert f"(HELO pc.example from {source})" in said.out
+    assert (said.status, "DMARC      fail" in said.out) == (1, True)
+
+
+@pytest.mark.parametrize("trace", [FILTER, FILTER + LOCAL], ids=["by SMTP", "by sendmail"])
+def test_mail_of_this_host_is_its_own(online: Path, trace: bytes) -> None:
+    said = mailvet("check", "--config", online, "-", stdin=trace + SPOOF)
+    assert "(client 127.0.0.1 from the topmost Received field)" in said.out
+    assert "Exempt" in said.out
+
+
+@pytest.mark.parametrize(
+    "arguments", [["check", "--replay", "RECORDING", "-"], ["config", "show"], ["config", "check"]]
+)
+def test_output_that_cannot_be_written_is_status_2(tmp_path: Path, arguments: list[str]) -> None:
+    recording = tmp_path / "dns.json"
+    recording.write_text('{"format": "mailvet-dns-1", "questions": []}')
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "milter")}
+    command = [sys.executable, "-m", "mailvet", *(str(recording) if a == "RECORDING" else a for a in arguments)]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, input=SIGNED, stdout=full, stderr=subprocess.PIPE, env=environment, timeout=60)
+    assert (done.returncode, done.stderr) == (2, b"mailvet: standard output: No space left on device\n")
+
+
 def test_one_question_is_one_question(online: Path) -> None:
     said = mailvet("check", "--config", online, "-", stdin=world.letter("<a@signed.example>"))
     assert "\nDNS        1 question\n" in said.out
@@ -81,6 +118,76 @@ def test_a_message_whose_client_nobody_knows_is_judged_by_its_content(online: Pa
     assert "(client unknown: no Received tells it; use --ip)" in said.out
     assert "iprev      permerror the address of the client is not known" in said.out
     assert "DMARC      pass" in said.out
+
+
+def queue_file(message: bytes, client: str = world.HOST, sender: str = "a@signed.example") -> bytes:
+    """As postcat -q prints it."""
+    text = message.replace(b"\r\n", b"\n")
+    envelope = f"""*** ENVELOPE RECORDS hold/4XYZ ***
+message_size:             470             219               1               0             470               0
+named_attribute: log_helo_name=elsewhere.example
+named_attribute: rewrite_context=remote
+sender: {sender}
+named_attribute: client_name=unknown
+named_attribute: client_address={client}
+named_attribute: helo_name={world.HOST_NAME}
+recipient: b@rcpt.example
+*** MESSAGE CONTENTS hold/4XYZ ***
+"""
+    return envelope.encode() + text + b"*** HEADER EXTRACTED hold/4XYZ ***\n*** MESSAGE FILE END hold/4XYZ ***\n"
+
+
+def test_what_postcat_prints_is_a_message_with_its_envelope(online: Path) -> None:
+    assert mailfile.parse(queue_file(SIGNED))[:2] == mailfile.parse(SIGNED)[:2]
+    said = mailvet("check", "--config", online, "-", stdin=queue_file(SIGNED))
+    for part in (
+        f"(client {world.HOST} from the queue file's envelope)",
+        f"(HELO {world.HOST_NAME} from the queue file's envelope)",
+        "(MAIL FROM <a@signed.example> from the queue file's envelope)",
+        "SPF MAIL   pass      signed.example",
+        "DKIM 1     pass",
+    ):
+        assert part in said.out
+    assert "(MAIL FROM <> from the queue file's" in mailvet("check", "-", stdin=queue_file(SPOOF, sender="")).out
+
+
+def test_what_postcat_prints_ends_where_the_message_cannot_say() -> None:
+    body = b"*** HEADER EXTRACTED hold/4XYZ ***\nmore\n*** MESSAGE CONTENTS hold/4XYZ ***\nsender: c@d.example\n"
+    parsed = mailfile.parse(queue_file(b"Subject: x\n\n" + body))
+    assert parsed.body == body.replace(b"\n", b"\r\n")
+    assert parsed.queued is not None
+    assert parsed.queued.sender == "a@signed.example"
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        pytest.param(lambda mail: mail, id="a message"),
+        pytest.param(lambda mail: queue_file(mail, client="127.0.0.1"), id="a queue file"),
+    ],
+)
+def test_a_content_filter_on_this_host_is_not_the_client(online: Path, stored: Callable[[bytes], bytes]) -> None:
+    back = "Received: from localhost (localhost [127.0.0.1]) by mx.example.org (Postfix) with ESMTP id 2\r\n"
+    filtered = "Received: from mx.example.org ([127.0.0.1]) by localhost (amavisd-new, port 10024)\r\n"
+    first = f"Received: from {world.HOST_NAME} (x [{world.HOST}]) by mx.example.org (Postfix) with ESMTP id 1\r\n"
+    mail = stored((back + filtered + first).encode() + SIGNED)
+    said = mailvet("check", "--config", online, "--mail-from", "a@signed.example", "-", stdin=mail)
+    assert f"(client {world.HOST} from a Received field below that of 127.0.0.1, as of a content filter;" in said.out
+    assert "SPF MAIL   pass      signed.example" in said.out
+    asked = mailvet("check", "--config", online, "--ip", "127.0.0.1", "-", stdin=mail)
+    assert "Exempt" in asked.out
+
+
+def test_mail_of_this_host_is_exempt(online: Path) -> None:
+    local = b"Received: from localhost (localhost [127.0.0.1]) by mx.example.org (Postfix) with ESMTP id 2\r\n"
+    said = mailvet("check", "--config", online, "-", stdin=local + SIGNED)
+    assert "(client 127.0.0.1 from the topmost Received field)" in said.out
+    assert "Exempt" in said.out
+
+
+@given(st.binary(max_size=200), st.binary(max_size=200))
+def test_any_queue_file_is_read(envelope: bytes, rest: bytes) -> None:
+    mailfile.parse(b"*** ENVELOPE RECORDS x ***\n" + envelope + b"*** MESSAGE CONTENTS x ***\n" + rest)
 
 
 @pytest.mark.parametrize("line", [b"From a@b.example Mon Nov 23\n", b">From a@b.example Mon Nov 23\r\n"])

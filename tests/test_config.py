@@ -151,6 +151,26 @@ def warned(text: str, mynetworks: str = POSTFIX) -> list[str]:
         pytest.param('[milter]\nlisten = "inet:8899"', "milter.listen", "8899@127.0.0.1", id="no address to listen on"),
         pytest.param('[milter]\nlisten = "inet:99@0.0.0.0"', "milter.listen", "99@127.0.0.1", id="any IPv4 address"),
         pytest.param('[milter]\nlisten = "inet6:8899@::"', "milter.listen", "all addresses", id="any IPv6 address"),
+        pytest.param('[milter]\nlisten = "inet:8899@0"', "milter.listen", "8899@127.0.0.1", id="0"),
+        pytest.param('[milter]\nlisten = "inet:8899@0.0"', "milter.listen", "8899@127.0.0.1", id="0.0"),
+        pytest.param('[milter]\nlisten = "inet:8899@0x0"', "milter.listen", "8899@127.0.0.1", id="0x0"),
+        pytest.param('[milter]\nlisten = "inet:8899@00.0.0.0"', "milter.listen", "8899@127.0.0.1", id="octal"),
+        pytest.param('[milter]\nlisten = "inet6:8899@[::0]"', "milter.listen", "all addresses", id="[::0]"),
+        pytest.param('[milter]\nlisten = "inet6:8899@::ffff:0.0.0.0"', "milter.listen", "all addresses", id="mapped"),
+        pytest.param('[trust]\nnetworks = ["64:ff9b::/96"]', "trust.networks", "all of IPv4, by NAT64", id="NAT64"),
+        pytest.param('[trust]\nnetworks = ["64:ff9b::/97"]', "trust.networks", "a large part of IPv4", id="half of it"),
+        pytest.param('[trust]\nrelays = ["64:ff9b::/64"]', "trust.relays", "all of IPv4, by NAT64", id="around NAT64"),
+        pytest.param('[trust]\nnetworks = ["2002::/16"]', "trust.networks", "all of IPv4, by 6to4", id="6to4"),
+        pytest.param('[trust]\nnetworks = ["::/16"]', "trust.networks", "all of IPv4, in its old form", id="::/16"),
+        pytest.param('[trust]\nnetworks = ["::/96"]', "trust.networks", "all of IPv4, in its old form", id="::/96"),
+        pytest.param('[trust]\nrelays = ["127.0.0.1"]', "trust.relays", '"127.0.0.0/8" of trust.networks', id="both"),
+        pytest.param('[policy.on]\narc_override = "accept"', "policy.on.arc_override", "never acts", id="no sealer"),
+        pytest.param(
+            '[policy]\nmode = "enforce"\n[policy.on]\ndmarc_reject = "reject"',
+            "policy.on.temperror",
+            'write "tempfail"',
+            id="a temperror is the way around a reject",
+        ),
         pytest.param('[metrics]\nlisten = "0.0.0.0:9899"', "metrics.listen", "127.0.0.1:9899", id="metrics for all"),
         pytest.param('[metrics]\nlisten = "192.0.2.1:9"', "metrics.listen", "firewall", id="metrics, not on loopback"),
         pytest.param('[dns]\nbudget = "1s"', "dns.budget", 'write "10s"', id="budget below the timeout"),
@@ -189,6 +209,16 @@ def test_a_name_that_filters_cannot_rely_on_is_a_warning(name, better):
         pytest.param('[metrics]\nlisten = ""', id="no metrics"),
         pytest.param('[metrics]\nlisten = "[::1]:9899"', id="metrics on the other loopback"),
         pytest.param('[dns]\nbudget = "2s"', id="a budget of one question"),
+        pytest.param('[milter]\nlisten = "inet:8899@localhost"', id="a name"),
+        pytest.param('[milter]\nlisten = "inet:8899@127.1"', id="loopback in short"),
+        pytest.param('[trust]\nrelays = ["64:ff9b::c000:201", "2002:c000:201::/48", "2001:db8::/32"]', id="relays"),
+        pytest.param(
+            '[trust]\nsealers = ["list.example"]\n[policy.on]\narc_override = "accept"', id="an override with a sealer"
+        ),
+        pytest.param(
+            '[policy]\nmode = "enforce"\n[policy.on]\ndmarc_reject = "reject"\ntemperror = "quarantine"', id="held"
+        ),
+        pytest.param('[policy]\nmode = "quarantine"\n[policy.on]\ndmarc_reject = "reject"', id="not enforced"),
     ],
 )
 def test_what_is_in_order_is_no_warning(text):
@@ -227,7 +257,32 @@ def test_a_table_in_mynetworks_is_not_read_and_said_to_be_so(table):
     ]
 
 
-@given(st.text(alphabet="0123456789.:/[]!,abcdef ", max_size=60))
+@pytest.mark.parametrize(
+    ("entries", "named"),
+    [
+        pytest.param("!192.0.2.5", "!192.0.2.5", id="an exclusion"),
+        pytest.param("static:all", "static:all", id="everybody"),
+        pytest.param("ldap:x mysql:x", "ldap:x, mysql:x", id="tables without a path"),
+        pytest.param("inline:{ 192.0.2.5=x, {10.0.0.0/8 = y} }", "inline:{...}", id="a table in braces"),
+        pytest.param("!inline:{192.0.2.5=x} static:{a", "!inline:{...}, static:{...}", id="no end"),
+        pytest.param("::1/128", "::1/128", id="IPv6 without brackets"),
+        pytest.param("cidr:/" + "x" * 200, "cidr:/" + "x" * 73 + "…", id="a long one"),
+    ],
+)
+def test_what_is_not_compared_is_named_as_a_whole(entries, named):
+    assert warned("", f"{POSTFIX} {entries}") == [
+        f"trust.networks: Postfix's mynetworks also names {named}, which mailvet does not read: compare it yourself"
+    ]
+
+
+@pytest.mark.parametrize("network", ["0.0.0.0/0", "128.0.0.0/1", "[::]/0", "[2002::]/16"])
+def test_a_network_of_postfix_that_is_too_wide_is_no_advice(network):
+    (warning,) = warned("", f"{POSTFIX} {network}")
+    assert "add" not in warning
+    assert "narrow it in Postfix's main.cf" in warning
+
+
+@given(st.text(alphabet="0123456789.:/[]!,abcdef {}", max_size=60))
 def test_any_mynetworks_gives_warnings(text):
     assert isinstance(warnings(Settings(authserv_id="mx.example.org"), text), list)
 

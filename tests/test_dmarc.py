@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mailvet import dmarc, dmarc_walk
 from mailvet.author import Author, NoAuthor
-from mailvet.ports import Answer, Kind, Trouble
+from mailvet.ports import Answer, Kind, Status, Trouble
 from mailvet.verdict import (
     DkimResult,
     DkimVerdict,
@@ -528,6 +528,39 @@ def test_trouble_with_the_existence_of_the_author_domain(trouble):
     assert asked.trail()[-1].name == "a.example.com"
     passed = judge(records, "a.example.com", mail_from="a.example.com")
     assert (passed.result, passed.published) == (PASS, None)
+
+
+@pytest.mark.parametrize(
+    ("types", "result", "policy"),
+    [
+        pytest.param({}, TEMPERROR, None, id="nothing: an NXDOMAIN, or a name without records"),
+        pytest.param({"TXT": [b"x"]}, FAIL, NO_POLICY, id="TXT"),
+        pytest.param({"A": ["192.0.2.1"]}, FAIL, NO_POLICY, id="A"),
+        pytest.param({"MX": [(10, "mx.example.com")]}, FAIL, NO_POLICY, id="MX"),
+        pytest.param({"AAAA": ["2001:db8::1"]}, FAIL, NO_POLICY, id="AAAA"),
+        pytest.param({"A": Trouble.TIMEOUT}, TEMPERROR, None, id="and trouble"),
+    ],
+)
+def test_existence_is_not_shown_by_an_answer_without_records_and_soa(types, result, policy):
+    """RFC 2308 §2.2: a forwarder that drops the SOA may have lost NXDOMAIN too, and sp= is not for such names."""
+    policies = {"_dmarc.example.com": {"TXT": [b"v=DMARC1; p=reject; sp=none; np=reject"]}, "a.example.com": types}
+    asked = Zone(policies, proven=False)
+    verdict = judge(asked, "a.example.com")
+    assert (verdict.result, verdict.published) == (result, policy)
+    assert len([each for each in asked.trail() if each.name == "a.example.com"]) <= 4
+    assert judge(asked, "a.example.com", "a.example.com").result is PASS
+    # with the same policy for both, nothing of it matters
+    policies["_dmarc.example.com"] = {"TXT": [b"v=DMARC1; p=reject; sp=none"]}
+    assert judge(Zone(policies, proven=False), "a.example.com").published is NO_POLICY
+
+
+def test_nxdomain_without_a_soa_is_nxdomain():
+    def ask(name: str, kind: Kind) -> Answer:
+        answer = zone({"_dmarc.example.com": "v=DMARC1; p=reject; sp=none; np=reject"}).ask(name, kind)
+        return answer if answer.records else Answer(Status.NXDOMAIN, proven=False)
+
+    who = Author(domain="a.example.com", address="someone@a.example.com")
+    assert dmarc.check(who, spf("", SpfResult.NONE), (), ask).published is REJECT
 
 
 def test_existence_is_asked_only_if_it_matters():

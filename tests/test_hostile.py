@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from bench import hostile
-from bench.hostile_mail import GROUPS, Message
+from bench.hostile_mail import GROUPS, Message, client_names
 from mailvet import arc_sets, taglist
 from mailvet.author import Author, NoAuthor, disguised, find
 from mailvet.disguise import hidden
@@ -42,6 +42,12 @@ def test_a_class_is_linear(build: Build) -> None:
     once = milliseconds(small)
     # quadratic would be 16 times, and what is linear only seldom looks like more than 4
     assert milliseconds(large) < 10 * once + 5
+
+
+def test_each_macro_for_the_names_of_the_client_costs_no_check_of_them() -> None:
+    """What is left is reading the DNS answers."""
+    once = milliseconds(client_names(1)(SMALL))
+    assert milliseconds(client_names(97)(SMALL)) < 5 * once + 5
 
 
 def headers(*fields: tuple[bytes, bytes]) -> Headers:

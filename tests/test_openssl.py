@@ -29,6 +29,17 @@ def test_a_signature_verifies_for_its_data_alone(by: Sealer, kind: str) -> None:
     assert not key.verify(b"", b"data")
 
 
+P = 2**255 - 19
+ORDER_8 = int("7a03ac9277fdc74ec6cc392cfa53202a0f67100d760b3cba4fd84d3d706a17c7", 16)
+
+
+@pytest.mark.parametrize("sign", [0, 1])
+@pytest.mark.parametrize("y", [0, 1, P - 1, P, P + 1, ORDER_8, P - ORDER_8])
+def test_a_point_of_small_order_is_no_key(y: int, sign: int) -> None:
+    """RFC 8032 §5.1.3: y, and the sign of x in the last bit. With such a key one signature fits many messages."""
+    assert load("ed25519", (y | sign << 255).to_bytes(32, "little")) == "the key is not usable: a point of small order"
+
+
 def test_a_key_is_read_once() -> None:
     assert load("rsa", octets(RSA)) is load("rsa", octets(RSA))
 

@@ -174,6 +174,15 @@ def test_thunderbird_tags_what_our_field_condemns(fields: list[str], junk: bool)
     assert thunderbird(CONF / "thunderbird.md")(fields) == junk
 
 
+def test_who_writes_our_words_into_a_field_of_another_name_harms_his_own_message_alone() -> None:
+    """Sieve looks at our field only. Thunderbird cannot, so docs/conformance.md says what it takes for ours."""
+    quoted = [f" {OTHER}; dmarc=fail ({ME}, p:reject) header.from=x.example", ours(DmarcResult.PASS, REJECT, NONE)]
+    assert thunderbird(CONF / "thunderbird.md")(quoted)
+    assert thunderbird(CONF / "thunderbird.md")(quoted[1:]) is False
+    for script in ("dmarc.sieve", "dmarc-matches.sieve"):
+        assert "INBOX" in sieve((CONF / "sieve" / script).read_text(), message(quoted))
+
+
 @pytest.mark.parametrize("name", [ME, "a-very-long-name-for-a-host." * 6 + ME], ids=["short", "long"])
 @pytest.mark.parametrize(
     "field", [(FAIL, REJECT, REJECT), (PERM, None, NONE, "2 From fields")], ids=["fail", "permerror"]

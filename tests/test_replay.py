@@ -25,7 +25,8 @@ def questions(draw: st.DrawFn) -> Question:
     status = draw(st.sampled_from(Status))
     records = tuple(draw(st.lists(record, min_size=1, max_size=4))) if status is Status.FOUND else ()
     ttl = float(draw(st.integers(0, 86_400)))
-    answer = draw(st.sampled_from(Trouble) | st.just(Answer(status, records, draw(st.none() | st.booleans()), ttl)))
+    secure, proven = draw(st.none() | st.booleans()), draw(st.booleans())
+    answer = draw(st.sampled_from(Trouble) | st.just(Answer(status, records, secure, ttl, proven)))
     flags = draw(st.booleans()), draw(st.booleans())
     return Question(draw(NAMES), kind, answer, draw(st.integers(0, 9999)) / 4, *flags)
 

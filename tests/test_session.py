@@ -161,6 +161,38 @@ TALKS = {
     "one who has logged in": Talk(
         client=world.STRANGER, login="ann@example.org", says=("auth=pass",), never=("dmarc", "ann@"),
     ),
+    "a login without a domain": Talk(login="secretlp", says=("auth=pass",), never=("smtp.auth", "secretlp")),
+    "a login that ends in a domain of its own letters": Talk(
+        login="secretlp@b\u00e1nk.test", says=("auth=pass smtp.auth=xn--bnk-ela.test",), never=("secretlp",),
+    ),
+    "a login that only looks as if it ended in a domain": Talk(
+        login="x@atk.test/secretlp", says=("auth=pass",), never=("smtp.auth", "secretlp"),
+    ),
+    "a login with more behind its domain": Talk(
+        login="secretlp@atk.test secretlp", says=("auth=pass",), never=("smtp.auth", "secretlp"),
+    ),
+    "a login that imitates a result": Talk(
+        login='x@a";dmarc=pass', says=("auth=pass",), never=("smtp.auth", "dmarc"),
+    ),
+    "a null sender behind a relay that does not tell": Talk(
+        client=RELAY, message=SPOOF, mail_from="", action=Action.TEMPFAIL, rule="temperror",
+        reply="451 4.7.24 Email deferred because DMARC could not be evaluated now for bank.example",
+        says=("spf=temperror", "dmarc=temperror"),
+    ),
+    "what began at our relay is judged as the relay's own": Talk(
+        client=RELAY, helo="relay.example.org", mail_from="",
+        message=b"Received: by relay.example.org (Postfix)\r\n\tid 4ABC; x\r\n" + SIGNED,
+        says=("policy.iprev=198.51.100.25", "smtp.helo=relay.example.org", "dmarc=pass"),
+    ),
+    "behind the content filter of our relay its client is judged": Talk(
+        client=RELAY, helo="relay.example.org",
+        message=b"Received: from relay (localhost [127.0.0.1])\r\n\tby relay.example.org (Postfix)\r\n" + HOP + SIGNED,
+        says=("iprev=pass policy.iprev=192.0.2.10", "spf=pass", "dmarc=pass"),
+    ),
+    "mode quarantine holds what only the DNS was wrong with": Talk(
+        message=world.letter("<a@dead.example>"), mail_from="a@dead.example", mode=Mode.QUARANTINE,
+        action=Action.QUARANTINE, rule="temperror", says=("spf=temperror", "dmarc=temperror"),
+    ),
     "behind our relay its client is judged": Talk(
         client=RELAY, helo="relay.example.org", message=HOP + SIGNED, says=("iprev=pass", "spf=pass", "dmarc=pass")
     ),

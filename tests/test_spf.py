@@ -539,3 +539,38 @@ def test_sixteen_threads_do_not_mix_their_answers() -> None:
 
     in_threads(work, 16)
     assert wrong == []
+
+
+class Counting(Zone):
+    asks = 0
+
+    def ask(self, name: str, kind: Kind) -> Answer:
+        self.asks += 1
+        return super().ask(name, kind)
+
+
+@pytest.mark.parametrize(
+    ("text", "result"),
+    [
+        pytest.param("v=spf1 a:" + "%{p}" * 97 + ".a.example -all", SpfResult.FAIL, id="a hundred macros"),
+        pytest.param("v=spf1 a:%{p}.a.example -all", SpfResult.FAIL, id="one macro"),
+        pytest.param(
+            "v=spf1 " + "a:" + "%{d}%{p}" * 50 + ".a.example ptr:z.example -all", SpfResult.FAIL, id="and ptr"
+        ),
+        pytest.param("v=spf1 exists:%{p}.e.example -all", SpfResult.PASS, id="the name that leads back"),
+    ],
+)
+def test_the_names_of_the_client_are_found_out_once_a_term(text: str, result: SpfResult) -> None:
+    """Each takes eleven questions and up to 1,120 comparisons."""
+    hosts = [f"p{at}.example" for at in range(10)]
+    zone = Counting(
+        {
+            "x.example": {"TXT": [text.encode()]},
+            "1.2.0.192.in-addr.arpa": {"PTR": hosts},
+            **{host: {"A": ["198.51.100.1"]} for host in hosts[:-1]},
+            hosts[-1]: {"A": ["198.51.100.1", IP]},
+            "p9.example.e.example": {"A": ["127.0.0.2"]},
+        }
+    )
+    assert mail_from("ann@x.example", zone).result is result
+    assert zone.asks <= 25

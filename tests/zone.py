@@ -3,7 +3,8 @@
     Zone({"example.org": {"TXT": [b"v=spf1 -all"]}, "bad.example.org": {"TXT": Trouble.SERVFAIL}})
 
 A name below which others exist is there too (RFC 8020); whatever else is not named does not exist. A value
-that is a `Trouble` in place of a whole name's types makes every question about the name fail.
+that is a `Trouble` in place of a whole name's types makes every question about the name fail. With `proven` false,
+absence comes as from a forwarder that strips the SOA, and makes NODATA of NXDOMAIN.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,14 +14,16 @@ from mailvet.ports import Answer, Kind, Question, Status, Trouble, Unavailable
 
 
 class Zone:
-    def __init__(self, names: Mapping[str, Any], secure: bool | None = None, ttl: float = 300.0) -> None:
+    def __init__(
+        self, names: Mapping[str, Any], secure: bool | None = None, ttl: float = 300.0, proven: bool = True
+    ) -> None:
         self.names = {name.lower(): value for name, value in names.items()}
-        self.secure, self.ttl = secure, ttl
+        self.secure, self.ttl, self.proven = secure, ttl, proven
         self.questions: dict[tuple[str, Kind], bool] = {}
 
     def _find(self, name: str, kind: Kind) -> Answer | Trouble:
         name = name.lower()
-        types = self.names.get(name)
+        types = self.names.get(name, None if self.proven else {})
         if isinstance(types, Trouble):
             return types
         if types is None:
@@ -29,7 +32,9 @@ class Zone:
         records = types.get(kind.value, ())
         if isinstance(records, Trouble):
             return records
-        return Answer(Status.FOUND if records else Status.NODATA, tuple(records), self.secure, self.ttl)
+        if not records:
+            return Answer(Status.NODATA, (), self.secure, self.ttl if self.proven else 0.0, self.proven)
+        return Answer(Status.FOUND, tuple(records), self.secure, self.ttl)
 
     def ask(self, name: str, kind: Kind) -> Answer:
         self.questions[name.lower(), kind] = True

@@ -13,10 +13,9 @@ import json
 import time
 from dataclasses import dataclass
 
-from mailvet import mailfile, received, replay
+from mailvet import ip, mailfile, received, replay
 from mailvet.adapters.logs import Log
 from mailvet.adapters.resolver import Resolver
-from mailvet.ip import canonical
 from mailvet.message import Envelope
 from mailvet.outcome import Outcome
 from mailvet.ports import Lookups, Question
@@ -26,6 +25,7 @@ from mailvet.verdict import DmarcResult
 from mailvet.worker import make_engine
 
 _CHUNK = 65535  # what Postfix sends at a time
+_QUEUE = "the queue file's envelope"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,28 +134,41 @@ def _converse(session: Session, envelope: Envelope, message: mailfile.MailFile) 
 
 
 def _envelope(request: Request, message: mailfile.MailFile) -> tuple[Envelope, tuple[str, ...]]:
-    assumed = []
     values: dict[bytes, list[bytes]] = {}
     for name, value in message.fields:
         values.setdefault(name.lower(), []).append(value)
-    hop = received.client(values.get(b"received", []), ())
-    ip, helo, mail_from = request.ip, request.helo, request.mail_from
-    if ip is None:
-        ip = hop.address if hop else ""
-        assumed.append(
-            f"client {ip} from the topmost Received field" if ip else "client unknown: no Received tells it; use --ip"
-        )
+    hop, source = _hop(message.queued, values.get(b"received", []))
+    client, helo, mail_from, assumed = request.ip, request.helo, request.mail_from, []
+    if client is None:
+        client = hop.address if hop else ""
+        assumed.append(f"client {client} from {source}" if client else "client unknown: no Received tells it; use --ip")
     else:
-        ip = canonical(str(ipaddress.ip_address(ip)))
+        client = ip.canonical(str(ipaddress.ip_address(client)))
     if helo is None:
-        helo = hop.helo if hop and (request.ip is None or hop.address == ip) else ""
-        assumed.append(f"HELO {helo} from the topmost Received field" if helo else "no HELO name; use --helo")
-    if mail_from is None:
+        helo = hop.helo if hop and (request.ip is None or hop.address == client) else ""
+        assumed.append(f"HELO {helo} from {source}" if helo else "no HELO name; use --helo")
+    if mail_from is None and message.queued is not None and message.queued.sender is not None:
+        mail_from = message.queued.sender
+        assumed.append(f"MAIL FROM <{mail_from}> from {_QUEUE}")
+    elif mail_from is None:
         mail_from = _bare(values.get(b"return-path", [b""])[0].decode("utf-8", "replace"))
         assumed.append(
             f"MAIL FROM {mail_from} from Return-Path" if mail_from else "null MAIL FROM: no Return-Path, no --mail-from"
         )
-    return Envelope(address=ip, helo=helo, mail_from=_bare(mail_from)), tuple(assumed)
+    return Envelope(address=client, helo=helo, mail_from=_bare(mail_from)), tuple(assumed)
+
+
+def _hop(queued: mailfile.QueueEnvelope | None, trace: list[bytes]) -> tuple[received.Hop | None, str]:
+    """Which client gave us the message, and what says so. A content filter on this host is not meant."""
+    handed, source = received.client(trace[:1], ()), "the topmost Received field"
+    if queued is not None and queued.client is not None and (address := ip.parse(queued.client)) is not None:
+        handed, source = received.Hop(address=str(address), helo=queued.helo or ""), _QUEUE
+    if handed is None or not ipaddress.ip_address(handed.address).is_loopback:
+        return handed, source
+    before = received.client(trace, (), handed)
+    if before is None or before == handed:
+        return handed, source
+    return before, f"a Received field below that of {handed.address}, as of a content filter; if it is none, use --ip"
 
 
 def _bare(path: str) -> str:

@@ -11,6 +11,7 @@ import dataclasses
 import functools
 import io
 import json
+import os
 import signal
 import sys
 from pathlib import Path
@@ -37,6 +38,17 @@ def main(argv: list[str] | None = None) -> int:
         return int(arguments.run(arguments, settings))
     except KeyboardInterrupt:  # Ctrl-C is not a bug
         return 128 + signal.SIGINT
+
+
+def _say(text: str) -> None:
+    """To standard output, all of it. Where it cannot be written, the command has failed."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as e:
+        complain(f"standard output: {e.strerror}")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python writes what is left once more at exit
+        raise SystemExit(2) from e
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -98,7 +110,7 @@ def _check(arguments: argparse.Namespace, settings: Settings) -> int:
     except (OSError, ValueError) as e:
         complain(str(e))
         return 2
-    sys.stdout.write(result.as_json() if arguments.json else explain.text(result))
+    _say(result.as_json() if arguments.json else explain.text(result))
     return 1 if result.finding else 0
 
 
@@ -106,16 +118,16 @@ def _config_check(arguments: argparse.Namespace, settings: Settings) -> int:
     """Warnings are no mistakes: the status stays 0, or `systemctl reload` would stop at them."""
     there = arguments.config or config.DEFAULT_PATH.exists()  # named, it has been read
     found = config.doubtful(settings, arguments.config)
-    sys.stdout.writelines(f"warning: {warning}\n" for warning in found)
+    warned = "".join(f"warning: {warning}\n" for warning in found)
     state = "fine" if there else "not there: all defaults"
     counted = f", with {len(found)} warning{'s' if len(found) > 1 else ''}" if found else ""
-    sys.stdout.write(f"{arguments.config or config.DEFAULT_PATH}: {state}{counted}\n")
+    _say(f"{warned}{arguments.config or config.DEFAULT_PATH}: {state}{counted}\n")
     return 0
 
 
 def _config_show(arguments: argparse.Namespace, settings: Settings) -> int:
     values = dataclasses.asdict(settings)
-    sys.stdout.write(json.dumps(values, indent=2) + "\n" if arguments.json else "\n".join(_toml(values)) + "\n")
+    _say(json.dumps(values, indent=2) + "\n" if arguments.json else "\n".join(_toml(values)) + "\n")
     return 0
 
 
@@ -141,5 +153,5 @@ def _breach(arguments: argparse.Namespace, settings: Settings) -> int:
     from mailvet import breach_cli
 
     done = breach_cli.look_up(arguments.address, settings)
-    sys.stdout.write(breach_cli.as_json(done) if arguments.json else breach_cli.as_text(done))
+    _say(breach_cli.as_json(done) if arguments.json else breach_cli.as_text(done))
     return done.status

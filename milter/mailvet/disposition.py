@@ -1,9 +1,9 @@
 """disposition – what is done about a report: the rules of [policy], and what the client is told.
 
 At most one rule applies, because each wants another DMARC result. The mode then limits its action:
-`mark` accepts everything, `quarantine` refuses nothing, `enforce` does what [policy.on] says. What a mode
-may not refuse it holds, unless nothing but the DNS was wrong. Whatever the settings say, a DNS failure is
-never a permanent reject, and a policy of none changes nothing (RFC 9989 §5.4).
+`mark` accepts everything, `quarantine` holds what `enforce` would reject or defer, `enforce` does what
+[policy.on] says. Whatever the settings say, a DNS failure is never a permanent reject, and a policy of none
+changes nothing (RFC 9989 §5.4).
 
 Raises     nothing
 Not here   how anything was found out (verify)
@@ -27,7 +27,6 @@ class _Finding(NamedTuple):
     instead: Action = Action.ACCEPT  # what an override stands in place of
 
 
-_UNDECIDED: Final = "temperror"  # the rule of those whom nothing but the DNS speaks against
 FLOODED: Final = "removals"  # rules that are not in [policy.on]
 BROKEN: Final = "internal_error"
 _ACCEPTED: Final = Disposition(action=Action.ACCEPT)
@@ -107,7 +106,7 @@ def _limited(finding: _Finding, action: Action, mode: Mode) -> Action:
     if mode is Mode.MARK:
         return Action.ACCEPT
     if mode is Mode.QUARANTINE and action in (Action.REJECT, Action.TEMPFAIL):
-        return Action.ACCEPT if finding.rule == _UNDECIDED else Action.QUARANTINE
+        return Action.QUARANTINE
     if action is Action.REJECT and finding.pending:
         return Action.TEMPFAIL
     return action
@@ -171,7 +170,7 @@ def _undecided(report: Report, dmarc: DmarcVerdict, on: OnSettings) -> _Finding:
         reason = f"{reason}: {loggable(dmarc.problem)}"
     spf = report.spf is not None and report.spf.result is SpfResult.TEMPERROR
     text = f"because DMARC could not be evaluated now{_for(dmarc.author_domain)}"
-    return _Finding(_UNDECIDED, action, reason, "7.24" if spf else "7.0", text)  # RFC 7372 §3.2: SPF error
+    return _Finding("temperror", action, reason, "7.24" if spf else "7.0", text)  # RFC 7372 §3.2: SPF error
 
 
 def _sealer(domain: str) -> str:

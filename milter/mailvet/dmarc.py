@@ -150,12 +150,25 @@ def _published(
     if applicable.exists or absent is existing:
         return existing, ""
     try:
-        # TXT, because SPF has probably asked it; only NXDOMAIN means that the name does not exist (RFC 9989 §3.2.13)
-        answer = alignment.ask(domain, Kind.TXT)
+        exists = _exists(domain, alignment)
     except Unavailable as e:
         return None, f"whether {domain} exists could not be found out ({e})"
-    alignment.secure.append(answer.secure)
-    return (absent if answer.status is Status.NXDOMAIN else existing), ""
+    if exists is None:
+        return None, f"whether {domain} exists could not be found out (no records, and no SOA)"
+    return (existing if exists else absent), ""
+
+
+def _exists(domain: str, alignment: Alignment) -> bool | None:
+    """Only NXDOMAIN means that the name does not exist (RFC 9989 §3.2.13). None: not known.
+
+    NODATA without a SOA may be an NXDOMAIN of which a forwarder lost the code too: then records of another type tell.
+    """
+    for kind in (Kind.TXT, Kind.A, Kind.MX, Kind.AAAA):  # TXT first, because SPF has probably asked it
+        answer = alignment.ask(domain, kind)
+        alignment.secure.append(answer.secure)
+        if answer.proven or answer.status is Status.NXDOMAIN:
+            return answer.status is not Status.NXDOMAIN
+    return None
 
 
 def _requested(published: Policy | None, record: PolicyRecord) -> Policy:

@@ -67,7 +67,7 @@ def discover(domain: str, ask: Ask) -> Discovery:
         policy_domain=policy_domain,
         record=policy,
         # RFC 8020 §2: what has a name below it exists; that `_dmarc` is not there says nothing of the name above it
-        start_exists=bool(answers) and answers[0].status is not Status.NXDOMAIN,
+        start_exists=bool(answers) and answers[0].status is not Status.NXDOMAIN and answers[0].proven,
         secure=all_secure(answer.secure for answer in answers),
     )
 

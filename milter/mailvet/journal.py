@@ -8,8 +8,11 @@ Not here   where the line goes (adapters.logs)
 """
 
 import json
+import re
 from collections.abc import Callable, Sequence
 
+from mailvet import ip
+from mailvet.alabel import to_alabel
 from mailvet.message import Envelope
 from mailvet.outcome import Delete, Outcome
 from mailvet.text import domains_only, loggable
@@ -17,6 +20,7 @@ from mailvet.verdict import AuthResult, DkimVerdict, Report
 
 _RETURNED = "a field of ours was removed from mail of a trusted network: see docs/postfix.md, mail that comes back"
 Line = dict[str, str | int | float | list[str]]
+_IPV6 = re.compile("IPv6:", re.IGNORECASE)  # RFC 5321 §4.1.3
 _AT = frozenset("@＠﹫")  # to some readers the wide and the small one are one as well
 
 
@@ -68,8 +72,13 @@ def _domain(sender: str) -> str:
 
 
 def _host(helo: str) -> str:
-    """Some clients, and those who want it in a log, say HELO with an address: its domain is logged."""
-    return _domain(helo) if not _AT.isdisjoint(helo) else helo
+    """A domain or an address literal as it is, anything else as "?": some clients, and those who want it in a log, say
+    HELO with an address, in one spelling or another. Where its domain can be told, that is logged."""
+    if not _AT.isdisjoint(helo):
+        helo = _domain(helo).removesuffix(">")
+    literal = helo.removeprefix("[").removesuffix("]")
+    known = to_alabel(helo.removesuffix(".")) or (ip.parse(_IPV6.sub("", literal)) and "%" not in literal)
+    return helo if not helo or known else "?"
 
 
 def _without_local_parts(text: str) -> str:

@@ -2,6 +2,7 @@
 
 Postfix's rules: a line that is no header field and no continuation ends the header; line ends become
 CRLF in the body and "\\n" inside a field value; an mbox "From " line at the top, quoted or not, is skipped.
+What postcat(1) prints of a queue file is understood, too: the message in it, and its envelope.
 
 Raises     nothing
 Not here   envelope and verdicts (check)
@@ -10,16 +11,45 @@ Not here   envelope and verdicts (check)
 import re
 from typing import NamedTuple
 
+_POSTCAT = re.compile(rb"\*\*\* ENVELOPE RECORDS (\S+) \*\*\*\n")
 _NAME = re.compile(rb"[\x21-\x39\x3b-\x7e]+[ \t]*:")  # RFC 5322 §3.6.8, and Postfix's blanks before the colon
+
+
+class QueueEnvelope(NamedTuple):
+    """As postcat says it; None where it does not."""
+
+    sender: str | None
+    client: str | None
+    helo: str | None
 
 
 class MailFile(NamedTuple):
     fields: tuple[tuple[bytes, bytes], ...]  # name, and value with its leading white space
     body: bytes  # CRLF line ends
+    queued: QueueEnvelope | None = None
 
 
 def parse(data: bytes) -> MailFile:
     """Any bytes are a message."""
+    printed = _POSTCAT.match(data)
+    if printed is None:
+        return _message(data)
+    records, _, rest = data.partition(b"*** MESSAGE CONTENTS %s ***\n" % printed[1])
+    # the last one: the message may have such a line, too
+    contents, end, _ = rest.rpartition(b"*** HEADER EXTRACTED %s ***\n" % printed[1])
+    return _message(contents if end else rest)._replace(queued=_envelope(records))
+
+
+def _envelope(records: bytes) -> QueueEnvelope:
+    said: dict[str, str] = {}
+    for line in records.decode("utf-8", "replace").split("\n"):
+        attribute = line.removeprefix("named_attribute: ")
+        name, _, value = attribute.partition(": " if attribute == line else "=")
+        said.setdefault(name, value)
+    return QueueEnvelope(said.get("sender"), said.get("client_address"), said.get("helo_name"))
+
+
+def _message(data: bytes) -> MailFile:
     lines = data.split(b"\n")
     if lines and not lines[-1]:
         lines.pop()

@@ -51,6 +51,7 @@ class Answer:
     records: tuple[Record, ...] = ()  # in the order of the answer, names of a PTR sorted; empty unless FOUND
     secure: bool | None = None  # AD bit from a resolver we trust; None where we do not trust its AD
     ttl: float = 0.0  # seconds left
+    proven: bool = True  # False: absent by the word of a resolver alone, without a SOA (RFC 2308 §2.2, type 3)
 
 
 Surprised = Callable[[str, BaseException], None]  # is told of a bug: where, and what

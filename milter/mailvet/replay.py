@@ -36,7 +36,7 @@ def _question(question: Question) -> dict[str, Any]:
     entry: dict[str, Any] = {"name": question.name, "type": question.kind.value}
     if isinstance(answer, Answer):
         entry |= {"status": answer.status.value, "records": [_write(record) for record in answer.records]}
-        entry |= {"secure": answer.secure, "ttl": round(answer.ttl)}
+        entry |= {"secure": answer.secure, "ttl": round(answer.ttl)} | ({} if answer.proven else {"proven": False})
     else:
         entry["trouble"] = answer.value
     entry["milliseconds"] = round(question.milliseconds, 2)
@@ -82,7 +82,8 @@ def _read(entry: dict[str, Any]) -> Answer | Trouble:
     records = tuple(_record(record, Kind(entry["type"])) for record in entry["records"])
     if entry["secure"] not in (None, True, False):
         raise ValueError(f"secure is {entry['secure']!r}")
-    return Answer(Status(entry["status"]), records, entry["secure"], float(entry["ttl"]))
+    proven = entry.get("proven", True) is not False
+    return Answer(Status(entry["status"]), records, entry["secure"], float(entry["ttl"]), proven)
 
 
 def _record(value: Any, kind: Kind) -> Record:

@@ -108,7 +108,8 @@ class Session:
             return
         if self._relay:
             hops = transaction.headers.values(b"received")[:_MOST_HOPS]
-            transaction.look_behind(received.client(hops, self._engine.relays))
+            relay = received.Hop(address=self._address, helo=self._helo)
+            transaction.look_behind(received.client(hops, self._engine.relays, relay))
             self._ask_ahead(lookahead.connected, transaction.address, transaction.lookups)
             self._ask_ahead(lookahead.sender, transaction, self._engine)
         transaction.end_of_headers(self._engine.tools)

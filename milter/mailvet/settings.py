@@ -15,7 +15,7 @@ Seconds = Annotated[float, "seconds"]  # in the file: "1s", "500ms", "2m", "1h",
 
 class Mode(StrEnum):
     MARK = "mark"  # write the header, change nothing else
-    QUARANTINE = "quarantine"  # a reject becomes a quarantine
+    QUARANTINE = "quarantine"  # hold what enforce would reject or defer
     ENFORCE = "enforce"  # do what [policy.on] says
 
 

@@ -68,15 +68,15 @@ class Checker:
 
     def _check(self, address: str, claim: Claim, lookups: Lookups, receiver: str) -> SpfVerdict:
         identity, domain = claim.identity, claim.domain
+        who = client(address)
+        if who is None:  # nothing the sender could be blamed for; behind a relay, its HELO is not known either
+            problem = "the address of the client is not known"
+            return SpfVerdict(result=SpfResult.TEMPERROR, identity=identity, domain=domain, problem=problem)
         if not domain:
             return SpfVerdict(result=SpfResult.NONE, identity=identity, domain="", problem=_NO_DOMAIN[claim.named_by])
         recalled = self._memo.recall(address, domain, identity)
         if recalled is not None:
             return recalled
-        who = client(address)
-        if who is None:  # nothing the sender could be blamed for
-            problem = "the address of the client is not known"
-            return SpfVerdict(result=SpfResult.TEMPERROR, identity=identity, domain=domain, problem=problem)
         started = self._memo.now()
         verdict, ttl, repeatable, bug = self._evaluate(who, claim, receiver, lookups)
         if bug is not None and self._surprised is not None:

@@ -41,12 +41,17 @@ def client(address: str) -> Client | None:
 
 def covers(network: str, prefix: int, who: Client) -> bool:
     """Do the first `prefix` bits agree? False where `network` is no address of the client's kind."""
-    family = socket.AF_INET if who.kind is Kind.A else socket.AF_INET6
+    number = _number(network, socket.AF_INET if who.kind is Kind.A else socket.AF_INET6)
+    return number is not None and (number ^ who.number) >> max(who.bits - prefix, 0) == 0
+
+
+@lru_cache(maxsize=8192)
+def _number(address: str, family: int) -> int | None:
+    """A record may have a check compare the same thousand addresses again and again."""
     try:
-        number = int.from_bytes(socket.inet_pton(family, network), "big")
+        return int.from_bytes(socket.inet_pton(family, address), "big")
     except (OSError, ValueError):  # ValueError: a NUL
-        return False
-    return (number ^ who.number) >> max(who.bits - prefix, 0) == 0
+        return None
 
 
 def fqdn(text: str) -> str:

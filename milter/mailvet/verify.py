@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from mailvet import arc, author, breach, dkim, dmarc, iprev, notes
+from mailvet.alabel import to_alabel
 from mailvet.author import Author, NoAuthor
 from mailvet.bodyhash import BodyDigest, BodyHash
 from mailvet.canonical import HeaderForms
@@ -84,8 +85,8 @@ def verify(transaction: Transaction, engine: Engine, surprised: Callable[[str, B
 def _exempt(transaction: Transaction) -> Report:
     """A client we trust: nothing is checked, and the field says so."""
     login = transaction.envelope.login
-    domain = login.rpartition("@")[2] if "@" in login else ""
-    verdict = AuthVerdict(result=AuthResult.PASS if login else AuthResult.NONE, domain=domain)
+    domain = to_alabel(login.rpartition("@")[2]) if "@" in login else None
+    verdict = AuthVerdict(result=AuthResult.PASS if login else AuthResult.NONE, domain=domain or "")
     return Report(auth=verdict, remote_ip=transaction.address, anomalies=tuple(transaction.anomalies))
 
 

@@ -32,7 +32,7 @@ class Verdict(NamedTuple):
 
 @pytest.fixture(scope="module")
 def dns() -> Iterator[DnsServer]:
-    with DnsServer(absence.zone() | crowds()) as server:
+    with DnsServer(absence.zone() | crowds() | forwarded()) as server:
         yield server
 
 
@@ -79,6 +79,26 @@ def test_lost_records_refuse_no_message_and_lift_no_policy(daemon: Daemon, dns: 
         if not right or (rescued and result == "temperror"):
             wrong[question] = verdict
     assert not wrong
+
+
+def test_no_records_and_no_soa_do_not_show_that_a_name_exists(daemon: Daemon) -> None:
+    """A forwarder has lost the code of NXDOMAIN: sp= is not for such a name (RFC 9989 §4.7)."""
+    for author, right in (("nope.forwarded.example", "temperror"), ("there.forwarded.example", "fail")):
+        spoof = world.letter(f"<ceo@{author}>")
+        verdict = sent(daemon, Scene("attacker.example", spoof, world.STRANGER, "", {}, right))
+        assert (verdict.reply, verdict.results["dmarc"]) == ("", right)
+
+
+def forwarded() -> world.Zone:
+    """Names as a forwarder shows them that strips the SOA; one of them does not exist."""
+    bare = {"manner": "bare-nodata"}
+    return {
+        "_dmarc.forwarded.example": {"TXT": ["v=DMARC1; p=reject; sp=none; np=reject"]},
+        "nope.forwarded.example": bare,
+        "_dmarc.nope.forwarded.example": bare,
+        "there.forwarded.example": {"MX": [[10, "mx.forwarded.example"]], **bare},
+        "_dmarc.there.forwarded.example": bare,
+    }
 
 
 def crowds() -> world.Zone:

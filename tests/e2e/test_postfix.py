@@ -61,6 +61,19 @@ def test_a_spoof_is_held_in_quarantine_mode(lab: Lab) -> None:
     assert lab.mailbox.waiting(receipt.recipient) == 0
 
 
+def test_what_enforcement_would_defer_is_held_in_quarantine_mode(lab: Lab) -> None:
+    case = next(case for case in trouble.CASES if case.name == "key alone, servfail")
+    on = '[policy.on]\ndmarc_reject = "reject"\ntemperror = "tempfail"\n'
+    replies = {}
+    for mode in ("enforce", "quarantine"):
+        with lab.daemon("spare", f'[trust]\nnetworks = ["{TRUSTED}"]\n[policy]\nmode = "{mode}"\n{on}'):
+            replies[mode] = lab.send("spare", mail_from=f"a@{case.sender}", message=case.message).reply
+    assert replies["enforce"].code == 451
+    held = lab.postfix.held(replies["quarantine"].queue_id)
+    assert held is not None
+    assert Letter(held).verdict("dmarc") == "temperror"
+
+
 @pytest.mark.parametrize("mode", ["quarantine", "enforce"])
 def test_p_quarantine_is_held(lab: Lab, mode: str) -> None:
     message = world.letter("<a@shop.example>")
@@ -245,6 +258,9 @@ FORGED = b"Authentication-Results: mx.example.org; dmarc=pass header.from=bank.e
     [
         pytest.param(world.STRANGER, "joe@our.example", ("pass", "our.example"), id="authenticated"),
         pytest.param(world.STRANGER, "joe", ("pass", ""), id="authenticated, without a domain"),
+        pytest.param(
+            world.STRANGER, "joe@our.example/x", ("pass", ""), id="authenticated, with more behind the domain"
+        ),
         pytest.param(TRUSTED, "joe@our.example", ("pass", "our.example"), id="authenticated in a trusted network"),
     ],
 )

@@ -1,7 +1,9 @@
 """Mail that does not come from outside: back from a content filter, or by sendmail(1), as docs/postfix.md has it."""
 
 import re
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -91,3 +93,24 @@ def test_mail_by_sendmail_keeps_no_forged_field(house: House) -> None:
     house.postfix.sendmail("www@bank.example", recipient, FORGED + SPOOF)
     letter = Letter(house.lab.mailbox.take(recipient))
     assert letter.named("Authentication-Results") == [b"Authentication-Results: mx.example.org; none"]
+
+
+def test_the_script_puts_mailvet_before_a_running_postfix_and_takes_it_out(lab: Lab, tmp_path: Path) -> None:
+    """Tried with mail by sendmail(1), since smtpds of the lab have lists of their own."""
+    script = tmp_path / "postfix.sh"
+    script.write_text((REPO / "scripts" / "postfix.sh").read_text("utf-8").replace("/etc/mailvet", str(tmp_path)))
+    with lab.daemon("script", TRUST) as daemon, Postfix({}, lab.mailbox.port) as postfix:
+
+        def run(command: str) -> None:
+            subprocess.run(["sh", script, command, f"unix:{daemon.socket}"], check=True, env=postfix.environment)
+
+        def arrives() -> list[bytes]:
+            recipient = lab.recipient()
+            postfix.sendmail("www@bank.example", recipient, FORGED + SPOOF)
+            return Letter(lab.mailbox.take(recipient)).named("Authentication-Results")
+
+        (forged,) = arrives()
+        run("add")
+        (ours,) = arrives()
+        run("remove")
+        assert (ours, arrives()) == (b"Authentication-Results: mx.example.org; none", [forged])

@@ -65,6 +65,7 @@ showq       unix  n       -       n       -       -       showq
 error       unix  -       -       n       -       -       error
 retry       unix  -       -       n       -       -       error
 lmtp        unix  -       -       n       -       -       lmtp
+smtp        unix  -       -       n       -       -       smtp
 postlog     unix-dgram n  -       n       -       1       postlogd
 """
 
@@ -124,11 +125,12 @@ class Postfix:
 
     def _postfix(self, command: str, *, check: bool = True) -> None:
         arguments = ["/usr/sbin/postfix", "-c", str(self._root / "etc"), command]
-        done = subprocess.run(arguments, check=False, env=self._environment(), capture_output=True, timeout=60)
+        done = subprocess.run(arguments, check=False, env=self.environment, capture_output=True, timeout=60)
         if check and done.returncode:
             raise RuntimeError(f"postfix {command}: {done.stderr.decode()}")
 
-    def _environment(self) -> dict[str, str]:
+    @property
+    def environment(self) -> dict[str, str]:
         return {**os.environ, "MAIL_CONFIG": str(self._root / "etc")}
 
     @property
@@ -139,15 +141,20 @@ class Postfix:
         """As a program on this host sends mail, without SMTP."""
         command = ["/usr/sbin/sendmail", "-C", str(self._root / "etc"), "-f", mail_from, recipient]
         unix = message.replace(b"\r\n", b"\n")
-        subprocess.run(command, check=True, env=self._environment(), input=unix, capture_output=True, timeout=60)
+        subprocess.run(command, check=True, env=self.environment, input=unix, capture_output=True, timeout=60)
 
     def held(self, queue_id: str) -> bytes | None:
         """A message in the hold queue as it would be delivered; None if it is not there."""
         if not (self._root / "queue/hold" / queue_id).exists():
             return None
         command = ["/usr/sbin/postcat", "-c", str(self._root / "etc"), "-hbq", queue_id]
-        done = subprocess.run(command, check=True, env=self._environment(), capture_output=True, timeout=20)
+        done = subprocess.run(command, check=True, env=self.environment, capture_output=True, timeout=20)
         return done.stdout.replace(b"\n", b"\r\n")
+
+    def queued(self, queue_id: str) -> bytes:
+        """A queue file as postcat(1) prints it to a person."""
+        command = ["/usr/sbin/postcat", "-c", str(self._root / "etc"), "-q", queue_id]
+        return subprocess.run(command, check=True, env=self.environment, capture_output=True, timeout=20).stdout
 
 
 def _await(port: int) -> None:

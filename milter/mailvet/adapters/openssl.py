@@ -20,6 +20,11 @@ from mailvet.ports import PublicKey
 _MOST_EXPONENT: Final = 1 << 33
 _LARGE_KEY: Final = 4096
 _ITS_EXPONENT: Final = 1 << 17
+# The y of the eight points of small order, 0, 1 and -1 also as those write it who do not reduce it: to such a key
+# one signature fits many messages
+_FIELD: Final = 2**255 - 19
+_ORDER_8: Final = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
+_SMALL_ORDER: Final = frozenset((0, 1, _FIELD - 1, _FIELD, _FIELD + 1, _ORDER_8, _FIELD - _ORDER_8))
 _PADDING: Final = PKCS1v15()
 _HASH: Final = SHA256()
 
@@ -61,6 +66,8 @@ def load(kind: str, data: bytes) -> PublicKey | str:
     """The key in the decoded p= of a key record with k=`kind`; or what is wrong with it. Kept by its octets."""
     try:
         if kind == "ed25519":
+            if int.from_bytes(data, "little") % 2**255 in _SMALL_ORDER and len(data) == 32:
+                return "the key is not usable: a point of small order"
             return Ed25519Key(Ed25519PublicKey.from_public_bytes(data))
         key = load_der_public_key(data)  # SubjectPublicKeyInfo, or the bare RSAPublicKey of RFC 6376 §3.6.1
     except (ValueError, UnsupportedAlgorithm):

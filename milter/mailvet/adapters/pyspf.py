@@ -1,8 +1,7 @@
 """pyspf – SPF by the library of that name; the only file that imports it.
 
-`SpfChecker` is the check with the evaluation that is here. Of the library that is what the macros stand for
-and their transformation, the errors and the count of terms: not its reading of records (spf_grammar), its
-order of evaluation, its resolver, its caches, its explanations, or its best guesses.
+Of the library we use what the macros stand for and their transformation, the errors and the count of terms: not its
+reading of records (spf_grammar), its order of evaluation, its resolver, its caches, its explanations, or its guesses.
 
 Raises     nothing: what surprises the library is temperror
 Not here   whom a check is about, and the memory (spf_check); which clients are checked (session)
@@ -65,6 +64,7 @@ class _Query(spf.query):  # type: ignore[misc]  # the library has no types
         self.passing: list[bytes] = []
         self.ptr_trouble: Unavailable | None = None
         self.bug: Exception | None = None
+        self.led_back: dict[tuple[int, str], list[str]] = {}  # the client's names, by term and target
 
     def verdict(self, identity: SpfIdentity) -> SpfVerdict:
         """Evaluate. Total."""
@@ -87,7 +87,8 @@ class _Query(spf.query):  # type: ignore[misc]  # the library has no types
         if result is SpfResult.NONE:
             problem = "no SPF record"
         elif result is SpfResult.PASS:
-            notes = self._weak_spots()
+            every = (note for record in self.passing for note in spf_terms.notes(record, self.who.text))
+            notes = tuple(dict.fromkeys(map(loggable, every)))[:_NOTES]
         return SpfVerdict(
             result=result,
             identity=identity,
@@ -97,10 +98,6 @@ class _Query(spf.query):  # type: ignore[misc]  # the library has no types
             problem=loggable(problem),
             notes=notes,
         )
-
-    def _weak_spots(self) -> tuple[str, ...]:
-        every = (note for record in self.passing for note in spf_terms.notes(record, self.who.text))
-        return tuple(dict.fromkeys(map(loggable, every)))[:_NOTES]
 
     def check0(self, record: bytes | None, recursion: int) -> tuple[str, int, str]:
         """Evaluate one record, the domain's own or one it leads to. Of a triple only the first is looked at."""
@@ -218,16 +215,20 @@ class _Query(spf.query):  # type: ignore[misc]  # the library has no types
     def _validated(self, target: str) -> list[str]:
         """RFC 7208 §5.5: the client's names that lead back to it; `target` first, then those in it, by the alphabet.
 
-        DNS trouble is not a match here. But nobody may get less than pass because of it.
+        DNS trouble is not a match here. But nobody may get less than pass because of it. Found out once for each term,
+        to which void look-ups count, however many macros it has.
         """
-        target = target.lower()
+        key = self.lookups, target.lower()
+        if key in self.led_back:
+            return self.led_back[key]
         names: list[str] = []
         try:
             names.extend(self._records(f"{spf.reverse_dots(self.i)}.{self.v}.arpa", Kind.PTR))
         except Unavailable as e:
             self.ptr_trouble, self.repeatable = e, False
-        names.sort(key=lambda name: (name != target, not name.endswith(f".{target}"), name))
-        return [name for name in names[: spf.MAX_PTR] if self._leads_back(name)]
+        names.sort(key=lambda name: (name != key[1], not name.endswith(f".{key[1]}"), name))
+        found = self.led_back[key] = [name for name in names[: spf.MAX_PTR] if self._leads_back(name)]
+        return found
 
     def _leads_back(self, name: str) -> bool:
         try:

@@ -3,7 +3,7 @@
 `Resolver` is shared by all threads; `begin` gives each message its `Lookups`. An answer is kept for its TTL,
 an absence as RFC 2308 says, a failure for a second, so that a dead server is not asked by every message at
 once. What does not fit into a UDP answer is asked again over TCP, which has the same time once more. What an
-answer leaves open is asked further (quest).
+answer leaves open is asked in a follow-up query (lookup_state).
 
 Raises     nothing
 Not here   what one message may ask (lookups), sockets (udp, tcp), the wire format (dnspython)
@@ -19,9 +19,9 @@ from typing import Final
 
 from mailvet.adapters import dnspython, nameservers, tcp
 from mailvet.adapters.flight import Server
+from mailvet.adapters.lookup_state import LookupState, weigh
 from mailvet.adapters.lookups import Key, MessageLookups, Pending, Then
 from mailvet.adapters.patience import Patience
-from mailvet.adapters.quest import Quest
 from mailvet.adapters.udp import Transport
 from mailvet.ports import Answer, Status, Surprised, Trouble
 from mailvet.settings import DnsSettings
@@ -30,7 +30,6 @@ _NO_SUCH_NAME: Final = Answer(Status.NXDOMAIN)
 _FAILURE_KEPT: Final = 1.0  # seconds
 _GRACE: Final = 1.0  # seconds: what waits for a thread is not lost
 _TCP_AT_ONCE: Final = 8
-_FAIR: Final = 1024  # octets that an answer may have in the cache; more count for several
 _COUNTED: Final = ("questions", "hits", "coalesced", "tcp", "ahead", "unused", "bugs")  # and every `Trouble`
 
 
@@ -106,7 +105,9 @@ class Resolver:
         left = until - self._clock()
         if left <= 0:
             return None
-        return Answer(result.status, result.records, result.secure, left) if isinstance(result, Answer) else result
+        if isinstance(result, Trouble):
+            return result
+        return Answer(result.status, result.records, result.secure, left, result.proven)
 
     def fetch(self, key: Key) -> Pending | Answer | Trouble:
         """Ask, or join those who are asking already."""
@@ -124,7 +125,7 @@ class Resolver:
             pending = self._pending[key] = Pending()
             self._counts["questions"] += 1
         try:
-            self._send(Quest(key, query), None)
+            self._send(LookupState(key, query), None)
         except BaseException:  # a bug: who asks next must not join a question that nobody has sent
             with self._lock:
                 self._pending.pop(key, None)
@@ -133,69 +134,73 @@ class Resolver:
         return pending
 
     def _is_lost(self, pending: Pending) -> bool:
-        """It never lands: a bug of which we know nothing. Each of its questions had its time over UDP and over TCP."""
+        """It never lands: a bug of which we know nothing. Each of its stateions had its time over UDP and over TCP."""
         return time.perf_counter() - pending.started > 2 * self._settings.timeout * (pending.more + 1) + _GRACE
 
-    def _send(self, quest: Quest, behind: Server | None) -> None:
-        self._transport.send(quest.query, lambda *landed: self._guarded(self._landed, quest, *landed), behind)
+    def _send(self, state: LookupState, behind: Server | None) -> None:
+        self._transport.send(state.query, lambda *landed: self._guarded(self._landed, state, *landed), behind)
 
-    def _guarded(self, step: Callable[..., None], quest: Quest, *arguments: object) -> None:
-        """A bug must not leave a question that never lands: everybody who asks it would wait in vain."""
+    def _guarded(self, step: Callable[..., None], state: LookupState, *arguments: object) -> None:
+        """A bug must not leave a stateion that never lands: everybody who asks it would wait in vain."""
         try:
-            step(quest, *arguments)
+            step(state, *arguments)
         except BaseException as e:
             with self._lock:
-                pending = self._pending.pop(quest.key, None)
+                pending = self._pending.pop(state.key, None)
                 if pending is not None:
                     pending.result = Trouble.BROKEN
                     pending.done.set()
             self._bug("dns", e)
 
-    def _landed(self, quest: Quest, result: bytes | Trouble, server: Server) -> None:
+    def _landed(self, state: LookupState, result: bytes | Trouble, server: Server) -> None:
         if isinstance(result, bytes) and dnspython.is_truncated(result):
             self._counts["tcp"] += 1
             try:
-                self._tcp.submit(self._guarded, self._over_tcp, quest, server)
+                further = state._replace(denied=dnspython.is_denial(result))
+                self._tcp.submit(self._guarded, self._over_tcp, further, server)
             except RuntimeError:  # closed, or no thread to be had
-                self._settle(quest, Trouble.UNREACHABLE)
+                self._settle(state, Trouble.UNREACHABLE)
         else:
-            self._judge(quest, result, server)
+            self._judge(state, result, server)
 
-    def _over_tcp(self, quest: Quest, server: Server) -> None:
-        answer = tcp.ask(quest.query, server, self._settings.timeout)
+    def _over_tcp(self, state: LookupState, server: Server) -> None:
+        answer = tcp.ask(state.query, server, self._settings.timeout)
         if isinstance(answer, bytes) and dnspython.is_truncated(answer):
             answer = Trouble.BROKEN  # records are missing again, and there is no larger way to ask
-        self._judge(quest._replace(retried=True), answer, server)
+        self._judge(state._replace(retried=True), answer, server)
 
-    def _judge(self, quest: Quest, data: bytes | Trouble, server: Server) -> None:
+    def _judge(self, state: LookupState, data: bytes | Trouble, server: Server) -> None:
         """Is that the answer, or is there more to ask?"""
         result: Answer | Trouble = Trouble.BROKEN
         try:
-            found = self._read(quest, data, server)
+            found = self._read(state, data, server)
             if isinstance(found, Answer):
-                result = quest.whole(found)
-            elif (further := quest.further(found, data, len(self.servers))) is not None:
-                self._ask_further(further, server)
+                result = state.for_first_name(found)
+            elif (follow_up := state.follow_up(found, data, len(self.servers))) is not None:
+                self._follow_up(follow_up, server)
                 return
             elif isinstance(found, Trouble):
                 result = found
         except Exception as e:  # a bug: nobody may wait for this one for ever
             self._bug("dns", e)
-        self._settle(quest, result)
+        self._settle(state, result)
 
-    def _read(self, quest: Quest, data: bytes | Trouble, server: Server) -> Answer | Trouble | dnspython.LostTarget:
+    def _read(
+        self, state: LookupState, data: bytes | Trouble, server: Server
+    ) -> Answer | Trouble | dnspython.LostTarget:
         if isinstance(data, Trouble):
             return data
-        return dnspython.read(data, quest.key[1], trusted=server in self._trusted, retried=quest.retried)
+        trusted = server in self._trusted
+        return dnspython.read(data, state.key[1], trusted=trusted, retried=state.retried, denied=state.denied)
 
-    def _ask_further(self, further: Quest, server: Server) -> None:
+    def _follow_up(self, state: LookupState, server: Server) -> None:
         self._counts["questions"] += 1
         with self._lock:
-            self._pending[further.key].more += 1
-        self._send(further, server if further.servers > 1 else None)
+            self._pending[state.key].more += 1
+        self._send(state, server if state.servers > 1 else None)
 
-    def _settle(self, quest: Quest, result: Answer | Trouble) -> None:
-        key = quest.key
+    def _settle(self, state: LookupState, result: Answer | Trouble) -> None:
+        key = state.key
         if isinstance(result, Trouble):
             self._counts[result.value] += 1
         with self._lock:
@@ -215,14 +220,14 @@ class Resolver:
     def _keep(self, key: Key, result: Answer | Trouble) -> None:
         seconds = _FAILURE_KEPT if isinstance(result, Trouble) else result.ttl
         cache, most = self._cache, self._settings.cache
-        weight = _weight(result)
+        weight = weigh(result)
         if seconds <= 0 or weight > most:
             return
         before = cache.pop(key, None)
-        self._weight += weight - (_weight(before[1]) if before is not None else 0)
+        self._weight += weight - (weigh(before[1]) if before is not None else 0)
         while self._weight > most and cache:
             for oldest in list(islice(cache, most // 20 + 1)):  # some at once: finding the first costs time
-                self._weight -= _weight(cache.pop(oldest)[1])
+                self._weight -= weigh(cache.pop(oldest)[1])
         cache[key] = (self._clock() + seconds, result)
 
     def listen(self, pending: Pending, then: Then) -> bool:
@@ -239,12 +244,3 @@ class Resolver:
             then(answer)
         except BaseException as e:
             self._bug("asking ahead", e)
-
-
-def _weight(result: Answer | Trouble) -> int:
-    """Large answers count for several: a stranger may make us ask for 64 kB at as many names as he likes."""
-    if isinstance(result, Trouble):
-        return 1
-    return (
-        1 + sum(len(record) if not isinstance(record, tuple) else len(record[1]) for record in result.records) // _FAIR
-    )

@@ -2,7 +2,7 @@
 
 A set that was cut is not the set: which records a server puts first changes from answer to answer, and so would
 the verdict. Of TXT records those that can matter are chosen: policies, and enough to see that there are several.
-Too many MX are too many whichever are read (RFC 7208 §4.6.4). There is no choosing among addresses and names.
+There is no choosing among addresses, names and exchanges.
 
 Raises     ValueError, IndexError, struct.error: this is not to be read
 Not here   reading (dnspython)
@@ -18,7 +18,8 @@ _MOST_READ: Final = 112  # of a section
 _MOST_SKIMMED: Final = 1000  # each takes up to 4 µs
 _SEVERAL: Final = 2  # of a kind: more change no verdict
 _TXT: Final = 16
-_FILLER: Final = 0xFF00  # a type for private use, to stand in the place of what is left out
+_IN: Final = 1
+FILLER: Final = 0xFF00  # a type for private use, to stand in the place of what is left out
 _FIXED: Final = struct.Struct("!HHIH")  # RFC 1035 §4.1.3: type, class, TTL, length
 _SHORTEST: Final = 1 + _FIXED.size
 
@@ -30,8 +31,6 @@ def thinned(data: bytes, kind: Kind) -> bytes:
         raise ValueError("more than anybody has to say")
     if answers <= _MOST_READ:
         return data
-    if kind is Kind.MX:
-        return b"".join((data[:6], struct.pack("!HHH", _MOST_READ, 0, 0), data[12:]))
     if kind is not Kind.TXT:
         raise ValueError("a set that was cut is not the set")
     return _chosen(data, answers)
@@ -39,11 +38,26 @@ def thinned(data: bytes, kind: Kind) -> bytes:
 
 def is_whole(data: bytes) -> bool:
     """Are there as many records as it says, and nothing more? Of one question."""
+    return _end(data) == len(data)
+
+
+def goes_on(data: bytes) -> bool:
+    """Is what stands behind the last record another one, of class IN, that was not counted? Padding is not. Of one
+    question."""
+    try:
+        rdtype, rdclass, _, _ = _FIXED.unpack_from(data, _behind_name(data, _end(data)))
+    except (IndexError, struct.error):
+        return False
+    return bool(rdtype) and rdclass == _IN
+
+
+def _end(data: bytes) -> int:
+    """Where the last record that is counted ends."""
     at = _behind_name(data, 12) + 4
     for _ in range(sum(struct.unpack_from("!HHH", data, 6))):
         at = _behind_name(data, at) + _FIXED.size
         at += _FIXED.unpack_from(data, at - _FIXED.size)[3]
-    return at == len(data)
+    return at
 
 
 def _chosen(data: bytes, answers: int) -> bytes:
@@ -63,7 +77,7 @@ def _chosen(data: bytes, answers: int) -> bytes:
             continue
         if run < 0:
             count, run = count + 1, start  # a filler
-        thin[run : run + _SHORTEST] = b"\0" + _FIXED.pack(_FILLER, 1, 0, at - run - _SHORTEST)
+        thin[run : run + _SHORTEST] = b"\0" + _FIXED.pack(FILLER, 1, 0, at - run - _SHORTEST)
     if count > _MOST_READ or at > len(data):
         raise ValueError("more than can be read")
     struct.pack_into("!H", thin, 6, count)
