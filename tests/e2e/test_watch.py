@@ -132,7 +132,7 @@ def test_a_message_for_which_there_is_no_thread_is_noticed_and_ended(small: Smal
 def test_a_worker_that_has_lost_many_connections_is_replaced(small: Small) -> None:
     """libmilter never frees them: in the end there would be no descriptor left."""
     (worker, *_) = small.workers
-    clients = [MilterClient(small.socket) for _ in range(70)]
+    clients = [MilterClient(small.socket) for _ in range(150)]  # of which libmilter keeps ten threads busy
     for client in clients:
         client.connect(world.STRANGER)
     allow_threads(worker, "1")
