@@ -46,7 +46,12 @@ real_fork, forks = os.fork, itertools.count()
 def fork():  # there is no room for one more than $FORKS at first
     if next(forks) == int(os.environ.get("FORKS", -1)):
         raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-    return real_fork()
+    supervisor, pid = os.getpid(), real_fork()
+    if not pid and "ORPHAN" in os.environ:  # the supervisor is killed before its child has done anything
+        os.kill(supervisor, signal.SIGKILL)
+        while os.getppid() == supervisor:
+            time.sleep(0.01)
+    return pid
 os.fork = fork
 
 kinds = {kind.__name__: kind for kind in (steady, stubborn, crashing, retiring, lingering, deaf)}
@@ -228,3 +233,9 @@ def test_children_do_not_outlive_a_killed_supervisor():
             return
         time.sleep(0.05)
     raise AssertionError(f"child {child} is still there")
+
+
+def test_a_child_whose_supervisor_is_gone_before_it_begins_does_not_begin():
+    process = start("steady", ORPHAN="yes")
+    said, _ = process.communicate(timeout=60)  # until the child, which has the pipe too, has ended
+    assert "up" not in said

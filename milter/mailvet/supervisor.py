@@ -104,6 +104,7 @@ class Supervisor:
 
     def _start(self, child: Child) -> bool:
         """False: there is no room for another process; it is tried again later."""
+        supervisor = os.getpid()
         try:
             pid = os.fork()
         except OSError as e:
@@ -111,7 +112,7 @@ class Supervisor:
             self._unable(child.name, e.strerror or "")
             return False
         if pid == 0:
-            _become(child)
+            _become(child, supervisor)
         child.pid, child.outdated = pid, False
         self._tell()
         return True
@@ -208,11 +209,13 @@ def told(signals: Set[signal.Signals], seconds: float) -> int:
     return got.si_signo if got is not None and got.si_signo in signals else 0
 
 
-def _become(child: Child) -> None:
+def _become(child: Child, supervisor: int) -> None:
     """The child's whole life; never returns."""
     status = 1
     try:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, child.stop_signal)  # do not outlive the supervisor
+        if os.getppid() != supervisor:  # it was gone before that
+            return
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # meant for the supervisor
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _WATCHED)
         child.run()
