@@ -11,10 +11,11 @@ Not here   what is looked for in them (author, authresults_parse, disguise)
 import binascii
 import contextlib
 import re
-import unicodedata
 from encodings.aliases import aliases
 from functools import lru_cache
 from typing import Final, NamedTuple
+
+from mailvet.compatible import forms
 
 LINE: Final = 998  # RFC 5322 §2.1.1; Postfix's smtp_line_length_limit and lmtp_line_length_limit
 
@@ -69,18 +70,11 @@ def overlong(line: bytes) -> bool:
     return len(line) > LINE and any(len(part) > LINE for part in line.split(b"\n"))
 
 
-def compatible(text: str) -> tuple[str, ...]:
-    """The text under NFKC and NFKD, with IDNA's ideographic full stops as dots; nothing where it is ASCII."""
-    if text.isascii():
-        return ()
-    return tuple(unicodedata.normalize(form, text).replace("\u3002", ".") for form in ("NFKC", "NFKD"))
-
-
 def folded(text: str) -> tuple[str, ...]:
     """What is left of the text in ASCII, for readers that drop or fold everything else; nothing where it is ASCII."""
     if text.isascii():
         return ()
-    return tuple({form.encode("ascii", "ignore").decode() for form in (text, *compatible(text))})
+    return tuple({form.encode("ascii", "ignore").decode() for form in (text, *forms(text))})
 
 
 def decoded(text: str) -> list[Decoded]:
