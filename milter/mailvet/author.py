@@ -68,14 +68,14 @@ def disguised(headers: Headers, domain: str = "") -> str:
         return "a field whose name some readers take for From"
     for line in disguise.hidden(headers, _FROM):
         # without an address after it, a word at the start of a line is only that
-        if line.certain or not _is_harmless(line.line, domain):
+        if line.certain or not line.whole or not _is_harmless(line.rest, domain):
             return "a line inside another field that some readers take for a From field"
     return ""
 
 
-def _is_harmless(line: bytes, domain: str) -> bool:
-    """Does a line that may be a From field hold no address, or only of that domain?"""
-    text = line.decode("utf-8", "surrogateescape")
+def _is_harmless(value: bytes, domain: str) -> bool:
+    """Does a line that may be a From field, with what continues it, hold no address, or only of that domain?"""
+    text = value.decode("utf-8", "surrogateescape")
     said = (text, *readings.folded(text), *(reading.text for reading in readings.decoded(text)))
     return not any("@" in _without(each, domain) for each in said)
 
@@ -117,6 +117,8 @@ def _agree(value: bytes, domain: str) -> bool:
     if "=?" not in text and text.isascii() and text.count("@") == 1:
         return True
     if text.count("=?") > _ENCODED_WORDS:
+        return False
+    if readings.uncertain(text):
         return False
     # some decode first, or drop what is not ASCII, and parse then
     raw = readings.Decoded(text, _LINE_END.search(text) is not None, False)

@@ -42,9 +42,8 @@ _READ: Final = 2048  # octets of what follows a name
 
 class Hidden(NamedTuple):
     position: int  # in Headers.fields
-    line: bytes  # what follows the colon; in a list of tags, as far as the tag goes
-    rest: bytes  # what may belong to it; both are cut, and then whole is False
-    whole: bool
+    rest: bytes  # what follows the colon and may belong to it; in a list of tags, as far as the tag goes
+    whole: bool  # or cut
     certain: bool  # after a control character, which never belongs in a header, or one of too many lines
 
 
@@ -99,7 +98,7 @@ def hidden(headers: Headers, *wanted: bytes) -> Iterator[Hidden]:
     seen = 0
     for position, text in sorted(texts):
         if text is _UNREAD:
-            yield Hidden(position, b"", b"", True, True)
+            yield Hidden(position, b"", True, True)
         for line in _lines(headers.fields[position].name, text, wanted):
             seen += 1 + (len(line.rest) * _MOST_LINES // _MOST_ODD if _has_more(line.rest) else 0)
             certain = line.certain or seen > _MOST_LINES
@@ -161,18 +160,25 @@ def _odd_texts(name: bytes, value: bytes, headers: Headers) -> Iterator[bytes]:
             return
     if value.translate(None, _PLAIN):
         yield value
-    yield from _made_of(value)
+    yield from _made_of(value, headers)
     if broken:
         delivered = readings.broken(line)
         yield delivered
-        yield from _made_of(delivered)
+        yield from _made_of(delivered, headers)
 
 
-def _made_of(octets: bytes) -> Iterator[bytes]:
+def _made_of(octets: bytes, headers: Headers) -> Iterator[bytes]:
     """The text under Unicode's compatibility, and with its encoded words decoded."""
     text = octets.decode("utf-8", "surrogateescape")
-    said = readings.with_words(text, _PART_OF_NAME) if "=?" in text else ""
-    for each in (*forms(text), *((said, *forms(said)) if said else ())):
+    texts = [*forms(text)]
+    if "=?" in text:
+        decoded = readings.with_words(text, _PART_OF_NAME)
+        if decoded is None:
+            yield _UNREAD
+            return
+        headers.worked += _WORD * text.count("=?") * len(decoded)
+        texts += [each for said in decoded for each in (said, *forms(said))]
+    for each in dict.fromkeys(texts):
         yield each.encode("utf-8", "surrogateescape")
 
 
@@ -188,13 +194,13 @@ def _lines(name: bytes, text: bytes, wanted: tuple[bytes, ...]) -> Iterator[Hidd
         run = before[len(before.rstrip(_NOT_PRINTED)) :]
         control = _CONTROL.search(run) is not None
         if control or _LINE_END.search(run):
-            line = rest = text[match.end() : match.end() + _READ]
+            rest = text[match.end() : match.end() + _READ]
             whole = len(rest) < _READ
             if in_tags:
-                line = _TAG_END.split(rest, maxsplit=1)[0]
-                if not _QUOTING.search(line):
-                    rest, whole = line, len(line) < _READ
-            yield Hidden(0, line if in_tags else line.partition(b"\n")[0], rest, whole, control)
+                tag = _TAG_END.split(rest, maxsplit=1)[0]
+                if not _QUOTING.search(tag):
+                    rest, whole = tag, len(tag) < _READ
+            yield Hidden(0, rest, whole, control)
 
 
 @lru_cache(maxsize=8)
