@@ -26,7 +26,8 @@ _WORD: Final = re.compile(_WORD_START.pattern + r"((?>(?:[^?]++|\?(?!=))*))\?=")
 _HEXADECIMAL: Final = re.compile(rb"=([0-9A-Fa-f]{2})")
 _NOT_BASE64: Final = re.compile(rb"[^A-Za-z0-9+/=]+")
 _ENDS: Final = re.compile("[\x00-\x08\\n-\x1f\x7f\x85\u2028\u2029]")
-_TELLING: Final = re.compile(_ENDS.pattern + r"|:|=\?")
+# what may end a name, a colon under Unicode's compatibility, another word
+_TELLING: Final = re.compile(_ENDS.pattern + "|[mosMOS\x00-\x20\x7f-\U0010ffff]:|[\u2a74\ufe13\ufe55\uff1a]|=\\?")
 _BEFORE_COLON: Final = re.compile(r"\?=[^:]{0,40}+:")
 _FEW: Final = 50  # words of one field that are decoded in all ways to find lines in it
 _MARKS: Final = re.compile('[<>()\\[\\],;:"\\\\\x00-\x08\\n-\x1f\x7f\x85\u2028\u2029]')
@@ -125,6 +126,8 @@ def _is_telling(words: list[tuple[str, str, str]], wanted: re.Pattern[str]) -> b
         codec = codec_of(charset) or ""
         texts = [b"".join(each)] if codec.startswith(charsets.BY_OCTET) else each
         said = "".join([by_charset(charset, every) for every in texts])
+        if any(every.startswith(b":") for every in each):
+            return True
         if not codec or codec in charsets.BIG_ENDIAN or _TELLING.search(said) or wanted.search(said):
             return True
         if codec.startswith(charsets.SHIFTING) and wanted.search(b"".join(each).decode("latin-1")):
