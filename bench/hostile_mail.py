@@ -154,6 +154,7 @@ HEADER: Final[dict[str, Callable[[int], Message]]] = {
         helo=_u_labels(200), sender="a@" + _u_labels(200)
     ),
 }
+_TWO_RUNS: Final = "\u0307".encode() * 150 + "\u0323".encode() * 150
 _MARKS: Final = "\u0307\u0323\u0316".encode()
 UNICODE: Final[dict[str, Callable[[int], Message]]] = {
     "two runs of combining marks": lambda size: _with(
@@ -221,6 +222,10 @@ FROM: Final[dict[str, Callable[[int], Message]]] = {
     "words of UTF-7": _author(b"=?utf-7?q?+AEA-?= ", b" ", b" <a@author.example>"),
     "one long word": _author(b"=C3=BC", b" =?utf-8?q?", b"?= <a@author.example>"),
     "letters that fold": _author("\ufb03\u0327".encode(), b" ", b" <a@author.example>"),
+    "marks behind @": _author(b"@a" + _TWO_RUNS + b"\n ", b' "', b'" <a@author.example>'),
+    "marks behind @, encoded": _author(
+        b"=?utf-8?b?%b?=\n " % b64encode(b"@a" + _TWO_RUNS), b" ", b"<a@author.example>"
+    ),
     "blanks around @": _author(b" @ . ", b' "', b'" <a@author.example>'),
     "angle brackets": _author(b"<>", b" "),
     "angle brackets and @": _author(b"<a@", b" "),

@@ -71,6 +71,12 @@ def test_tags_of_a_signature(tags: int, problem: str) -> None:
     assert found.problem == problem
 
 
+def test_a_from_field_of_more_marks_than_any_text_has_has_no_author() -> None:
+    value = ' "J{}" <a@example.org>'
+    assert isinstance(find((value.format("\u0308" * 30).encode(),)), Author)
+    assert isinstance(find((value.format("\u0308" * 31).encode(),)), NoAuthor)
+
+
 def test_tags_of_a_seal() -> None:
     value = b" i=1; " + b"; ".join([b"x%d=1" % at for at in range(101)])
     found = arc_sets.collect(headers((b"ARC-Seal", value)), taglist.parse, LIMITS)

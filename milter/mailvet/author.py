@@ -17,6 +17,7 @@ from typing import Final
 
 from mailvet import address, disguise, readings
 from mailvet.alabel import to_alabel
+from mailvet.compatible import crowded
 from mailvet.lexical import QUOTED
 from mailvet.message import Headers
 
@@ -77,7 +78,7 @@ def _is_harmless(value: bytes, domain: str) -> bool:
     """Does a line that may be a From field, with what continues it, hold no address, or only of that domain?"""
     text = value.decode("utf-8", "surrogateescape")
     said = (text, *readings.folded(text), *(reading.text for reading in readings.decoded(text)))
-    return not any("@" in _without(each, domain) for each in said)
+    return not any(crowded(each) or "@" in _without(each, domain) for each in said)
 
 
 def _sole(values: Sequence[bytes], limit: int, words: int) -> Author | NoAuthor:
@@ -111,6 +112,8 @@ def _agree(value: bytes, domain: str) -> bool:
     """Do readers who know less than RFC 5322 find that domain too, and no other?"""
     plain = address.without_quoted(value) or ""
     text = value.decode("utf-8", "surrogateescape").replace("\n", "")
+    if crowded(text):
+        return False
     claims = _AFTER_AT.findall(plain) + _ANGLED.findall(text)
     if not all(to_alabel(claim.strip()) == domain for claim in claims):
         return False
@@ -130,6 +133,8 @@ def _is_foreign(reading: readings.Decoded, raw: readings.Decoded, domain: str) -
 
     If reading it so brought something that ends a quoted string, or a line, nobody knows what is quoted.
     """
+    if crowded(reading.text):
+        return True
     own_left_out = _without(reading.text, domain)
     marks = readings.marks(own_left_out)
     for text in (own_left_out, *(() if reading.guessed else readings.folded(own_left_out))):
