@@ -234,6 +234,7 @@ def test_a_second_from_in_disguise(extra: tuple[bytes, bytes]) -> None:
         (b"Subject", "Å from me to x@evil.example".encode()),
         (b"Subject", b" =?iso-2022-jp?b?GyRCOzNFRBsoQg==?= from: x@evil.example"),
         (b"X-Note\xa0", b" From: x@evil.example"),
+        (b"Subject", b"=?utf-8?q??="),
         (b"Subject", b" =?utf-8?q?Re=3A_from_me=3A_to_x=40evil.example?="),
         (b"Subject", b" =?utf-8?q?Re:?= =?iso-2022-jp?b?GyRCOzNFRBsoQg==?=\n from: the front"),
         (b"To", b" =?utf-8?q?Fromm=2C_H=C3=A5kan?= <b@other.example>,\n" * 200),

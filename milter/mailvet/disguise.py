@@ -35,7 +35,7 @@ _MOST_LINES: Final = 100  # of one message that are read
 _MOST_WORK: Final = 96_000  # octets of one message's odd fields that are read, and
 _WORD: Final = 32  # so many more for each encoded word
 _MOST_ODD: Final = 16_384  # octets of those lines that have to be decoded or folded
-_UNREAD: Final = b""  # instead of a text
+_UNREAD: Final = b"unread"  # this very object, instead of a text
 _SHORTEST: Final = 6  # a line end and "from:"
 _READ: Final = 2048  # octets of what follows a name
 
