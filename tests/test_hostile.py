@@ -12,6 +12,7 @@ import pytest
 
 from bench import hostile
 from bench.hostile_mail import GROUPS, Message
+from forged import FORGED, FORGED_BY_NAME
 from mailvet import arc_sets, taglist
 from mailvet.author import Author, NoAuthor, disguised, find
 from mailvet.compatible import forms
@@ -22,6 +23,7 @@ from mailvet.settings import LimitSettings
 from mailvet.signature import Unusable, read
 from mailvet.spf_limits import refusal
 from mailvet.transaction import Transaction
+from mta import fields
 from zone import Zone
 
 Build = Callable[[int], Message]
@@ -112,6 +114,17 @@ def test_beyond_the_limits_only_some_fields_are_kept() -> None:
     assert kept[b"Authentication-Results"] == kept[b"Sender-Breach-Info"] == 200
     assert kept[b"From"] + kept[b"X-From"] == 100 + 2 * 8 + 1
     assert kept[b"X"] + kept[b"Subject"] == 9 + 8
+
+
+@pytest.mark.parametrize("raw", FORGED, ids=list(FORGED_BY_NAME))
+def test_what_is_forged_beyond_the_limits_goes_or_the_message_does(raw: bytes) -> None:
+    transaction = Transaction(Envelope(), False, LimitSettings(header_fields=50), Zone({}))
+    for _ in range(60):
+        transaction.add(b"X", b" x")
+    name, value = fields(raw)
+    transaction.add(name.rstrip(b" \t"), value)
+    removals = plan_removals(transaction.headers, transaction.beyond, OWN, BREACH, LIMITS)
+    assert removals.flooded or removals.deletes
 
 
 @pytest.mark.parametrize("mark", [b"\n ", b"\r", b"\r\x0b"])

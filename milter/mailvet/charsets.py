@@ -15,7 +15,10 @@ _NO_TEXT: Final = ("base64_codec", "bz2_codec", "hex_codec", "quopri_codec", "ro
 _UNNAMED: Final = (
     "cp720", "cp737", "cp856", "cp874", "cp875", "cp1006", "koi8_t", "koi8_u", "utf_8_sig", "raw_unicode_escape",
 )  # fmt: skip
-_NAMES: Final = (*aliases.items(), *((codec, codec) for codec in (*aliases.values(), *_UNNAMED)))
+_OTHER_NAMES: Final = {
+    "windows-31j": "cp932", "windows-949": "cp949", "iso-8859-6-i": "iso8859_6", "iso-8859-8-i": "iso8859_8",
+}  # fmt: skip
+_NAMES: Final = (*aliases.items(), *_OTHER_NAMES.items(), *((codec, codec) for codec in (*aliases.values(), *_UNNAMED)))
 _CODECS: Final = {re.sub("[^a-z0-9]", "", name): codec for name, codec in _NAMES if codec not in _NO_TEXT}
 _LONGEST_NAME: Final = 60
 GUESSED: Final = ("utf_7", "cp500", "utf_16_be", "utf_16_le")  # a charset that Python does not know, but others may

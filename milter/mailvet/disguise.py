@@ -11,6 +11,7 @@ Not here   what follows from it (author, edits); the readings themselves (readin
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import chain
 from typing import Final, NamedTuple
 
 from mailvet import readings
@@ -121,7 +122,7 @@ def may_hide(name: bytes, value: bytes, beyond: Headers, *wanted: bytes) -> bool
     odd = _is_odd(name, value)
     if not odd and b"\n" not in value:
         return False
-    texts = _odd_texts(name, value, beyond) if odd else [value]
+    texts = chain([value] if b"\n" in value else [], _odd_texts(name, value, beyond) if odd else [])
     return any(text is _UNREAD or any(True for _ in _lines(name, text, wanted)) for text in texts)
 
 
@@ -152,7 +153,7 @@ def _odd_texts(name: bytes, value: bytes, headers: Headers) -> Iterator[bytes]:
     """The field's value, if lenient readers see lines in it, and what they make of it; the same as it is delivered."""
     line = b"%b:%b" % (name, value)
     broken = readings.overlong(line)
-    words = value.count(b"=?")
+    words = _count(value)
     if _has_more(value):
         headers.worked += (len(value) + words * _WORD) * (1 + broken)
         if headers.worked > _MOST_WORK or crowded(value.decode("utf-8", "replace")):
@@ -167,6 +168,11 @@ def _odd_texts(name: bytes, value: bytes, headers: Headers) -> Iterator[bytes]:
         yield from _made_of(delivered, headers)
 
 
+def _count(octets: bytes) -> int:
+    """Encoded words; base64 may end in "=", which is no other one."""
+    return octets.count(b"=?") - octets.count(b"=?=")
+
+
 def _made_of(octets: bytes, headers: Headers) -> Iterator[bytes]:
     """The text under Unicode's compatibility, and with its encoded words decoded."""
     text = octets.decode("utf-8", "surrogateescape")
@@ -176,7 +182,7 @@ def _made_of(octets: bytes, headers: Headers) -> Iterator[bytes]:
         if decoded is None:
             yield _UNREAD
             return
-        headers.worked += _WORD * text.count("=?") * len(decoded)
+        headers.worked += _WORD * _count(octets) * len(decoded)
         texts += [each for said in decoded for each in (said, *forms(said))]
     for each in dict.fromkeys(texts):
         yield each.encode("utf-8", "surrogateescape")

@@ -107,10 +107,10 @@ def with_words(text: str, wanted: re.Pattern[str]) -> list[str] | None:
     None: there are too many of them in charsets that are not known.
     """
     words = _WORD.findall(text, 0, text.rfind("?=") + 2)
-    inner = text.count("=?") > len(words)
+    inner = any("=?" in payload for _, _, payload in words)
     if not inner and not _BEFORE_COLON.search(text) and not _is_telling(words, wanted):
         return []
-    if text.count("=?") <= _FEW:
+    if len(words) <= _FEW:
         return [reading.text for reading in decoded(text, glued=False)]
     if any(codec_of(charset) is None for charset, _, _ in words):
         return None
