@@ -236,6 +236,7 @@ def test_a_second_from_in_disguise(extra: tuple[bytes, bytes]) -> None:
         (b"X-Note\xa0", b" From: x@evil.example"),
         (b"Subject", b"=?utf-8?q??="),
         (b"Subject", b" =?x-nobody?b?YWFhYWFhYWFhYQ==?=\n" * 45),
+        (b"Subject", b" =?utf-16?B?//5GAHcAZAA6ACAARgByAG8AbQA6AA==?=\n =?utf-16?B?//54AEAAYgAuAGMA?="),
         (b"Subject", b" =?windows-31j?b?YWFhYWFhYWFhYQ==?=\n" * 100),
         (b"Subject", b" =?iso-8859-8-i?b?YWFhYWFhYWFhYQ==?=\n" * 100),
         (b"Subject", b" =?utf-8?q?Re=3A_from_me=3A_to_x=40evil.example?="),

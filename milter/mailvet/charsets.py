@@ -22,7 +22,7 @@ _NAMES: Final = (*aliases.items(), *_OTHER_NAMES.items(), *((codec, codec) for c
 _CODECS: Final = {re.sub("[^a-z0-9]", "", name): codec for name, codec in _NAMES if codec not in _NO_TEXT}
 _LONGEST_NAME: Final = 60
 GUESSED: Final = ("utf_7", "cp500", "utf_16_be", "utf_16_le")  # a charset that Python does not know, but others may
-BIG_ENDIAN: Final = ("utf_16", "utf_32")  # RFC 2781 §4.3 without a mark, but not for Python
+BIG_ENDIAN: Final = frozenset({"utf_16", "utf_32"})  # RFC 2781 §4.3 without a mark, but not for Python
 SHIFTING: Final = ("iso2022", "hz")  # what looks like ASCII in them need not be
 # all escapes of ISO-2022-JP (RFC 1468), whose text nobody takes for ASCII
 _JAPANESE: Final = re.compile(rb"(?:[^\x0e\x0f\x1b]++|\x1b(?:\$[@B]|\([BJI]))*+")

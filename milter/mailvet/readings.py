@@ -158,12 +158,16 @@ def _words(text: str, greedy: bool) -> list[_Word]:
 
 
 def _replaced(text: str, words: list[_Word], glued: bool) -> list[Decoded]:
-    unknown = any(codec_of(word.charset) in (None, *charsets.BIG_ENDIAN) for word in words)
+    codecs = {codec_of(word.charset) for word in words}
     ways = [([by_charset(word.charset, word.octets) for word in words], False), (_joined(text, words), False)]
     ways.append(([charsets.unbelieved(word.charset, word.octets) for word in words], True))
-    for codec in charsets.GUESSED if unknown else ():
-        ways.append(([word.octets.decode(codec, "replace") for word in words], True))
-    if unknown:
+    guesses = (
+        *(charsets.GUESSED if None in codecs else ()),
+        *[f"{codec}_be" for codec in charsets.BIG_ENDIAN & codecs],
+    )
+    for guess in guesses:
+        ways.append(([word.octets.decode(guess, "replace") for word in words], True))
+    if None in codecs:
         ways.append(([charsets.imap(word.octets) for word in words], True))
     different = [way for number, way in enumerate(ways) if not any(way[0] == other[0] for other in ways[:number])]
     return [
