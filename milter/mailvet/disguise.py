@@ -155,7 +155,7 @@ def _odd_texts(name: bytes, value: bytes, headers: Headers) -> Iterator[bytes]:
     broken = readings.overlong(line)
     words = _count(value)
     if _has_more(value):
-        headers.worked += (len(value) + words * _WORD) * (1 + broken)
+        headers.worked += len(value) * (1 + broken) + words * _WORD * (1 + 3 * broken)  # RFC 2047 §2: 76 at most
         if headers.worked > _MOST_WORK or crowded(value.decode("utf-8", "replace")):
             yield _UNREAD
             return
