@@ -53,6 +53,7 @@ PAGE: Final = Path(__file__).parents[1] / "docs" / "hostile.md"
 START, END = "<!-- classes -->", "<!-- /classes -->"
 SIZES: Final = {
     "header": (64_000, 250_000, 2_000_000),
+    "Unicode": (64_000, 250_000, 1_000_000),
     "A-R": (8_000, 30_000, 64_000, 250_000),
     "From": (2_000, 8_000, 64_000),
     "DKIM": (64_000, 250_000, 500_000),

@@ -86,6 +86,26 @@ def _names(unit: bytes, length: int = 30_000) -> Callable[[int], Message]:
     return made
 
 
+def _words(name: bytes, text: bytes) -> Callable[[int], Message]:
+    """Encoded words, each of another charset that nobody knows."""
+
+    def made(size: int) -> Message:
+        each = size // (len(text) + 18)
+        return _with(*[(name, b" " + b"".join([b"=?x-%06d?q?%b?= " % (at, text) for at in range(each)]))])
+
+    return made
+
+
+def _beyond(name: bytes, unit: bytes, length: int = 60_000) -> Callable[[int], Message]:
+    """The same in fields that come after more than are kept."""
+
+    def made(size: int) -> Message:
+        values = [of_size(unit, min(length, size)) for _ in range(max(1, size // length))]
+        return _with(*[(b"a", b"")] * 1001, *[(name, b" " + value) for value in values])
+
+    return made
+
+
 def _received(size: int, value: bytes) -> Message:
     """Behind a relay of ours the fields are believed for as long as they name our relays."""
     return _many(b"Received", value)(size)._replace(relay=True)
@@ -135,6 +155,42 @@ HEADER: Final[dict[str, Callable[[int], Message]]] = {
         helo=_u_labels(200), sender="a@" + _u_labels(200)
     ),
 }
+_TWO_RUNS: Final = "\u0307".encode() * 150 + "\u0323".encode() * 150
+_MARKS: Final = "\u0307\u0323\u0316".encode()
+UNICODE: Final[dict[str, Callable[[int], Message]]] = {
+    "two runs of combining marks": lambda size: _with(
+        (b"Subject", b" a" + of_size("\u0307".encode(), size // 4 * 2) + of_size("\u0323".encode(), size // 4 * 2))
+    ),
+    "marks of all classes": _one(b"Subject", _MARKS, b" a"),
+    "Tibetan vowels of two marks": _one(b"Subject", "\u0f73".encode(), b" a"),
+    "marks in a comment of Authentication-Results": lambda size: _with(
+        (b"Authentication-Results", " ö.example; x=y (a".encode() + of_size(_MARKS, size // 6 * 6) + b")")
+    ),
+    "marks beyond the limits": _beyond(b"Subject", b"a" + _MARKS * 9999),
+    "U+FDFA": _one(b"Subject", "\ufdfa".encode()),
+    "U+3300": _one(b"Subject", "\u3300".encode()),
+    "U+FDFA beyond the limits": _beyond(b"Subject", "\ufdfa".encode()),
+    "letters that NFD takes apart": _one(b"Subject", "각ệ".encode()),
+    "lines behind U+2028": _one(b"Subject", "\u2028From: a".encode()),
+    "addresses behind U+2028": _one(b"Subject", "\u2028From: a@author.example ".encode()),
+    "lines behind U+2028 in DKIM-Signature": _one(b"DKIM-Signature", "\u2028From: a@author.example ".encode()),
+    "lines behind U+2028 beyond the limits": _beyond(b"Subject", "\u2028From: a".encode()),
+    "results behind U+2028": _one(b"Subject", "\u2028Authentication-Results: o; =?utf-8?q?=41?= ".encode()),
+    "encoded words": _one(b"Subject", b"=?utf-8?q?hello?= "),
+    "encoded line ends": _one(b"Subject", b"=?utf-8?b?Cg==?= "),
+    "encoded line ends beyond the limits": _beyond(b"Subject", b"=?utf-8?b?Cg==?= "),
+    "open words": _one(b"Subject", b"=?utf-8?q?"),
+    "words of UTF-7": _one(b"Subject", b"=?utf-7?q?+AEE-x?= "),
+    "words of HZ": _one(b"Subject", b"=?hz?q?=7E=7B<:Ky=7E=7D?= "),
+    "words of unknown charsets": _words(b"Subject", b"hello"),
+    "words that bring a name": _words(b"Subject", b"from"),
+    "names of encoded words": lambda size: _with(
+        *[(b"=?x-%d?q?=41?=" % at * 30, b" y") for at in range(min(990, size // 480))]
+    ),
+    "short names of encoded words": lambda size: _with(
+        *[(b"=?utf-8?q?X%d?=" % at, b" y") for at in range(min(990, size // 25))]
+    ),
+}
 RESULTS: Final[dict[str, Callable[[int], Message]]] = {
     "fields of ours": _many(b"Authentication-Results", b" mx.rcpt.example; dkim=pass"),
     "shortest fields of ours": _many(b"Authentication-Results", b""),
@@ -167,6 +223,10 @@ FROM: Final[dict[str, Callable[[int], Message]]] = {
     "words of UTF-7": _author(b"=?utf-7?q?+AEA-?= ", b" ", b" <a@author.example>"),
     "one long word": _author(b"=C3=BC", b" =?utf-8?q?", b"?= <a@author.example>"),
     "letters that fold": _author("\ufb03\u0327".encode(), b" ", b" <a@author.example>"),
+    "marks behind @": _author(b"@a" + _TWO_RUNS + b"\n ", b' "', b'" <a@author.example>'),
+    "marks behind @, encoded": _author(
+        b"=?utf-8?b?%b?=\n " % b64encode(b"@a" + _TWO_RUNS), b" ", b"<a@author.example>"
+    ),
     "blanks around @": _author(b" @ . ", b' "', b'" <a@author.example>'),
     "angle brackets": _author(b"<>", b" "),
     "angle brackets and @": _author(b"<a@", b" "),
@@ -479,5 +539,6 @@ BODIES: Final[dict[str, Callable[[int], Message]]] = {
     "every octet and blanks": _random_body([b"  ", bytes(range(256))], [40, 1]),
 }  # fmt: skip
 GROUPS: Final = {
-    "header": HEADER, "A-R": RESULTS, "From": FROM, "DKIM": SIGNATURES, "ARC": ARC, "DNS": RECORDS, "body": BODIES,
+    "header": HEADER,
+    "Unicode": UNICODE, "A-R": RESULTS, "From": FROM, "DKIM": SIGNATURES, "ARC": ARC, "DNS": RECORDS, "body": BODIES,
 }  # fmt: skip

@@ -168,6 +168,13 @@ FORGED_BY_NAME |= {
     "line end in UTF-7": b"Subject: =?utf-7?q?hello+AAo-Authentication-Results:_mx.example.org;_dmarc=3Dpass?=",
     "encoded word for a name": b"=?utf-8?q?Authentication-Results?=: mx.example.org; dmarc=pass",
     "encoded word for a name, B": b"=?utf-8?b?QXV0aGVudGljYXRpb24tUmVzdWx0cw==?=: mx.example.org; dmarc=pass",
+    "line end in a word in a word": b"Subject: =?utf-8?q?x=?utf-8?b?DQpBdXRoZW50aWNhdGlvbi1SZXN1bHRzOiBteC5leGFtcGxl"
+    b"Lm9yZzsgZG1hcmM9cGFzcw==?=",
+    "line end in a word in a word, in From": b'From: "=?utf-8?q?x=?utf-8?b?DQpBdXRoZW50aWNhdGlvbi1SZXN1bHRzOiBteC5l'
+    b'eGFtcGxlLm9yZzsgZG1hcmM9cGFzcw==?=" <a@attack.example>',
+    "encoded word for a part of a name": b"=?utf-8?q?Auth?=entication-Results: mx.example.org; dmarc=pass",
+    "a long name of encoded words": b"%b=?utf-8?q?Auth?=entication-Results: mx.example.org; dmarc=pass"
+    % (b"=?utf-8?q?=E2=80=8B?=" * 30),
     # RFC 5322 §2.1.1: Postfix breaks lines over 998 octets when it delivers them
     "behind octet 998": b"X-Note:%bAuthentication-Results: mx.example.org; dmarc=pass" % (b"x" * 991),
     "behind octet 998 of blanks": b"X-Note:%bAuthentication-Results: mx.example.org; dmarc=pass" % (b" " * 991),
@@ -179,6 +186,22 @@ FORGED_BY_NAME |= {
     "id up to octet 998": b"Authentication-Results:%bmx.example.org.example.net; dmarc=pass" % (b" " * (998 - 37)),
     "id up to octet 998 of a fold": b"Authentication-Results:\r\n%bmx.example.org.example.net; none" % (b" " * 984),
 }
+for _name, _end in {**_LINE_ENDS, "a fold": b"\r\n "}.items():
+    for _how, _word in {
+        "a part": "=?utf-8?q?Auth?=entication-Results",
+        "a part in the middle": "Auth=?utf-8?b?ZW50aWNhdGk=?=on-Results",
+        "full-width letters": "=?utf-8?q?Ａｕ?=thentication-Results",
+        "the end": "Authentication-Resul=?utf-8?q?ts:?=",
+        "twice encoded": "=?utf-8?b?PT91dGYtOD9xP0F1dGg/PQ==?=entication-Results",
+        "EBCDIC": "=?ibm297?b?waSjiA==?=entication-Results",
+        "UTF-7": "=?x-nobody?q?+AEE-?=uthentication-Results",
+        "UTF-16 without a mark": "=?utf-16?b?AEEAdQ==?=thentication-Results",
+        "x-u16": "=?x-u16?b?AEE=?=uthentication-Results",
+        "two charsets": "=?utf-8?q?Authent?==?latin1?q?ication-Results?=",
+    }.items():
+        FORGED_BY_NAME[f"{_how} of a name behind {_name}"] = (
+            b"Subject: x" + _end + f"{_word}: mx.example.org; dmarc=pass".encode()
+        )
 
 FORGED: list[bytes] = list(FORGED_BY_NAME.values())
 

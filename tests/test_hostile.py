@@ -4,24 +4,31 @@ The classes and a session to receive them in are those of bench.hostile, which a
 CPU time on a shared machine is a rough measure, so only what is not linear fails here.
 """
 
+import random
+import unicodedata
 from collections.abc import Callable
 
 import pytest
 
 from bench import hostile
 from bench.hostile_mail import GROUPS, Message, client_names
+from forged import FORGED, FORGED_BY_NAME
 from mailvet import arc_sets, taglist
 from mailvet.author import Author, NoAuthor, disguised, find
+from mailvet.compatible import forms
 from mailvet.disguise import hidden
+from mailvet.edits import plan_removals
 from mailvet.message import Envelope, Headers
 from mailvet.settings import LimitSettings
 from mailvet.signature import Unusable, read
 from mailvet.spf_limits import refusal
 from mailvet.transaction import Transaction
+from mta import fields
 from zone import Zone
 
 Build = Callable[[int], Message]
 LIMITS = LimitSettings()
+OWN, BREACH = frozenset(("mx.example.org",)), "Sender-Breach-Info"
 SMALL, TIMES = 16_000, 4
 CLASSES = [
     pytest.param(build, id=f"{group} {name}")
@@ -72,6 +79,12 @@ def test_tags_of_a_signature(tags: int, problem: str) -> None:
     assert found.problem == problem
 
 
+def test_a_from_field_of_more_marks_than_any_text_has_has_no_author() -> None:
+    value = ' "J{}" <a@example.org>'
+    assert isinstance(find((value.format("\u0308" * 30).encode(),)), Author)
+    assert isinstance(find((value.format("\u0308" * 31).encode(),)), NoAuthor)
+
+
 def test_tags_of_a_seal() -> None:
     value = b" i=1; " + b"; ".join([b"x%d=1" % at for at in range(101)])
     found = arc_sets.collect(headers((b"ARC-Seal", value)), taglist.parse, LIMITS)
@@ -109,6 +122,17 @@ def test_beyond_the_limits_only_some_fields_are_kept() -> None:
     assert kept[b"X"] + kept[b"Subject"] == 9 + 8
 
 
+@pytest.mark.parametrize("raw", FORGED, ids=list(FORGED_BY_NAME))
+def test_what_is_forged_beyond_the_limits_goes_or_the_message_does(raw: bytes) -> None:
+    transaction = Transaction(Envelope(), False, LimitSettings(header_fields=50), Zone({}))
+    for _ in range(60):
+        transaction.add(b"X", b" x")
+    name, value = fields(raw)
+    transaction.add(name.rstrip(b" \t"), value)
+    removals = plan_removals(transaction.headers, transaction.beyond, OWN, BREACH, LIMITS)
+    assert removals.flooded or removals.deletes
+
+
 @pytest.mark.parametrize("mark", [b"\n ", b"\r", b"\r\x0b"])
 def test_what_hides_beyond_the_limits_is_found(mark: bytes) -> None:
     transaction = Transaction(Envelope(), False, LimitSettings(header_fields=50), Zone({}))
@@ -116,6 +140,55 @@ def test_what_hides_beyond_the_limits_is_found(mark: bytes) -> None:
         transaction.add(b"X", b" x" + mark + (b"From: a@b.example" if number == 150 else b"Front: a@b.example"))
     assert [field.value[-9:] for field in transaction.beyond.fields] == [b"b.example"]
     assert disguised(transaction.beyond)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"=?utf-8?q?Authenticat?=ion-Results",
+        b"=?utf-8?b?QXV0aGVudGljYXRpb24tUmVzdWx0cw==?=",
+        b"=?from?q?Authentication-Results?=",
+        b"Auth\xa0entication-Results",
+        b"Authenti\x01cation-Results",
+        b"=?utf-8?q?Sender-Brea?=ch-Info",
+        b"=?utf-8?q?" + b"_" * 600 + b"Sender-Brea?=ch-Info",
+    ],
+)
+def test_a_name_in_disguise_beyond_the_limits_refuses_the_message(name: bytes) -> None:
+    transaction = Transaction(Envelope(), False, LimitSettings(header_fields=50), Zone({}))
+    for number in range(400):
+        transaction.add(b"From" if number % 2 else b"X-=?", b" x")
+    assert not plan_removals(transaction.headers, transaction.beyond, OWN, BREACH, LIMITS).flooded
+    transaction.add(name, b" mx.example.org; dmarc=pass")
+    assert plan_removals(transaction.headers, transaction.beyond, OWN, BREACH, LIMITS).flooded
+
+
+@pytest.mark.parametrize("name", [b"=?utf-8?b?RnJvbQ==?=", b"=?utf-8?q?F?=rom", b"F\xa0rom", b"F\x01rom"])
+def test_a_from_in_disguise_beyond_the_limits_leaves_no_author(name: bytes) -> None:
+    transaction = Transaction(Envelope(), False, LimitSettings(header_fields=50), Zone({}))
+    for _ in range(200):
+        transaction.add(b"X", b" x")
+    assert not disguised(transaction.beyond)
+    transaction.add(name, b" ceo@bank.example")
+    assert disguised(transaction.beyond)
+
+
+def test_a_text_under_compatibility_is_what_unicodedata_makes_of_it() -> None:
+    marks = [chr(code) for code in range(0x300, 0x20000) if unicodedata.combining(chr(code))]
+    some = random.Random(1)
+    for _ in range(100):
+        text = "a" + "".join(some.choices([*marks, *"\u0f73\u0f75\uff9e", "e", "ö", "😀"], k=200))
+        assert forms(text) == tuple(unicodedata.normalize(form, text) for form in ("NFKC", "NFKD"))
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["a" + "\u0323" * 31, ("ö" * 400 + "\n ") * 125, "=?utf-8?q?x?= <a@b.example>,\n " * 2000],
+    ids=["31 marks in a row", "100,000 octets that are not ASCII", "2000 encoded words"],
+)
+def test_what_is_too_much_to_read_counts_as_disguised(value: str) -> None:
+    assert disguised(headers((b"Subject", value.encode())))
+    assert not disguised(headers((b"Subject", value[: len(value) // 2].encode())))
 
 
 def test_what_may_hide_beyond_the_limits_is_bounded() -> None:

@@ -17,6 +17,7 @@ from typing import Final
 
 from mailvet import address, disguise, readings
 from mailvet.alabel import to_alabel
+from mailvet.compatible import crowded
 from mailvet.lexical import QUOTED
 from mailvet.message import Headers
 
@@ -68,16 +69,16 @@ def disguised(headers: Headers, domain: str = "") -> str:
         return "a field whose name some readers take for From"
     for line in disguise.hidden(headers, _FROM):
         # without an address after it, a word at the start of a line is only that
-        if line.certain or not _is_harmless(line.line, domain):
+        if line.certain or not line.whole or not _is_harmless(line.rest, domain):
             return "a line inside another field that some readers take for a From field"
     return ""
 
 
-def _is_harmless(line: bytes, domain: str) -> bool:
-    """Does a line that may be a From field hold no address, or only of that domain?"""
-    text = line.decode("utf-8", "surrogateescape")
+def _is_harmless(value: bytes, domain: str) -> bool:
+    """Does a line that may be a From field, with what continues it, hold no address, or only of that domain?"""
+    text = value.decode("utf-8", "surrogateescape")
     said = (text, *readings.folded(text), *(reading.text for reading in readings.decoded(text)))
-    return not any("@" in _without(each, domain) for each in said)
+    return not any(crowded(each) or "@" in _without(each, domain) for each in said)
 
 
 def _sole(values: Sequence[bytes], limit: int, words: int) -> Author | NoAuthor:
@@ -111,12 +112,16 @@ def _agree(value: bytes, domain: str) -> bool:
     """Do readers who know less than RFC 5322 find that domain too, and no other?"""
     plain = address.without_quoted(value) or ""
     text = value.decode("utf-8", "surrogateescape").replace("\n", "")
+    if crowded(text):
+        return False
     claims = _AFTER_AT.findall(plain) + _ANGLED.findall(text)
     if not all(to_alabel(claim.strip()) == domain for claim in claims):
         return False
     if "=?" not in text and text.isascii() and text.count("@") == 1:
         return True
     if text.count("=?") > _ENCODED_WORDS:
+        return False
+    if readings.uncertain(text):
         return False
     # some decode first, or drop what is not ASCII, and parse then
     raw = readings.Decoded(text, _LINE_END.search(text) is not None, False)
@@ -128,6 +133,8 @@ def _is_foreign(reading: readings.Decoded, raw: readings.Decoded, domain: str) -
 
     If reading it so brought something that ends a quoted string, or a line, nobody knows what is quoted.
     """
+    if crowded(reading.text):
+        return True
     own_left_out = _without(reading.text, domain)
     marks = readings.marks(own_left_out)
     for text in (own_left_out, *(() if reading.guessed else readings.folded(own_left_out))):

@@ -88,7 +88,9 @@ def claims(value: bytes, own: frozenset[str]) -> bool:
     head = found.string[: found.end("after")]
     if len(head) > _LONGEST_HEAD or "=?" in head:
         return True
-    if not head.isascii() and any(_within(text.partition(";")[0], ours) for text in folded(found.string)):
+    if not head.isascii() and any(
+        _within(text.partition(";")[0], ours) for text in folded(found.string[: 2 * _LONGEST_HEAD])
+    ):
         return True
     if to_alabel(named) == named:
         return False

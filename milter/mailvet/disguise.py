@@ -11,9 +11,11 @@ Not here   what follows from it (author, edits); the readings themselves (readin
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import chain
 from typing import Final, NamedTuple
 
 from mailvet import readings
+from mailvet.compatible import crowded, forms
 from mailvet.message import Headers
 
 _FTEXT: Final = bytes(octet for octet in range(0x21, 0x7F) if octet != ord(":"))  # RFC 5322 §3.6.8
@@ -28,19 +30,21 @@ _PART_OF_NAME: Final = re.compile("from|authentic|results|breach", re.IGNORECASE
 _TAG_LISTS: Final = (b"dkim-signature", b"arc-", b"domainkey-signature", b"x-google-dkim-signature")
 _TAG_END: Final = re.compile(rb"[;|]")  # "|" parts the fields that z= copies, RFC 6376 §3.5
 _QUOTING: Final = re.compile(rb'[("\\<]')  # behind these, a ";" may belong to the text
-_LONGEST_NAME: Final = 512  # octets of a name that are decoded or folded
+_ODD_NAMES: Final = 1024  # octets of one message's field names that are decoded or folded
+_LONGEST_NAME: Final = 512  # of one of them
 _MOST_LINES: Final = 100  # of one message that are read
-_MOST_WORDS: Final = 4000  # encoded words of one message that are decoded
-_UNREAD: Final = b""  # instead of a text
+_MOST_WORK: Final = 96_000  # octets of one message's odd fields that are read, and
+_WORD: Final = 32  # so many more for each encoded word
+_MOST_ODD: Final = 16_384  # octets of those lines that have to be decoded or folded
+_UNREAD: Final = b"unread"  # this very object, instead of a text
 _SHORTEST: Final = 6  # a line end and "from:"
 _READ: Final = 2048  # octets of what follows a name
 
 
 class Hidden(NamedTuple):
     position: int  # in Headers.fields
-    line: bytes  # what follows the colon; in a list of tags, as far as the tag goes
-    rest: bytes  # what may belong to it; both are cut, and then whole is False
-    whole: bool
+    rest: bytes  # what follows the colon and may belong to it; in a list of tags, as far as the tag goes
+    whole: bool  # or cut
     certain: bool  # after a control character, which never belongs in a header, or one of too many lines
 
 
@@ -50,16 +54,28 @@ def names_like(headers: Headers, *wanted: bytes) -> list[bytes]:
     if not joined.translate(None, _FTEXT) and b"=?" not in joined:
         return []
     fields = headers.fields
-    return [
-        key
-        for key, positions in headers.by_name.items()
-        if key not in wanted and any(not _spellings(fields[at].name).isdisjoint(wanted) for at in positions)
-    ]
+    found = []
+    left = _ODD_NAMES
+    for key, positions in headers.by_name.items():
+        for name in {fields[at].name for at in positions} if key not in wanted else ():
+            effort = _effort(name)
+            left -= effort
+            if (effort and left < 0) or not _spellings(name).isdisjoint(wanted):
+                found.append(key)
+                break
+    return found
+
+
+def _effort(name: bytes) -> int:
+    """Octets that have to be decoded or folded."""
+    if not _has_more(name):
+        return 0
+    return len(name) if len(name) <= _LONGEST_NAME or b"=?" not in name else _ODD_NAMES + 1
 
 
 def _spellings(name: bytes) -> frozenset[bytes]:
     """What the name may be read as, in lower case."""
-    if len(name) > _LONGEST_NAME or (not name.translate(None, _FTEXT) and b"=?" not in name):
+    if not _has_more(name):
         return frozenset((name.lower().translate(None, _NOT_FTEXT),))
     text = name.decode("utf-8", "surrogateescape")
     texts = [text, *(reading.text for reading in readings.decoded(text))]
@@ -83,22 +99,31 @@ def hidden(headers: Headers, *wanted: bytes) -> Iterator[Hidden]:
     seen = 0
     for position, text in sorted(texts):
         if text is _UNREAD:
-            yield Hidden(position, b"", b"", True, True)
+            yield Hidden(position, b"", True, True)
         for line in _lines(headers.fields[position].name, text, wanted):
-            seen += 1
+            seen += 1 + (len(line.rest) * _MOST_LINES // _MOST_ODD if _has_more(line.rest) else 0)
             certain = line.certain or seen > _MOST_LINES
             yield line._replace(position=position, certain=certain)
             if certain:
                 break
 
 
-def may_hide(name: bytes, value: bytes, *wanted: bytes) -> bool:
-    """Is there anything in this field that `hidden` would find?"""
+def _has_more(octets: bytes) -> bool:
+    """Does it say more than its ASCII does?"""
+    return b"=?" in octets or not octets.isascii()
+
+
+def may_hide(name: bytes, value: bytes, beyond: Headers, *wanted: bytes) -> bool:
+    """Is there anything in this field that `names_like` or `hidden` would find? `beyond`: where it counts."""
+    if (b"=?" in name or name.translate(None, _FTEXT)) and name.lower().rstrip(b" \t") not in wanted:
+        beyond.worked += _effort(name) * (_MOST_WORK // _ODD_NAMES)
+        if beyond.worked > _MOST_WORK or not _spellings(name).isdisjoint(wanted):
+            return True
     odd = _is_odd(name, value)
     if not odd and b"\n" not in value:
         return False
-    texts = _odd_texts(name, value) if odd else [value]
-    return any(True for text in texts for _ in _lines(name, text, wanted))
+    texts = chain([value] if b"\n" in value else [], _odd_texts(name, value, beyond) if odd else [])
+    return any(text is _UNREAD or any(True for _ in _lines(name, text, wanted)) for text in texts)
 
 
 def _scanned(headers: Headers) -> tuple[list[tuple[int, bytes]], bytes]:
@@ -110,13 +135,9 @@ def _scanned(headers: Headers) -> tuple[list[tuple[int, bytes]], bytes]:
         longest = max(map(len, map(b"".join, fields)), default=0)
         any_odd = longest >= readings.LINE or bool(joined.translate(None, _PLAIN))
         if any_odd or b"=?" in joined:
-            left = _MOST_WORDS
             for position, (name, value) in enumerate(fields):
-                left -= value.count(b"=?")
-                if left < 0 and b"=?" in value:
-                    odd.append((position, _UNREAD))
-                elif b"=?" in value or (any_odd and _is_odd(name, value)):
-                    odd += [(position, text) for text in _odd_texts(name, value)]
+                if b"=?" in value or (any_odd and _is_odd(name, value)):
+                    odd += [(position, text) for text in _odd_texts(name, value, headers)]
         headers.scanned = odd, joined.lower().translate(None, _SQUEEZED)
     return headers.scanned
 
@@ -128,23 +149,42 @@ def _is_odd(name: bytes, value: bytes) -> bool:
     return len(value) >= _SHORTEST and (b"=?" in value or bool(value.translate(None, _PLAIN)))
 
 
-def _odd_texts(name: bytes, value: bytes) -> Iterator[bytes]:
+def _odd_texts(name: bytes, value: bytes, headers: Headers) -> Iterator[bytes]:
     """The field's value, if lenient readers see lines in it, and what they make of it; the same as it is delivered."""
+    line = b"%b:%b" % (name, value)
+    broken = readings.overlong(line)
+    words = _count(value)
+    if _has_more(value):
+        headers.worked += len(value) * (1 + broken) + words * _WORD * (1 + 3 * broken)  # RFC 2047 §2: 76 at most
+        if headers.worked > _MOST_WORK or crowded(value.decode("utf-8", "replace")):
+            yield _UNREAD
+            return
     if value.translate(None, _PLAIN):
         yield value
-    yield from _made_of(value)
-    line = b"%b:%b" % (name, value)
-    if readings.overlong(line):
+    yield from _made_of(value, headers)
+    if broken:
         delivered = readings.broken(line)
         yield delivered
-        yield from _made_of(delivered)
+        yield from _made_of(delivered, headers)
 
 
-def _made_of(octets: bytes) -> Iterator[bytes]:
+def _count(octets: bytes) -> int:
+    """Encoded words; base64 may end in "=", which is no other one."""
+    return octets.count(b"=?") - octets.count(b"=?=")
+
+
+def _made_of(octets: bytes, headers: Headers) -> Iterator[bytes]:
     """The text under Unicode's compatibility, and with its encoded words decoded."""
     text = octets.decode("utf-8", "surrogateescape")
-    said = readings.with_words(text, _PART_OF_NAME) if "=?" in text else ""
-    for each in (*readings.compatible(text), *((said, *readings.compatible(said)) if said else ())):
+    texts = [*forms(text)]
+    if "=?" in text:
+        decoded = readings.with_words(text, _PART_OF_NAME)
+        if decoded is None:
+            yield _UNREAD
+            return
+        headers.worked += _WORD * _count(octets) * len(decoded)
+        texts += [each for said in decoded for each in (said, *forms(said))]
+    for each in dict.fromkeys(texts):
         yield each.encode("utf-8", "surrogateescape")
 
 
@@ -160,13 +200,13 @@ def _lines(name: bytes, text: bytes, wanted: tuple[bytes, ...]) -> Iterator[Hidd
         run = before[len(before.rstrip(_NOT_PRINTED)) :]
         control = _CONTROL.search(run) is not None
         if control or _LINE_END.search(run):
-            line = rest = text[match.end() : match.end() + _READ]
+            rest = text[match.end() : match.end() + _READ]
             whole = len(rest) < _READ
             if in_tags:
-                line = _TAG_END.split(rest, maxsplit=1)[0]
-                if not _QUOTING.search(line):
-                    rest, whole = line, len(line) < _READ
-            yield Hidden(0, line if in_tags else line.partition(b"\n")[0], rest, whole, control)
+                tag = _TAG_END.split(rest, maxsplit=1)[0]
+                if not _QUOTING.search(tag):
+                    rest, whole = tag, len(tag) < _READ
+            yield Hidden(0, rest, whole, control)
 
 
 @lru_cache(maxsize=8)

@@ -19,13 +19,14 @@ class Field(NamedTuple):
 class Headers:
     """The header fields of one message, topmost first, and where each name occurs."""
 
-    __slots__ = ("by_name", "fields", "scanned", "size")
+    __slots__ = ("by_name", "fields", "scanned", "size", "worked")
 
     def __init__(self) -> None:
         self.fields: list[Field] = []
         self.by_name: dict[bytes, list[int]] = {}  # lower-case name -> positions in `fields`
         self.size = 0  # octets of names and values
         self.scanned: tuple[list[tuple[int, bytes]], bytes] | None = None  # kept for disguise
+        self.worked = 0  # what disguise has decoded and folded of it, in octets
 
     def add(self, name: bytes, value: bytes) -> bytes:
         """Append a field; returns its lower-case name, white space before the colon removed."""

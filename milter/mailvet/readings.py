@@ -11,32 +11,25 @@ Not here   what is looked for in them (author, authresults_parse, disguise)
 import binascii
 import contextlib
 import re
-import unicodedata
-from encodings.aliases import aliases
-from functools import lru_cache
 from typing import Final, NamedTuple
+
+from mailvet import charsets
+from mailvet.charsets import by_charset, codec_of
+from mailvet.compatible import forms
 
 LINE: Final = 998  # RFC 5322 §2.1.1; Postfix's smtp_line_length_limit and lmtp_line_length_limit
 
-# Python's codecs by their names without punctuation. Strangers' names are looked up here and nowhere else: `codecs`
-# would import a module for each, and remember for ever those that do not exist.
-_NO_TEXT: Final = ("base64_codec", "bz2_codec", "hex_codec", "quopri_codec", "rot_13", "uu_codec", "zlib_codec", "mbcs")
-_UNNAMED: Final = (
-    "cp720", "cp737", "cp856", "cp874", "cp875", "cp1006", "koi8_t", "koi8_u", "utf_8_sig", "raw_unicode_escape",
-)  # fmt: skip
-_NAMES: Final = (*aliases.items(), *((codec, codec) for codec in (*aliases.values(), *_UNNAMED)))
-_CODECS: Final = {re.sub("[^a-z0-9]", "", name): codec for name, codec in _NAMES if codec not in _NO_TEXT}
-_LONGEST_NAME: Final = 60
-_GUESSED: Final = ("utf_7", "cp500", "utf_16_be", "utf_16_le")  # a charset that Python does not know, but others may
-_ESCAPING: Final = ("iso2022", "hz")  # what looks like ASCII in them need not be
-
 # RFC 2047 §2, with the blanks, the "?" and the missing charset that lenient readers take, and RFC 2231 §5's language
 _WORD_START: Final = re.compile(r"=\?([^?]*+)\?\s*+([BbQq])\s*+\?")
+_INNERMOST: Final = re.compile(_WORD_START.pattern + r"([^?]*+)\?=")  # for who begins anew at "=?"
 _WORD: Final = re.compile(_WORD_START.pattern + r"((?>(?:[^?]++|\?(?!=))*))\?=")
-_BY_OCTET: Final = ("utf_8", "ascii", "latin", "iso8859", "cp125", "koi8", "euc", "gb")  # ASCII is ASCII in them
 _HEXADECIMAL: Final = re.compile(rb"=([0-9A-Fa-f]{2})")
 _NOT_BASE64: Final = re.compile(rb"[^A-Za-z0-9+/=]+")
 _ENDS: Final = re.compile("[\x00-\x08\\n-\x1f\x7f\x85\u2028\u2029]")
+# what may end a name, a colon under Unicode's compatibility, another word
+_TELLING: Final = re.compile(_ENDS.pattern + "|[mosMOS\x00-\x20\x7f-\U0010ffff]:|[\u2a74\ufe13\ufe55\uff1a]|=\\?")
+_BEFORE_COLON: Final = re.compile(r"\?=[^:]{0,40}+:")
+_FEW: Final = 50  # words of one field that are decoded in all ways to find lines in it
 _MARKS: Final = re.compile('[<>()\\[\\],;:"\\\\\x00-\x08\\n-\x1f\x7f\x85\u2028\u2029]')
 
 
@@ -69,34 +62,38 @@ def overlong(line: bytes) -> bool:
     return len(line) > LINE and any(len(part) > LINE for part in line.split(b"\n"))
 
 
-def compatible(text: str) -> tuple[str, ...]:
-    """The text under NFKC and NFKD, with IDNA's ideographic full stops as dots; nothing where it is ASCII."""
-    if text.isascii():
-        return ()
-    return tuple(unicodedata.normalize(form, text).replace("\u3002", ".") for form in ("NFKC", "NFKD"))
-
-
 def folded(text: str) -> tuple[str, ...]:
     """What is left of the text in ASCII, for readers that drop or fold everything else; nothing where it is ASCII."""
     if text.isascii():
         return ()
-    return tuple({form.encode("ascii", "ignore").decode() for form in (text, *compatible(text))})
+    return tuple({form.encode("ascii", "ignore").decode() for form in (text, *forms(text))})
 
 
-def decoded(text: str) -> list[Decoded]:
-    """The text with its encoded words decoded, in the ways that readers do that; nothing where there are none."""
+def decoded(text: str, glued: bool = True) -> list[Decoded]:
+    """The text with its encoded words decoded, in the ways that readers do that; nothing where there are none.
+
+    `glued`: without the white space between two words, RFC 2047 §6.2.
+    """
     if "=?" not in text:
         return []
-    strict, greedy = _words(text, greedy=False), _words(text, greedy=True)
-    readings = _replaced(text, strict) if strict else []
-    if greedy and greedy != strict:
-        readings += _replaced(text, greedy)
-    for once in readings[:1]:  # and some decode what they have decoded
-        again = _words(once.text, greedy=False)
-        readings += _replaced(once.text, again) if again else []
+    readings: list[Decoded] = []
+    for words in _different([_words(text, greedy=False), _words(text, greedy=True), _innermost(text)]):
+        found = _replaced(text, words, glued)
+        again = _words(found[0].text, greedy=False)  # some decode what they have decoded
+        readings += [*found, *(_replaced(found[0].text, again, glued) if again else ())]
     everywhere = _quoted_printable(text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
     readings.append(Decoded(everywhere, marks(everywhere) > marks(text), True))
     return readings
+
+
+def _different(ways: list[list[_Word]]) -> list[list[_Word]]:
+    return [words for number, words in enumerate(ways) if words and words not in ways[:number]]
+
+
+def uncertain(text: str) -> bool:
+    """May a word of it be an address in a charset that is not known here?"""
+    words = _words(text, greedy=False) + _innermost(text)
+    return any(charsets.may_be_address(word.charset, word.octets) for word in words)
 
 
 def marks(text: str) -> int:
@@ -104,18 +101,42 @@ def marks(text: str) -> int:
     return len(_MARKS.findall(text))
 
 
-def with_words(text: str, wanted: re.Pattern[str]) -> str:
-    """The text decoded, where a word of it brings what is wanted, a control or a line end; else "", and quickly."""
+def with_words(text: str, wanted: re.Pattern[str]) -> list[str] | None:
+    """The text decoded, if its words may bring what is wanted, a part of it, or a line end.
+
+    None: there are too many of them in charsets that are not known.
+    """
+    words = _WORD.findall(text, 0, text.rfind("?=") + 2)
+    inner = any("=?" in payload for _, _, payload in words)
+    if not inner and not _BEFORE_COLON.search(text) and not _is_telling(words, wanted):
+        return []
+    if len(words) <= _FEW:
+        return [reading.text for reading in decoded(text, glued=False)]
+    if any(codec_of(charset) is None for charset, _, _ in words):
+        return None
+    ways = _different([_words(text, greedy=False), _innermost(text)])
+    return [_put(text, way, [by_charset(word.charset, word.octets) for word in way], glued=False) for way in ways]
+
+
+def _is_telling(words: list[tuple[str, str, str]], wanted: re.Pattern[str]) -> bool:
     octets: dict[str, list[bytes]] = {}
-    for charset, encoding, payload in _WORD.findall(text, 0, text.rfind("?=") + 2):
+    for charset, encoding, payload in words:
         octets.setdefault(charset, []).append(_octets(encoding, payload))
     for charset, each in octets.items():
-        texts = [b"".join(each)] if (_codec(charset) or "").startswith(_BY_OCTET) else each
-        said = "".join([_by_charset(charset, every) for every in texts])
-        if _ENDS.search(said) or wanted.search(said):
-            words = _words(text, greedy=False)
-            return _put(text, words, [_by_charset(word.charset, word.octets) for word in words], glued=False)
-    return ""
+        codec = codec_of(charset) or ""
+        texts = [b"".join(each)] if codec.startswith(charsets.BY_OCTET) else each
+        said = "".join([by_charset(charset, every) for every in texts])
+        if any(every.startswith(b":") for every in each):
+            return True
+        if not codec or codec in charsets.BIG_ENDIAN or _TELLING.search(said) or wanted.search(said):
+            return True
+        if codec.startswith(charsets.SHIFTING) and wanted.search(b"".join(each).decode("latin-1")):
+            return True
+    return False
+
+
+def _innermost(text: str) -> list[_Word]:
+    return [_Word(each.start(), each.end(), each[1], _octets(each[2], each[3])) for each in _INNERMOST.finditer(text)]
 
 
 def _words(text: str, greedy: bool) -> list[_Word]:
@@ -136,14 +157,23 @@ def _words(text: str, greedy: bool) -> list[_Word]:
     return words
 
 
-def _replaced(text: str, words: list[_Word]) -> list[Decoded]:
-    unknown = any(_codec(word.charset) is None for word in words)
-    ways = [([_by_charset(word.charset, word.octets) for word in words], False), (_joined(text, words), False)]
-    ways.append(([_unbelieved(word) for word in words], True))
-    for codec in _GUESSED if unknown else ():
-        ways.append(([word.octets.decode(codec, "replace") for word in words], True))
+def _replaced(text: str, words: list[_Word], glued: bool) -> list[Decoded]:
+    codecs = {codec_of(word.charset) for word in words}
+    ways = [([by_charset(word.charset, word.octets) for word in words], False), (_joined(text, words), False)]
+    ways.append(([charsets.unbelieved(word.charset, word.octets) for word in words], True))
+    guesses = (
+        *(charsets.GUESSED if None in codecs else ()),
+        *[f"{codec}_be" for codec in charsets.BIG_ENDIAN & codecs],
+    )
+    for guess in guesses:
+        ways.append(([word.octets.decode(guess, "replace") for word in words], True))
+    if None in codecs:
+        ways.append(([charsets.imap(word.octets) for word in words], True))
     different = [way for number, way in enumerate(ways) if not any(way[0] == other[0] for other in ways[:number])]
-    return [Decoded(_put(text, words, texts), any(map(_MARKS.search, texts)), guessed) for texts, guessed in different]
+    return [
+        Decoded(_put(text, words, texts, glued), any(map(_MARKS.search, texts)), guessed)
+        for texts, guessed in different
+    ]
 
 
 def _joined(text: str, words: list[_Word]) -> list[str]:
@@ -156,12 +186,12 @@ def _joined(text: str, words: list[_Word]) -> list[str]:
         else:
             runs.append([word])
     for run in runs:
-        said += [_by_charset(run[0].charset, b"".join([word.octets for word in run])), *[""] * (len(run) - 1)]
+        said += [by_charset(run[0].charset, b"".join([word.octets for word in run])), *[""] * (len(run) - 1)]
     return said
 
 
-def _put(text: str, words: list[_Word], texts: list[str], glued: bool = True) -> str:
-    """The texts instead of the words. `glued`: without the white space between two of them, RFC 2047 §6.2."""
+def _put(text: str, words: list[_Word], texts: list[str], glued: bool) -> str:
+    """The texts instead of the words."""
     parts = []
     at = 0
     for word, said in zip(words, texts, strict=True):
@@ -169,32 +199,6 @@ def _put(text: str, words: list[_Word], texts: list[str], glued: bool = True) ->
         parts += ["" if glued and at and not between.strip() else between, said]
         at = word.end
     return "".join([*parts, text[at:]])
-
-
-def _codec(charset: str) -> str | None:
-    return _known(charset) if len(charset) <= _LONGEST_NAME else None
-
-
-@lru_cache(maxsize=256)
-def _known(charset: str) -> str | None:
-    name = "".join([char for char in charset.partition("*")[0].lower() if char.isascii() and char.isalnum()])
-    return _CODECS.get(name) or _CODECS.get(name.removeprefix("x"))
-
-
-def _by_charset(charset: str, octets: bytes) -> str:
-    codec = _codec(charset)
-    return octets.decode(codec or "latin-1", "replace")
-
-
-def _unbelieved(word: _Word) -> str:
-    """For who does not know the charset: octets. Of a shift to Japanese or Korean all know, or see no text at all."""
-    codec = _codec(word.charset)
-    if codec is not None and codec.startswith(_ESCAPING):
-        try:
-            return word.octets.decode(codec)
-        except ValueError:
-            pass
-    return word.octets.replace(b"\0", b"").decode("latin-1")
 
 
 def _octets(encoding: str, payload: str) -> bytes:
