@@ -87,7 +87,7 @@ class Session:
             self._ask_ahead(lookahead.sender, transaction, engine)
 
     def header(self, name: bytes, value: bytes) -> None:
-        """A field as the MTA shows it: the value with its leading white space, folded with "\n"."""
+        """A field as the MTA shows it: the value with its leading white space, folded with "\\n"."""
         transaction = self.transaction
         if transaction is None:
             return
