@@ -113,8 +113,10 @@ def _has_more(octets: bytes) -> bool:
     return b"=?" in octets or not octets.isascii()
 
 
-def may_hide(name: bytes, value: bytes, beyond: Headers, *wanted: bytes) -> bool:
+def may_hide(name: bytes, value: bytes, beyond: Headers, wanted: tuple[bytes, ...]) -> bool:
     """Is there anything in this field that `names_like` or `hidden` would find? `beyond`: where it counts."""
+    if len(value) < _SHORTEST and name.isalnum() and len(name) < readings.LINE // 2:
+        return False  # quickly: there may be a million of them
     if (b"=?" in name or name.translate(None, _FTEXT)) and name.lower().rstrip(b" \t") not in wanted:
         beyond.worked += _effort(name) * (_MOST_WORK // _ODD_NAMES)
         if beyond.worked > _MOST_WORK or not _spellings(name).isdisjoint(wanted):

@@ -50,7 +50,7 @@ class Transaction:
         if self.dropped or len(headers.fields) >= self._fields or headers.size + len(value) > self._bytes:
             self.dropped += 1
             lower = name.lower()
-            if self.beyond.size <= self._bytes and disguise.may_hide(name, value, self.beyond, *_HIDDEN):
+            if self.beyond.size <= self._bytes and disguise.may_hide(name, value, self.beyond, _HIDDEN):
                 self.beyond.add(name, value)
             # now only fields that may have to be removed, or that may count as authors, are kept
             if b"from" in lower:
