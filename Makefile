@@ -35,7 +35,7 @@ $(VENV)/.built: pyproject.toml requirements-build.txt requirements-dev.txt Makef
 	touch $@
 
 demo: who build
-	$(BIN)/python scripts/demo.py
+	$(BIN)/python -m scripts.demo
 
 # JOBS: files of tests at a time, each with a Postfix of its own where it needs one
 JOBS ?= 2
@@ -44,7 +44,7 @@ test: who build
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(TESTS)
 
 lint: build
-	$(BIN)/ruff check milter tests bench scripts
+	$(BIN)/ruff check milter tests lab bench scripts
 	$(BIN)/mypy
 
 run: build
@@ -60,7 +60,7 @@ conformance: build
 SECONDS ?= 60
 fuzz: build
 	-$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-fuzz.txt
-	$(BIN)/python tests/fuzz/run.py --seconds $(SECONDS) $(FUZZ)
+	$(BIN)/python -m tests.fuzz.run --seconds $(SECONDS) $(FUZZ)
 
 clean:
 	rm -rf $(VENV) build *.egg-info milter/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

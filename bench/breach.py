@@ -21,14 +21,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-
-from breachprocess import toml, until
-from dnsserver import DnsServer
-from hibp_server import HibpServer
 from lab import world
+from lab.breachprocess import toml, until
 from lab.daemon import Daemon
-from milterclient import MilterClient
+from lab.dnsserver import DnsServer
+from lab.hibp_server import HibpServer
+from lab.milterclient import MilterClient
 
 CONNECTIONS, WAIT = 16, 1.0
 SENDERS = 200  # of the warm cache

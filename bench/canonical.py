@@ -10,24 +10,20 @@ Not here   the whole daemon (strain)
 """
 
 import random
-import sys
 import time
 from base64 import b64encode
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
-
-from mailvet import dkim, taglist
-from mailvet.adapters.openssl import load
-from mailvet.bodyhash import BodyDigest, BodyHash, BodyHasher, Canon
-from mailvet.canonical import HeaderForms
-from mailvet.keys import Tools
+from lab.sealer import Sealer, letter
+from lab.signer import sign
+from mailvet.checks.dkim import check as dkim, tag_list as taglist
+from mailvet.checks.dkim.body_hash import BodyDigest, BodyHash, BodyHasher, Canon
+from mailvet.checks.dkim.header_forms import HeaderForms
+from mailvet.checks.dkim.keys import Tools
+from mailvet.checks.dkim.openssl import load
 from mailvet.ports import Answer, Kind, Status
 from mailvet.settings import DkimSettings, LimitSettings
-from sealer import Sealer, letter
-from signer import sign
 
 CHUNK = 65_535
 SIZES = (150_000, 1_000_000, 10_000_000)

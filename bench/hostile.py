@@ -23,24 +23,23 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
-
 import dns.message
 import dns.rrset
 
 from bench.hostile_mail import DOMAIN, GROUPS, Message, plain
-from mailvet import journal, taglist
-from mailvet.adapters import dnspython
-from mailvet.adapters.dkimpy import parse_tags
-from mailvet.adapters.openssl import load
-from mailvet.adapters.pyspf import SpfChecker
-from mailvet.engine import Engine, parse_networks
-from mailvet.keys import Tools
-from mailvet.notes import Replays
+from lab.zone import Zone
+from mailvet.checks.dkim import tag_list as taglist
+from mailvet.checks.dkim.dkimpy import parse_tags
+from mailvet.checks.dkim.keys import Tools
+from mailvet.checks.dkim.openssl import load
+from mailvet.checks.dkim.replays import Replays
+from mailvet.checks.spf.pyspf import SpfChecker
+from mailvet.dns import dnspython
+from mailvet.observe import journal
 from mailvet.ports import Answer, Kind, Trouble
-from mailvet.session import Session
+from mailvet.session.engine import Engine, parse_networks
+from mailvet.session.session import Session
 from mailvet.settings import Settings, TrustSettings
-from zone import Zone
 
 OWN: Final = "mx.rcpt.example"
 RELAY: Final = "198.51.100.1"

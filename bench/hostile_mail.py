@@ -12,10 +12,10 @@ from base64 import b64encode
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from mailvet.bodyhash import BodyDigest, BodyHasher, Canon
-from mailvet.spf_limits import fitting
-from sealer import Mail, Sealer, letter, seal
-from signer import sign
+from lab.sealer import Mail, Sealer, letter, seal
+from lab.signer import sign
+from mailvet.checks.dkim.body_hash import BodyDigest, BodyHasher, Canon
+from mailvet.checks.spf.limits import fitting
 
 Fields = tuple[tuple[bytes, bytes], ...]
 DOMAIN: Final = "author.example"

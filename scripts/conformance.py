@@ -17,13 +17,13 @@ PAGE = ROOT / "docs" / "conformance.md"
 START, END = "<!-- suites -->", "<!-- /suites -->"
 # what, where it comes from, and how pytest is told to run it
 SUITES = (
-    ("SPF, RFC 7208", "openspf.org suite, 203 cases", ["tests/test_spf_suite.py"]),
+    ("SPF, RFC 7208", "openspf.org suite, 203 cases", ["tests/conformance/test_spf_suite.py"]),
     (
         "SPF, RFC 7208, grammar and order of evaluation",
         "ours, beside the ABNF",
-        ["tests/test_spf_grammar.py", "tests/test_spf_order.py"],
+        ["tests/checks/spf/test_grammar.py", "tests/checks/spf/test_order.py"],
     ),
-    ("ARC validation, RFC 8617", "ValiMail arc_test_suite, 171 cases", ["tests/test_arc_suite.py"]),
+    ("ARC validation, RFC 8617", "ValiMail arc_test_suite, 171 cases", ["tests/conformance/test_arc_suite.py"]),
     ("ARC, hardening and dkimpy's opinion", "ours", ["tests", "-k", "test_arc and not test_arc_suite"]),
     ("DMARC, RFC 9989, appendix B and the walk", "ours, from the RFC", ["tests", "-k", "test_dmarc"]),
     (
@@ -31,9 +31,9 @@ SUITES = (
         "ours, and RFC 8463 appendix A",
         ["tests", "-k", "test_dkim or test_bodyhash or test_canonical or test_taglist or test_openssl"],
     ),
-    ("DKIM beside OpenDKIM", "ours: 2,240 messages", ["tests/test_opendkim_differential.py"]),
-    ("Hostile mail is linear in its size", "ours", ["tests/test_hostile.py"]),
-    ("Fuzzing: the corpus, and mutations of it", "ours", ["tests/test_fuzz.py"]),
+    ("DKIM beside OpenDKIM", "ours: 2,240 messages", ["tests/conformance/test_opendkim_differential.py"]),
+    ("Hostile mail is linear in its size", "ours", ["tests/session/test_hostile.py"]),
+    ("Fuzzing: the corpus, and mutations of it", "ours", ["tests/fuzz/test_corpus.py"]),
     (
         "Authors and forged fields",
         "ours; espoofer's 22 attacks written anew",
@@ -42,9 +42,13 @@ SUITES = (
     (
         "What other programs read in our field",
         "SpamAssassin, mailauth, authres, models of mail programs, Sieve",
-        ["tests/test_readers.py", "tests/test_recipes.py"],
+        ["tests/header/test_readers.py", "tests/docs/test_recipes.py"],
     ),
-    ("What a session does; any function raises", "ours", ["tests/test_session.py", "tests/test_exceptions.py"]),
+    (
+        "What a session does; any function raises",
+        "ours",
+        ["tests/session/test_session.py", "tests/session/test_exceptions.py"],
+    ),
     ("A real Postfix, DNS and milter socket", "ours; espoofer's attacks end to end", ["tests/e2e"]),
 )
 

@@ -2,7 +2,7 @@
 # Where npm is there, install mailauth, one of the readers that the tests ask, into DIRECTORY.
 #   npm-reader.sh DIRECTORY
 set -eu
-here=$(dirname "$0")/../tests/readers
+here=$(dirname "$0")/../lab/readers
 command -v npm >/dev/null || exit 0
 cmp -s "$here/package-lock.json" "$1/package-lock.json" && [ -d "$1/node_modules/mailauth" ] && exit 0
 mkdir -p "$1"

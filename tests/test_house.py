@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import milter
-from paths import REPO
+from lab.paths import REPO
 
 PACKAGE = REPO / "milter" / "mailvet"
 ROOMS = {
@@ -21,19 +21,20 @@ ROOMS = {
 }
 TREES = {room: ast.parse(file.read_text("utf-8")) for room, file in ROOMS.items()}
 
-# Left to right; imports point left or stay. What is named nowhere is a rule, and has to be as pure as one.
-WORDS = {"", "verdict", "ports", "message", "settings", "outcome", "text", "lexical"}
-STORY = {"engine", "transaction", "lookahead", "verify", "session"}
-EDGES = {
-    "__main__", "cli", "config", "daemon", "supervisor", "worker", "check", "explain", "mailfile", "replay",
-    # the process that asks about breaches
-    "breach_cache", "breach_cli", "breach_client", "breach_desk", "breach_file", "breach_library", "breach_service",
-    "breach_source",
-}  # fmt: skip
+# Folders, lowest first. A module imports from its own folder or from one that stands before it.
+FOLDERS = (
+    "",  # the vocabulary
+    "syntax", "header",
+    "checks", "checks.spf", "checks.dkim", "checks.arc", "checks.dmarc", "checks.breach",
+    "policy", "session",
+    "dns", "observe", "store", "config", "breach_service",
+    "daemon", "commands",
+)  # fmt: skip
+FIRST_EDGE = FOLDERS.index("dns")
+MAY_SHARE = {("checks.arc", "checks.dkim")}  # of the checks, whose canonical forms and keys are the same
 DISTRIBUTIONS = {"dkim": "dkimpy", "dns": "dnspython", "milter": "pymilter", "spf": "pyspf"}  # else named as imported
 PAGES = sorted([*REPO.glob("*.md"), *REPO.glob("docs/*.md"), *REPO.glob("conf/*.md")])
-LAYERS = ("words", "rules", "story", "edges")
-# Not socket: rules may use inet_pton; nor random: they may be given a source of chance
+# Not socket: syntax may use inet_pton; nor random: a source of chance may be handed in
 WORLDLY = {
     "asyncio", "ftplib", "http", "io", "logging", "multiprocessing", "os", "pathlib", "secrets", "select", "selectors",
     "shutil", "signal", "smtplib", "sqlite3", "ssl", "subprocess", "sys", "tempfile", "time",
@@ -49,12 +50,16 @@ RFCS = {
 OBSOLETE = {821, 822, 1891, 2821, 2822, 4408, 4871, 5451, 5672, 7001, 7410, 7489, 7601, 9091}
 
 
-def layer(room: str) -> int:
-    if room in WORDS:
-        return 0
-    if room in STORY:
-        return 2
-    return 3 if room in EDGES or room.startswith("adapters") else 1
+def folder(room: str) -> str:
+    if ROOMS[room].name == "__init__.py":
+        return room
+    return "commands" if room == "__main__" else room.rpartition(".")[0]
+
+
+def is_edge(room: str) -> bool:
+    """Does it speak to the world: a foreign library, files, processes, the clock?"""
+    tops = {name.split(".")[0] for name in imported(TREES[room])}
+    return bool(foreign(room) or tops & WORLDLY)
 
 
 def imported(tree: ast.AST) -> Iterator[str]:
@@ -97,10 +102,22 @@ def cited(file: Path) -> set[int]:
 EVERY_ROOM = pytest.mark.parametrize("room", [pytest.param(room, id=room or "mailvet") for room in ROOMS])
 
 
+def test_each_folder_stands_in_the_order() -> None:
+    assert {folder(room) for room in ROOMS} == set(FOLDERS)
+
+
 @EVERY_ROOM
 def test_imports_point_left(room: str) -> None:
-    wrong = {other for other in rooms_imported(room) if layer(other) > layer(room)}
-    assert not wrong, f"{room} is one of the {LAYERS[layer(room)]}"
+    place = FOLDERS.index(folder(room))
+    assert [other for other in rooms_imported(room) if FOLDERS.index(folder(other)) > place] == []
+
+
+@EVERY_ROOM
+def test_checks_do_not_know_each_other(room: str) -> None:
+    ours = folder(room)
+    others = {folder(other) for other in rooms_imported(room)} - {ours, "checks"}
+    if ours.startswith("checks."):
+        assert [other for other in others if other.startswith("checks.") and (ours, other) not in MAY_SHARE] == []
 
 
 def test_no_room_imports_itself_by_way_of_others() -> None:
@@ -112,11 +129,16 @@ def test_no_room_imports_itself_by_way_of_others() -> None:
 
 
 @EVERY_ROOM
-def test_only_the_edges_know_the_world(room: str) -> None:
-    if layer(room) < LAYERS.index("edges"):
-        tops = {name.split(".")[0] for name in imported(TREES[room])}
-        assert not foreign(room)
-        assert not tops & WORLDLY
+def test_what_decides_does_not_reach_for_the_world(room: str) -> None:
+    if FOLDERS.index(folder(room)) < FIRST_EDGE and not is_edge(room):
+        assert [other for other in rooms_imported(room) if is_edge(other)] == []
+
+
+def test_few_files_below_the_edges_speak_to_the_world() -> None:
+    below = {room for room in ROOMS if FOLDERS.index(folder(room)) < FIRST_EDGE}
+    assert {room for room in below if is_edge(room)} == {
+        "checks.dkim.dkimpy", "checks.dkim.openssl", "checks.spf.pyspf",
+    }  # fmt: skip
 
 
 def test_each_foreign_library_has_one_door() -> None:
@@ -124,8 +146,12 @@ def test_each_foreign_library_has_one_door() -> None:
         library: {room for room in ROOMS if library in foreign(room)} for room in ROOMS for library in foreign(room)
     }
     assert {library: rooms for library, rooms in doors.items() if len(rooms) > 1} == {}
-    outside = {room for rooms in doors.values() for room in rooms if not room.startswith("adapters.")}
-    assert outside <= {"config"}  # pydantic
+
+
+@EVERY_ROOM
+def test_libmilter_is_for_the_daemon_alone(room: str) -> None:
+    if folder(room) != "daemon":
+        assert "daemon.pymilter" not in rooms_imported(room)
 
 
 @EVERY_ROOM
@@ -141,7 +167,7 @@ def test_a_room_says_what_it_is(room: str) -> None:
     docstring = ast.get_docstring(TREES[room])
     if ROOMS[room].read_text("utf-8").strip():
         assert docstring
-        assert docstring.startswith(room.rpartition(".")[2] or "mailvet")
+        assert docstring.startswith(f"{room.rpartition('.')[2]} – " if room else "mailvet ")
 
 
 @EVERY_ROOM
@@ -157,7 +183,7 @@ def test_no_file_cites_an_rfc_that_was_replaced() -> None:
 @EVERY_ROOM
 def test_only_the_command_line_prints(room: str) -> None:
     calls = [node.func for node in ast.walk(TREES[room]) if isinstance(node, ast.Call)]
-    if room not in {"cli", "breach_cli"}:
+    if folder(room) != "commands":
         assert not any(isinstance(function, ast.Name) and function.id == "print" for function in calls)
 
 

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from paths import REPO
+from lab.paths import REPO
 
 
 def planned(target: str, *, root: bool) -> list[str]:

@@ -3,12 +3,11 @@
 import sys
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from mailvet import authresults_parse
+from lab.reports import seen
+from mailvet.header import auth_results_parser as authresults_parse
 from mailvet.text import comment, domains_only, loggable, pvalue
-from reports import seen
 
 EVERYTHING = st.text(st.characters(codec=None), max_size=400)  # surrogates too
 

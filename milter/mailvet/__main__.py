@@ -2,6 +2,6 @@
 
 import sys
 
-from mailvet.cli import main
+from mailvet.commands.cli import main
 
 sys.exit(main())

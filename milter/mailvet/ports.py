@@ -5,7 +5,7 @@ an answer without records that does not prove their absence. The third is the ex
 never be mistaken for the second, and which becomes `temperror` and nothing else.
 
 Raises     Unavailable, from `Lookups.ask` alone
-Not here   any implementation (adapters)
+Not here   any implementation (dns, checks.dkim.openssl)
 """
 
 from collections.abc import Callable, Iterable

@@ -5,7 +5,7 @@ a piece of one log line. All three are total: whatever goes in, no CR, LF, NUL o
 `domains_only` takes the local parts of addresses out.
 
 Raises     nothing
-Not here   what is said (authresults, journal); parsing (address, authresults)
+Not here   what is said (header.auth_results, journal); parsing (address, header.auth_results)
 """
 
 import re

@@ -6,9 +6,9 @@ import pytest
 
 from lab import world
 from lab.daemon import Daemon
+from lab.milterclient import MilterClient
+from lab.wait import until
 from lab.whole import Lab
-from milterclient import MilterClient
-from patience import until
 
 CONFIG = '[trust]\nnetworks = ["::ffff:198.51.100.0/120"]\n'
 

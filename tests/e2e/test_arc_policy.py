@@ -5,14 +5,14 @@ from typing import NamedTuple
 
 import pytest
 
-from dnsserver import DnsServer
 from lab import world
 from lab.daemon import Daemon
+from lab.dnsserver import DnsServer
 from lab.letter import Letter
+from lab.sealer import Mail, Sealer, letter, seal
 from lab.smtp import Reply
+from lab.wait import until
 from lab.whole import Lab
-from patience import until
-from sealer import Mail, Sealer, letter, seal
 
 LIST, DEAD_LIST = Sealer("list.example"), Sealer("down.example")  # trusted; the DNS of one is down
 STRANGER, DEAD_STRANGER = Sealer("stranger.example"), Sealer("dead.example")

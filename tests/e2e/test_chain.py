@@ -11,8 +11,8 @@ from lab import world
 from lab.letter import Letter
 from lab.postfix import Postfix
 from lab.smtp import Client
+from lab.wait import until
 from lab.whole import Lab
-from patience import until
 
 FORGED = b"Authentication-Results: mx.example.org; dmarc=pass header.from=signed.example\r\n"
 _CONFIG = """

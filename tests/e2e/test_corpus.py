@@ -19,13 +19,13 @@ import dns.rdatatype
 import dns.zone
 import pytest
 
-from dnsserver import DnsServer
 from lab.daemon import Daemon
+from lab.dnsserver import DnsServer
 from lab.letter import Letter
+from lab.milterclient import MilterClient
+from lab.paths import SHARED
 from lab.whole import Lab
 from lab.world import Zone
-from milterclient import MilterClient
-from paths import SHARED
 
 GENERATOR = SHARED / "lab" / "corpus.py"
 MESSAGES, DOMAINS = 120, 24

@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 import pytest
 
-from dnslosses import EVERY
-from dnsserver import DnsServer
 from lab import absence, world
 from lab.absence import NO_LOSS, QUESTIONS, Scene, scene
 from lab.daemon import Daemon, scratch
-from milterclient import MilterClient
+from lab.dnslosses import EVERY
+from lab.dnsserver import DnsServer
+from lab.milterclient import MilterClient
 
 ENFORCE = '[trust]\nnetworks = []\n[policy]\nmode = "enforce"\n'
 POLICIES = {"as it comes": ENFORCE, "reject": ENFORCE + '[policy.on]\ndmarc_reject = "reject"\n'}

@@ -2,10 +2,10 @@
 
 import pytest
 
-from espoofer import ATTACKER_IP, ATTACKS, SAME_DOMAIN, Attack
 from lab import world
+from lab.espoofer import ATTACKER_IP, ATTACKS, SAME_DOMAIN, Attack
+from lab.spoofed import HONEST, SPOOFED
 from lab.whole import Lab
-from spoofed import HONEST, SPOOFED
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)

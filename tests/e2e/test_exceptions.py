@@ -17,8 +17,8 @@ from lab.daemon import Daemon
 from lab.letter import Letter
 from lab.postfix import free_port
 from lab.smtp import Client
+from lab.wait import until
 from lab.whole import Lab
-from patience import until
 
 FORGED = (
     b"Authentication-Results: mx.example.org; dmarc=pass header.from=bank.example\r\n"
@@ -111,7 +111,7 @@ def is_safe(code: int, letter: Letter | None, name: str) -> None:
 def faults(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
     control = lab.directory / "faults.json"
     control.write_text("{}")
-    program = (faulty.__file__, str(control))
+    program = ("-m", faulty.__name__, str(control))
     metrics = f"127.0.0.1:{free_port()}"
     daemon = Daemon(lab.directory, "spare", lab.dns.address, CONFIG, program=program, metrics=metrics)
     file = lab.directory / "spare.toml"
@@ -134,7 +134,7 @@ def called(faults: Faulty) -> list[str]:
 
 def test_what_is_called(called: list[str]) -> None:
     assert len(called) > 150
-    assert {name.split(".")[0] for name in called} >= {"session", "transaction", "edits", "adapters", "journal", "dkim"}
+    assert {name.split(".")[0] for name in called} >= {"session", "header", "policy", "daemon", "observe", "checks"}
 
 
 @pytest.mark.parametrize("part", range(8))
@@ -148,13 +148,13 @@ def test_any_function_may_raise(faults: Faulty, called: list[str], part: int) ->
 
 
 STEPS = {
-    "connect": "session.Session.connect",
-    "helo": "session.Session.helo",
-    "mail": "session.Session.mail",
-    "header": "transaction.Transaction.add",
+    "connect": "session.session.Session.connect",
+    "helo": "session.session.Session.helo",
+    "mail": "session.session.Session.mail",
+    "header": "session.transaction.Transaction.add",
     "end of headers": "transaction.Transaction.end_of_headers",
     "body": "transaction.Transaction.body",
-    "end of message": "edits.scrub",
+    "end of message": "header.edits.scrub",
 }
 
 
@@ -168,7 +168,7 @@ def test_at_each_step_whatever_is_raised(faults: Faulty, step: str, raised: str)
 
 def test_the_log_says_so_once_and_the_counter_counts_all(faults: Faulty) -> None:
     counted, before = faults.bugs(), len(faults.daemon.log)
-    faults.order(functions=["transaction.Transaction.add"], raised="ValueError", step="header", **{"from": 5})
+    faults.order(functions=["session.transaction.Transaction.add"], raised="ValueError", step="header", **{"from": 5})
     with faults.lab.client("spare") as client:
         assert faults.send(client, SPOOF)[0] == 451
     faults.order()
@@ -197,7 +197,9 @@ def test_libmilter_does_not_do_what_it_is_told(faults: Faulty, what: str, first:
 
 def test_a_bug_in_handling_a_bug_ends_the_worker_and_defers(faults: Faulty) -> None:
     workers = set(faults.daemon.workers)
-    faults.order(functions=["transaction.Transaction.add", "session.Session.failed"], raised="ValueError")
+    faults.order(
+        functions=["session.transaction.Transaction.add", "session.session.Session.failed"], raised="ValueError"
+    )
     with faults.lab.client("spare") as client:
         assert faults.send(client, SPOOF)[0] == 451
     faults.order()

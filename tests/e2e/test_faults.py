@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from dnsserver import DnsServer
 from lab import world
 from lab.daemon import Daemon, command, environment, scratch
+from lab.dnsserver import DnsServer
 from lab.letter import Letter
+from lab.milterclient import MilterClient
 from lab.postfix import free_port
+from lab.wait import until
 from lab.whole import Lab
-from milterclient import MilterClient
-from patience import until
 
 UNTRUSTED = "[trust]\nnetworks = []\n"
 PASSING = world.signed(world.letter("<a@signed.example>"), b"signed.example")

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from forged import BEHIND_CR, FORGED_BY_NAME, HARMLESS, HARMLESS_LONG
 from lab import world
+from lab.forged import BEHIND_CR, FORGED_BY_NAME, HARMLESS, HARMLESS_LONG
 from lab.letter import Letter
+from lab.mta import delivered, fields
 from lab.whole import TRUSTED, Lab
-from mta import delivered, fields
 
 _LETTER = world.letter("<a@quiet.example>")
 _BATCH = 12

@@ -18,9 +18,9 @@ import pytest
 
 from lab import world
 from lab.daemon import Daemon, environment, scratch
+from lab.milterclient import MilterClient
 from lab.postfix import free_port
-from milterclient import MilterClient
-from patience import until
+from lab.wait import until
 
 LETTER = world.letter("<a@signed.example>")
 
@@ -182,7 +182,7 @@ def test_one_that_does_not_read_its_answer_is_not_waited_for(tmp_path: Path) -> 
 
 LARGE = """
 import socket
-from mailvet.adapters import scrape
+from mailvet.observe import scrape
 
 with socket.create_server(("127.0.0.1", 0)) as free:
     address = free.getsockname()
@@ -211,7 +211,7 @@ def test_an_address_that_is_not_there_yet_is_tried_again_and_said_once() -> None
 
 GENERATIONS = """
 import os, sys
-from mailvet.adapters import metrics
+from mailvet.observe import metrics
 
 server = os.fork()
 if server == 0:
@@ -274,7 +274,7 @@ def read(port: int) -> tuple[bool, float, float]:
 KILLED = """
 import json, os, sys
 from pathlib import Path
-from mailvet.adapters import metrics
+from mailvet.observe import metrics
 import prometheus_client
 
 def total():
@@ -328,7 +328,7 @@ def test_one_that_is_killed_while_it_puts_counters_together_neither_loses_nor_do
 FULL = """
 import errno, os, sys
 import prometheus_client
-from mailvet.adapters import metrics
+from mailvet.observe import metrics
 
 room = os.posix_fallocate
 def full(*_):

@@ -9,8 +9,8 @@ import pytest
 
 from lab import trouble, world
 from lab.letter import Letter
+from lab.wait import until
 from lab.whole import TRUSTED, Lab
-from patience import until
 
 BANK = "Your bank <service@bank.example>"
 SPOOF = world.letter(BANK)

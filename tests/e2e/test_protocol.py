@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from lab import world
+from lab.milterclient import MilterClient
+from lab.wait import until
 from lab.whole import Lab
-from milterclient import MilterClient
-from patience import until
 
 PASSING = world.signed(world.letter("<a@signed.example>"), b"signed.example")
 

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from dnsserver import DnsServer, Manner
 from lab import world
 from lab.daemon import Daemon
+from lab.dnsserver import DnsServer, Manner
 from lab.letter import Letter
+from lab.milterclient import MilterClient
 from lab.whole import Lab
-from milterclient import MilterClient
 
 CLIENT = "192.0.2.1"
 ROWS = {

@@ -15,9 +15,9 @@ import pytest
 
 from lab import world
 from lab.daemon import Daemon, command, environment, scratch
+from lab.milterclient import MilterClient
 from lab.postfix import free_port
-from milterclient import MilterClient
-from patience import until
+from lab.wait import until
 
 UNTRUSTED = "[trust]\nnetworks = []\n"
 LETTER = world.letter("<a@signed.example>")
@@ -167,7 +167,7 @@ def test_a_reader_of_the_log_that_goes_away_ends_nothing() -> None:
 
 PROGRAM = """
 import errno, os, pathlib, sys
-from mailvet import cli, config
+from mailvet.commands import cli; from mailvet.config import load as config
 
 flag, fork, load = pathlib.Path(sys.argv.pop(1)), os.fork, config.load
 

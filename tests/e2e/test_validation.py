@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from dnsserver import DnsServer
 from lab.daemon import Daemon, command, environment, scratch
+from lab.dnsserver import DnsServer
 from lab.postfix import free_port
-from mailvet.adapters.nameservers import NO_VALIDATION
-from patience import until
+from lab.wait import until
+from mailvet.dns.nameservers import NO_VALIDATION
 
 _CONFIG = """
 [milter]

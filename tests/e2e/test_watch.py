@@ -14,12 +14,11 @@ from typing import Any
 
 import pytest
 
-from lab import daemon as lab_daemon
-from lab import world
+from lab import daemon as lab_daemon, world
 from lab.daemon import Daemon, scratch
+from lab.milterclient import MilterClient
 from lab.postfix import free_port
-from milterclient import MilterClient
-from patience import until
+from lab.wait import until
 
 LETTER = world.letter("<a@signed.example>")
 SPOKEN = struct.pack("!I", 13) + b"O" + struct.pack("!III", 6, 0x1FF, 0x1FFFFF)  # a client's first words

@@ -1,8 +1,8 @@
-"""run – the targets for a while: `python tests/fuzz/run.py [--seconds N] [--grow DIR] [target ...]`.
+"""run – the targets for a while: `python -m tests.fuzz.run [--seconds N] [--grow DIR] [target ...]`.
 
 Coverage-guided by atheris where it is installed (`pip install atheris`), by plain mutation where it is not.
 Starts from corpus/<target>. An input that a target does not survive is kept as crash-* and ends with
-status 1: put it into the corpus, and it is a test (test_fuzz.py). `--grow` keeps what reached new code.
+status 1: put it into the corpus, and it is a test (test_corpus.py). `--grow` keeps what reached new code.
 """
 
 import argparse
@@ -17,8 +17,7 @@ from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
-TESTS = Path(__file__).resolve().parent.parent
-CORPUS = TESTS / "fuzz" / "corpus"
+CORPUS = Path(__file__).parent / "corpus"
 _LONGEST = 8192
 _WORDS = re.compile(rb"[A-Za-z0-9_.-]{2,24}[=:]?|[^A-Za-z0-9\s]")
 _EXECUTIONS = re.compile(r"stat::number_of_executed_units:\s+(\d+)")
@@ -83,7 +82,16 @@ def guided(target: str, seconds: int, grow: Path) -> int:
             f"-max_total_time={seconds}", f"-max_len={_LONGEST}", f"-dict={dictionary.name}", "-print_final_stats=1",
             "-timeout=10", "-rss_limit_mb=2048", f"-artifact_prefix=crash-{target}-",
         ]  # fmt: skip
-        command = [sys.executable, __file__, "--inside", target, *options, str(grow), str(CORPUS / target)]
+        command = [
+            sys.executable,
+            "-m",
+            "tests.fuzz.run",
+            "--inside",
+            target,
+            *options,
+            str(grow),
+            str(CORPUS / target),
+        ]
         ended = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=seconds + 120)
     found = _EXECUTIONS.search(ended.stderr)
     if ended.returncode or found is None:
@@ -97,7 +105,7 @@ def inside(target: str, options: list[str]) -> None:
     import atheris
 
     with atheris.instrument_imports(include=["mailvet", "dkim", "spf"]):
-        from fuzz.targets import TARGETS
+        from tests.fuzz.targets import TARGETS
     atheris.Setup([sys.argv[0], *options], TARGETS[target])
     atheris.Fuzz()
 
@@ -110,7 +118,7 @@ def main() -> None:
     if sys.argv[1:2] == ["--inside"]:
         inside(sys.argv[2], sys.argv[3:])
         return
-    from fuzz.targets import TARGETS
+    from tests.fuzz.targets import TARGETS
 
     reader = argparse.ArgumentParser(description="Fuzz mailvet; each target gets the same share of the time.")
     reader.add_argument("targets", nargs="*", metavar="target", help=", ".join(TARGETS))
@@ -137,5 +145,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.path[:0] = [str(TESTS), str(TESTS.parent / "milter")]
     main()

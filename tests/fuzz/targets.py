@@ -9,36 +9,26 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from fuzz.whole import OWN, message, without
-from mailvet import (
-    address,
-    arc_fields,
-    author,
-    authresults_parse,
-    dmarc_record,
-    edits,
-    keyrecord,
-    keys,
-    lexical,
-    received,
-    signature,
-    spf_grammar,
-    spf_terms,
-    taglist,
-    text,
-)
-from mailvet.adapters import dkimpy
-from mailvet.adapters.openssl import load
-from mailvet.adapters.pyspf import SpfChecker
-from mailvet.alabel import to_alabel
-from mailvet.bodyhash import BodyDigest, BodyHasher, Canon
-from mailvet.canonical import HeaderForms, relaxed_field, without_signature
-from mailvet.keys import Tools
+from lab.zone import Zone
+from mailvet import text
+from mailvet.checks import author
+from mailvet.checks.arc import fields as arc_fields
+from mailvet.checks.dkim import dkimpy, key_record as keyrecord, keys, signature, tag_list as taglist
+from mailvet.checks.dkim.body_hash import BodyDigest, BodyHasher, Canon
+from mailvet.checks.dkim.header_forms import HeaderForms, relaxed_field, without_signature
+from mailvet.checks.dkim.keys import Tools
+from mailvet.checks.dkim.openssl import load
+from mailvet.checks.dmarc import record as dmarc_record
+from mailvet.checks.spf import grammar as spf_grammar, terms as spf_terms
+from mailvet.checks.spf.pyspf import SpfChecker
+from mailvet.header import auth_results_parser as authresults_parse, edits
 from mailvet.message import Field, Headers
 from mailvet.outcome import Delete
 from mailvet.settings import DkimSettings, LimitSettings
+from mailvet.syntax import address, lexical, received
+from mailvet.syntax.domain import to_alabel
 from mailvet.verdict import SpfResult
-from zone import Zone
+from tests.fuzz.whole import OWN, message, without
 
 LIMITS: Final = LimitSettings()
 TOOLS: Final = Tools(taglist.parse, load, LIMITS, DkimSettings(), dkimpy.parse_tags)

@@ -22,20 +22,24 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
-from mailvet import authresults_parse, check, explain, journal, mailfile, taglist
-from mailvet.adapters.dkimpy import parse_tags
-from mailvet.adapters.openssl import load
-from mailvet.adapters.pyspf import SpfChecker
-from mailvet.engine import Engine, parse_networks
-from mailvet.keys import Tools
+from lab.zone import Zone
+from mailvet.checks.dkim import tag_list as taglist
+from mailvet.checks.dkim.dkimpy import parse_tags
+from mailvet.checks.dkim.keys import Tools
+from mailvet.checks.dkim.openssl import load
+from mailvet.checks.dkim.replays import Replays
+from mailvet.checks.spf.pyspf import SpfChecker
+from mailvet.commands import check, explain
+from mailvet.header import auth_results_parser as authresults_parse
 from mailvet.message import Envelope, Field
-from mailvet.notes import Replays
+from mailvet.observe import journal
 from mailvet.outcome import Delete, Insert, Outcome
 from mailvet.ports import Kind, Trouble
-from mailvet.session import Session
+from mailvet.session.engine import Engine, parse_networks
+from mailvet.session.session import Session
 from mailvet.settings import Action, Mode, OnSettings, PolicySettings, Settings, TrustSettings
+from mailvet.syntax import mailfile
 from mailvet.verdict import BreachResult, BreachVerdict
-from zone import Zone
 
 OWN: Final = "mx.example.org"
 SETTINGS: Final = Settings(

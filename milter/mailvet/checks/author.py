@@ -1,0 +1,161 @@
+"""author – find the one domain that claims to have written a message.
+
+`find(values)` returns an `Author`, or a `NoAuthor` that says why there is none. It never chooses between
+candidates: the From: field is read strictly (address), and then once more as a lenient reader would, and
+anything the two would disagree about leaves the message without an author (RFC 9989 §11.5). Several
+mailboxes of one domain are one author domain (RFC 9989 §5.3.1). Sender and Resent-From never count.
+
+Raises     nothing
+Not here   what DMARC makes of a message without an author (dmarc); whether the domain exists
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from mailvet.header import disguise
+from mailvet.message import Headers
+from mailvet.syntax import address, readings
+from mailvet.syntax.compatibility import crowded
+from mailvet.syntax.domain import to_alabel
+from mailvet.syntax.lexical import QUOTED
+
+_FROM: Final = b"from"
+_LIMIT: Final = 8192
+_WORDS: Final = 500
+_ENCODED_WORDS: Final = 100
+_NESTED: Final = 4  # comments in comments that are left out in a second look
+
+# What a reader takes for the address who knows neither quoting nor comments ...
+_ANGLED = re.compile(r"<[^<>@]*+@([^<>]*+)")
+# ... one who knows quoting, but not where an address begins ...
+_AFTER_AT = re.compile(r"@([^\s<>()\[\],:;@\\]++)")
+# ... and one who allows blanks and comments around "@" and "." (RFC 5322 §4.4); a domain has to have a dot then.
+_DOTTED = re.compile(r"@(\[|[^\s<>()\[\],:;@\\.]++\.[^\s<>()\[\],:;@\\]++)")
+_COMMENT = re.compile(r"\([^()]*+\)")
+_QUOTED = re.compile(QUOTED, re.DOTALL)
+_LINE_END = re.compile("[\x85\u2028\u2029\udc85]")  # as str.splitlines() has them; controls are refused anyway
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Author:
+    domain: str  # A-labels, lower case
+    address: str  # of the first mailbox: local part as written, "@", domain
+    mailboxes: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoAuthor:
+    ambiguous: bool  # there is something that could be taken for an author
+    problem: str  # for people; no local parts
+
+
+def find(
+    values: Sequence[bytes], headers: Headers | None = None, limit: int = _LIMIT, words: int = _WORDS
+) -> Author | NoAuthor:
+    """The author by the values of all From: fields. With `headers`, disguised From: fields count too."""
+    found = _sole(values, limit, words)
+    if headers is not None:
+        problem = disguised(headers, found.domain if isinstance(found, Author) else "")
+        if problem:
+            return NoAuthor(ambiguous=True, problem=problem)
+    return found
+
+
+def disguised(headers: Headers, domain: str = "") -> str:
+    """Why some readers would see another From field, of another domain; "" if none would."""
+    if disguise.names_like(headers, _FROM):
+        return "a field whose name some readers take for From"
+    for line in disguise.hidden(headers, _FROM):
+        # without an address after it, a word at the start of a line is only that
+        if line.certain or not line.whole or not _is_harmless(line.rest, domain):
+            return "a line inside another field that some readers take for a From field"
+    return ""
+
+
+def _is_harmless(value: bytes, domain: str) -> bool:
+    """Does a line that may be a From field, with what continues it, hold no address, or only of that domain?"""
+    text = value.decode("utf-8", "surrogateescape")
+    said = (text, *readings.folded(text), *(reading.text for reading in readings.decoded(text)))
+    return not any(crowded(each) or "@" in _without(each, domain) for each in said)
+
+
+def _sole(values: Sequence[bytes], limit: int, words: int) -> Author | NoAuthor:
+    if not values:
+        return NoAuthor(ambiguous=False, problem="no From field")
+    if len(values) > 1:
+        return NoAuthor(ambiguous=True, problem=f"{len(values)} From fields")  # RFC 5322 §3.6
+    if len(values[0]) > limit:
+        return NoAuthor(ambiguous=True, problem=f"From field over {limit} octets (limit)")
+    if readings.overlong(b"From:" + values[0]):
+        return NoAuthor(ambiguous=True, problem=f"From field with a line over {readings.LINE} octets")  # it is broken
+    return _read(values[0], words)
+
+
+@lru_cache(maxsize=512)
+def _read(value: bytes, words: int) -> Author | NoAuthor:
+    mailboxes = address.parse(value, words)
+    if isinstance(mailboxes, address.Malformed):
+        return NoAuthor(ambiguous=bool(value.strip()), problem=f"From field: {mailboxes.problem}")
+    domains = {mailbox.domain for mailbox in mailboxes}
+    if len(domains) > 1:
+        return NoAuthor(ambiguous=True, problem=f"From field with {len(domains)} domains")
+    (domain,) = domains
+    if not _agree(value, domain):
+        return NoAuthor(ambiguous=True, problem="From field in which some readers see another domain")
+    first = mailboxes[0]
+    return Author(domain=domain, address=f"{first.local}@{domain}", mailboxes=len(mailboxes))
+
+
+def _agree(value: bytes, domain: str) -> bool:
+    """Do readers who know less than RFC 5322 find that domain too, and no other?"""
+    plain = address.without_quoted(value) or ""
+    text = value.decode("utf-8", "surrogateescape").replace("\n", "")
+    if crowded(text):
+        return False
+    claims = _AFTER_AT.findall(plain) + _ANGLED.findall(text)
+    if not all(to_alabel(claim.strip()) == domain for claim in claims):
+        return False
+    if "=?" not in text and text.isascii() and text.count("@") == 1:
+        return True
+    if text.count("=?") > _ENCODED_WORDS:
+        return False
+    if readings.uncertain(text):
+        return False
+    # some decode first, or drop what is not ASCII, and parse then
+    raw = readings.Decoded(text, _LINE_END.search(text) is not None, False)
+    return not any(_is_foreign(each, raw, domain) for each in (raw, *readings.decoded(text)))
+
+
+def _is_foreign(reading: readings.Decoded, raw: readings.Decoded, domain: str) -> bool:
+    """Does the text, read so, hold an address of another domain outside of quoted strings?
+
+    If reading it so brought something that ends a quoted string, or a line, nobody knows what is quoted.
+    """
+    if crowded(reading.text):
+        return True
+    own_left_out = _without(reading.text, domain)
+    marks = readings.marks(own_left_out)
+    for text in (own_left_out, *(() if reading.guessed else readings.folded(own_left_out))):
+        if "@" in text:
+            if not raw.marks and not reading.marks and readings.marks(text) <= marks:
+                text = _QUOTED.sub(" ", text)
+            claims = _DOTTED.findall(text) + _DOTTED.findall(_compact(text))
+            if any(claim.isascii() or not reading.guessed for claim in claims):
+                return True
+    return False
+
+
+def _compact(text: str) -> str:
+    """Without what may stand around "@" and "."."""
+    for _ in range(_NESTED):
+        text = _COMMENT.sub(" ", text)
+    text = " ".join(text.replace('"', " ").split())
+    return text.replace(" @", "@").replace("@ ", "@").replace(" .", ".").replace(". ", ".")
+
+
+def _without(text: str, domain: str) -> str:
+    """The text without what everybody takes for that domain."""
+    return _AFTER_AT.sub(lambda claim: "" if to_alabel(claim[1].strip("\"'.?=")) == domain else claim[0], text)

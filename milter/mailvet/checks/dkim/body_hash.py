@@ -1,0 +1,182 @@
+"""body_hash – the body's canonical forms, hashed while it streams; nothing of it is kept.
+
+`BodyHasher` is told which digests are wanted, is fed the body in chunks cut anywhere, and gives them all at
+the end. Work is linear in the octets whatever they are: searches and arithmetic on whole chunks, no regular
+expressions, and no loop whose length the sender chooses beyond the chunk.
+
+Raises     nothing
+Not here   which digests a message needs (signature, arc); runs of white space (blanks)
+"""
+
+import hashlib
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Final, NamedTuple, Protocol
+
+from mailvet.checks.dkim.white_space import squeezed
+
+
+class Canon(StrEnum):  # RFC 6376 §3.4
+    SIMPLE = "simple"
+    RELAXED = "relaxed"
+
+
+class BodyDigest(NamedTuple):
+    """One wanted hash; signatures that ask the same share it. The algorithm is always SHA-256 (RFC 8301 §3.1)."""
+
+    canon: Canon
+    length: int | None = None  # l=, octets of the canonical body; None: all of it
+
+
+class BodyHash(NamedTuple):
+    digest: bytes
+    hashed: int  # octets that went in
+    total: int  # octets of the whole canonical body
+
+
+_CRLF: Final = b"\r\n"
+_BLANK_LINES: Final = _CRLF * 32_769  # emitted at a time when held-back empty lines turn out to count
+_ENDS: Final = tuple(_CRLF * pairs for pairs in (16_384, 512, 16, 1))  # how trailing CRLFs are counted
+_PIECE: Final = 16_384  # of a chunk worked on at a time: larger ones cost twice as much, an octet, in allocation
+
+
+class _Stream:
+    """One canonicalisation's octets on their way to the hash; empty lines at the end are held back.
+
+    However many lengths are asked for, the body is hashed once: a shorter digest is a copy made in passing.
+    """
+
+    __slots__ = ("_blank_lines", "_cuts", "_done", "_hash", "_total", "_wanted")
+
+    def __init__(self, wanted: Iterable[BodyDigest]) -> None:
+        self._wanted = tuple(wanted)
+        self._cuts = sorted({length for _, length in self._wanted if length is not None}, reverse=True)
+        self._done: dict[int, bytes] = {}
+        self._hash = hashlib.sha256()
+        self._total = 0
+        self._blank_lines = 0  # CRLFs seen last: they count only if something follows (RFC 6376 §3.4.3)
+
+    def put(self, data: bytes) -> None:
+        """Canonical octets but for the end of the body; a CR and its LF come together."""
+        kept = len(data)
+        if data.endswith(_CRLF):
+            for ends in _ENDS:
+                while data.endswith(ends, 0, kept):
+                    kept -= len(ends)
+        if kept:
+            if self._blank_lines:
+                self._flush()
+            self._emit(data[:kept])
+        self._blank_lines += (len(data) - kept) // 2
+
+    def _flush(self) -> None:
+        left, self._blank_lines = self._blank_lines * 2, 0
+        while left > 0:
+            self._emit(_BLANK_LINES[:left])
+            left -= len(_BLANK_LINES)
+
+    def _emit(self, data: bytes) -> None:
+        while self._cuts and self._cuts[-1] <= self._total + len(data):
+            cut = self._cuts.pop()
+            self._hash.update(data[: cut - self._total])
+            data = data[cut - self._total :]
+            self._total = cut
+            self._done[cut] = self._hash.digest()
+        self._hash.update(data)
+        self._total += len(data)
+
+    def end(self, *, empty_is_empty: bool) -> dict[BodyDigest, BodyHash]:
+        """The body is over: what was put ends in exactly one CRLF, if there is anything (RFC 6376 §3.4.3, §3.4.4)."""
+        if self._total or not empty_is_empty:
+            self._emit(_CRLF)
+        whole, total = self._hash.digest(), self._total
+        found = {}
+        for each in self._wanted:
+            hashed = total if each.length is None else min(each.length, total)
+            digest = whole if each.length is None else self._done.get(each.length, whole)
+            found[each] = BodyHash(digest, hashed, total)
+        return found
+
+
+class _Form(Protocol):
+    def feed(self, chunk: bytes) -> None: ...
+
+    def finish(self) -> dict[BodyDigest, BodyHash]: ...
+
+
+class _Simple:
+    """RFC 6376 §3.4.3: only the empty lines at the end are touched."""
+
+    __slots__ = ("_held", "_stream")
+
+    def __init__(self, wanted: Iterable[BodyDigest]) -> None:
+        self._stream = _Stream(wanted)
+        self._held = b""  # a CR at the end of a chunk: its LF may be in the next
+
+    def feed(self, chunk: bytes) -> None:
+        if self._held:
+            chunk, self._held = self._held + chunk, b""
+        if chunk.endswith(b"\r"):
+            chunk, self._held = chunk[:-1], b"\r"
+        self._stream.put(chunk)
+
+    def finish(self) -> dict[BodyDigest, BodyHash]:
+        self._stream.put(self._held)
+        return self._stream.end(empty_is_empty=False)
+
+
+class _Relaxed:
+    """RFC 6376 §3.4.4: runs of white space become one space, none stays at the end of a line."""
+
+    __slots__ = ("_held", "_stream")
+
+    def __init__(self, wanted: Iterable[BodyDigest]) -> None:
+        self._stream = _Stream(wanted)
+        self._held = b""  # white space and CR at the end of a chunk: what follows decides about them
+
+    def feed(self, chunk: bytes) -> None:
+        if self._held:
+            chunk, self._held = self._held + chunk, b""
+        end = len(chunk)
+        if chunk.endswith(b"\r"):
+            end -= 1
+        text = chunk[:end].rstrip(b" \t")
+        if len(text) < end:
+            self._held = b" " + chunk[end:]
+            chunk = text
+        elif end < len(chunk):
+            self._held = b"\r"
+            chunk = text
+        self._stream.put(squeezed(chunk))
+
+    def finish(self) -> dict[BodyDigest, BodyHash]:
+        # white space that ends the body ends its last line too; a lone CR is no line end
+        self._stream.put(b"" if self._held == b" " else self._held)
+        return self._stream.end(empty_is_empty=True)
+
+
+class BodyHasher:
+    """All wanted digests of one body. `feed` the chunks, then `finish` once."""
+
+    __slots__ = ("_forms",)
+
+    def __init__(self, wanted: Iterable[BodyDigest]) -> None:
+        by_canon: dict[Canon, set[BodyDigest]] = {}
+        for each in wanted:
+            by_canon.setdefault(each.canon, set()).add(each)
+        self._forms: list[_Form] = [
+            _Simple(digests) if canon is Canon.SIMPLE else _Relaxed(digests) for canon, digests in by_canon.items()
+        ]
+
+    def feed(self, chunk: bytes) -> None:
+        """The next octets of the body, with its line ends as they are on the wire."""
+        if len(chunk) > _PIECE:
+            for at in range(0, len(chunk), _PIECE):
+                self.feed(chunk[at : at + _PIECE])
+            return
+        for form in self._forms:
+            form.feed(chunk)
+
+    def finish(self) -> dict[BodyDigest, BodyHash]:
+        """What was wanted; once, after the last chunk."""
+        return {digest: body for form in self._forms for digest, body in form.finish().items()}

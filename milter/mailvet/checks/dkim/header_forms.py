@@ -1,0 +1,108 @@
+"""header_forms – header fields in the two canonical forms of RFC 6376 §3.4, and which of them a signature covers.
+
+A `Field` holds its lines joined by "\\n", as a milter is shown them; on the wire, and so in the simple form,
+they are joined by CRLF. `HeaderForms` makes each form of each field at most once.
+
+Raises     nothing
+Not here   the body (checks.dkim.body_hash); what a signature says (signature)
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from mailvet.checks.dkim.body_hash import Canon
+from mailvet.checks.dkim.white_space import squeezed
+from mailvet.message import Field, Headers
+
+_SHORT: Final = 1000  # octets; up to these it is quicker to go from run to run
+
+
+def simple_field(field: Field) -> bytes:
+    """RFC 6376 §3.4.1: as it was, with CRLF at the end."""
+    name, value = field
+    if b"\n" in value:
+        if b"\r" in value:
+            value = value.replace(b"\r\n", b"\n")
+        value = value.replace(b"\n", b"\r\n")
+    return b"%b:%b\r\n" % (name, value)
+
+
+def relaxed_field(field: Field) -> bytes:
+    """RFC 6376 §3.4.2: lower-case name, unfolded, white space runs as one space, none at the ends."""
+    name, value = field
+    return b"%b:%b\r\n" % (name.rstrip(b" \t").lower(), relaxed_value(value))
+
+
+def relaxed_value(value: bytes) -> bytes:
+    """Likewise, of a value alone."""
+    if b"\n" in value:
+        if b"\r" in value:
+            value = value.replace(b"\r\n", b"")
+        value = value.replace(b"\n", b"")
+    if len(value) > _SHORT:
+        return squeezed(value).strip(b" ")
+    if b"\t" in value:
+        value = value.replace(b"\t", b" ")
+    if b"  " in value:
+        value = b" ".join([part for part in value.split(b" ") if part])
+    return value.strip(b" ")
+
+
+class HeaderForms:
+    """The canonical forms of one message's header fields, made when first asked for."""
+
+    __slots__ = ("_made", "headers")
+
+    def __init__(self, headers: Headers) -> None:
+        self.headers = headers
+        self._made: dict[tuple[Canon, int], bytes] = {}
+
+    def form(self, canon: Canon, position: int) -> bytes:
+        """The form of the field at this position, with CRLF."""
+        key = (canon, position)
+        made = self._made.get(key)
+        if made is None:
+            field = self.headers.fields[position]
+            made = self._made[key] = simple_field(field) if canon is Canon.SIMPLE else relaxed_field(field)
+        return made
+
+    def selected(self, names: Iterable[bytes], but: int) -> Iterator[int]:
+        """The positions that an h= names, in its order; field `but`, the signature itself, is never meant.
+
+        RFC 6376 §5.4.2: a name that occurs again means the next field of it from the bottom up; a name of
+        which no field is left means the null string.
+        """
+        by_name = self.headers.by_name
+        used: dict[bytes, int] = {}
+        for name in names:
+            positions = by_name.get(name)
+            if not positions:
+                continue
+            at = used.get(name, len(positions)) - 1
+            if at >= 0 and positions[at] == but:
+                at -= 1
+            used[name] = at
+            if at >= 0:
+                yield positions[at]
+
+    def signed(self, canon: Canon, names: Iterable[bytes], but: int) -> bytes:
+        """The forms of all selected fields, as they are hashed."""
+        return b"".join([self.form(canon, position) for position in self.selected(names, but)])
+
+
+def without_signature(canon: Canon, field: Field, tag: bytes = b"b") -> bytes:
+    """The signature field itself: the value of b= deleted, no CRLF at the end (RFC 6376 §3.7)."""
+    emptied = Field(field.name, _empty_tag(field.value, tag))
+    form = simple_field(emptied) if canon is Canon.SIMPLE else relaxed_field(emptied)
+    return form[:-2]
+
+
+def _empty_tag(value: bytes, tag: bytes) -> bytes:
+    """Delete what stands after `b=`, white space included, up to the next semicolon."""
+    parts = value.split(b";")
+    for number, part in enumerate(parts):
+        name, equals, _ = part.partition(b"=")
+        if equals and name.strip(b" \t\r\n") == tag:
+            parts[number] = name + equals
+            break
+    return b";".join(parts)

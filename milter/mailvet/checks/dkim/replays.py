@@ -1,0 +1,77 @@
+"""replays – weak spots of results that are right all the same: for the log and `check`, never for a decision.
+
+`Replays` counts how often a signature was seen lately: a message that a signer once sent can be sent again
+by anyone, to anyone, and every copy verifies. It is bounded, constant in time, and safe for threads; each
+worker counts for itself.
+
+Raises     nothing
+Not here   the notes one verdict can make of itself (dkim, pyspf)
+"""
+
+import dataclasses
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from threading import Lock
+
+from mailvet.verdict import DkimResult, DkimVerdict, SpfVerdict
+
+_WIDE = ("+all", "all")  # mechanisms that authorise the whole internet
+
+
+class Replays:
+    """How often each signature was seen in the last `window` seconds, for the `capacity` seen last."""
+
+    __slots__ = ("_capacity", "_clock", "_lock", "_seen", "_window", "threshold")
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        *,
+        threshold: int = 50,  # one message to many recipients arrives as often as it has recipients
+        window: float = 3600.0,
+        capacity: int = 10_000,
+    ) -> None:
+        self.threshold = threshold
+        self._clock, self._window, self._capacity = clock, window, capacity
+        self._lock = Lock()
+        self._seen: OrderedDict[int, tuple[float, int]] = OrderedDict()  # hash: first seen, times
+
+    def count(self, *signature: str) -> int:
+        """Count this signature once more; how often it was seen since its window began."""
+        key, now = hash(signature), self._clock()
+        with self._lock:
+            since, times = self._seen.pop(key, (now, 0))
+            if now - since >= self._window:
+                since, times = now, 0
+            self._seen[key] = (since, times + 1)
+            if len(self._seen) > self._capacity:
+                self._seen.popitem(last=False)
+        return times + 1
+
+    def __len__(self) -> int:
+        return len(self._seen)
+
+
+def replayed(verdicts: Sequence[DkimVerdict], replays: Replays) -> tuple[DkimVerdict, ...]:
+    """The verdicts, with a note on each good signature that has been seen too often."""
+    return tuple(_counted(verdict, replays) if verdict.result is DkimResult.PASS else verdict for verdict in verdicts)
+
+
+def _counted(verdict: DkimVerdict, replays: Replays) -> DkimVerdict:
+    # 48 bits of b= beside the key's name: only the key's holder could make two signatures collide
+    times = replays.count(verdict.domain, verdict.selector, verdict.signature_prefix)
+    if times < replays.threshold:
+        return verdict
+    return dataclasses.replace(verdict, notes=(*verdict.notes, f"same signature seen {times} times within an hour"))
+
+
+def weak_pass(spf: SpfVerdict | None, signatures: Sequence[DkimVerdict]) -> tuple[str, ...]:
+    """What is weak about a DMARC pass that rests on these aligned identifiers, all of which passed."""
+    notes = []
+    if not signatures:
+        notes.append("aligned by SPF only")  # RFC 9989 §7.4: breaks when forwarded
+        if spf is not None and spf.mechanism in _WIDE:
+            notes.append("rests on an SPF record that lets everyone send")
+    elif spf is None and all(verdict.testing for verdict in signatures):
+        notes.append("rests on testing keys only (t=y)")  # RFC 6376 §3.6.1
+    return tuple(notes)

@@ -1,0 +1,158 @@
+"""cli – `mailvet` on the command line: argv → settings → one of the commands; exit statuses.
+
+0 fine, 1 a finding or a failed check, 2 usage or configuration.
+
+Raises     SystemExit, by argparse
+Not here   what the commands do
+"""
+
+import argparse
+import dataclasses
+import functools
+import io
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+from mailvet import __version__
+from mailvet.config import load as config
+from mailvet.observe.logs import complain
+from mailvet.settings import Settings
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The console script."""
+    arguments = _parser().parse_args(argv)
+    if arguments.run is not _serve:
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `mailvet check ... | head` is not an error
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # not every terminal has our dashes
+    try:
+        settings = config.load(arguments.config)
+    except config.ConfigError as e:
+        for mistake in e.mistakes:
+            complain(str(mistake))
+        return 2
+    try:
+        return int(arguments.run(arguments, settings))
+    except KeyboardInterrupt:  # Ctrl-C is not a bug
+        return 128 + signal.SIGINT
+
+
+def _say(text: str) -> None:
+    """To standard output, all of it. Where it cannot be written, the command has failed."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as e:
+        complain(f"standard output: {e.strerror}")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python writes what is left once more at exit
+        raise SystemExit(2) from e
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="mailvet", description="Find out who really sent each inbound message.")
+    parser.add_argument("--version", action="version", version=f"mailvet {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--config", type=Path, metavar="FILE", help=f"default: {config.DEFAULT_PATH}, if it is there")
+
+    serve = commands.add_parser("serve", parents=[common], help="the daemon, in the foreground")
+    serve.set_defaults(run=_serve)
+
+    check = commands.add_parser("check", parents=[common], help="explain one message")
+    check.add_argument("message", metavar="MESSAGE", help='a file, or "-" for standard input')
+    check.add_argument("--ip", metavar="A", help="client address; default: from the topmost Received field")
+    check.add_argument("--helo", metavar="N", help="its HELO name; default: likewise")
+    check.add_argument("--mail-from", metavar="A", help='envelope sender, "" for none; default: from Return-Path')
+    check.add_argument("--json", action="store_true", help="for programs")
+    check.add_argument("--record", type=Path, metavar="FILE", help="store all DNS answers")
+    check.add_argument("--replay", type=Path, metavar="FILE", help="ask no DNS: answer from a recording")
+    check.set_defaults(run=_check)
+
+    conf = commands.add_parser("config", help="the configuration")
+    actions = conf.add_subparsers(required=True, metavar="check|show")
+    verify = actions.add_parser(
+        "check", parents=[common], help="every mistake at once; what is hardly meant, as warnings"
+    )
+    verify.set_defaults(run=_config_check)
+    show = actions.add_parser("show", parents=[common], help="the effective values")
+    show.add_argument("--json", action="store_true", help="for programs")
+    show.set_defaults(run=_config_show)
+
+    breach = commands.add_parser("breach", parents=[common], help="one look-up: what leaves the host, what comes back")
+    breach.add_argument("address", metavar="ADDRESS")
+    breach.add_argument("--json", action="store_true", help="for programs")
+    breach.set_defaults(run=_breach)
+    return parser
+
+
+def _serve(arguments: argparse.Namespace, settings: Settings) -> int:
+    from mailvet.daemon.serve import serve  # each command loads only what it needs
+
+    file = arguments.config
+    return serve(settings, functools.partial(config.load, file), lambda current: config.doubtful(current, file))
+
+
+def _check(arguments: argparse.Namespace, settings: Settings) -> int:
+    from mailvet.commands import check, explain
+
+    try:
+        message = sys.stdin.buffer.read() if arguments.message == "-" else Path(arguments.message).read_bytes()
+        replay = arguments.replay.read_text("utf-8", "replace") if arguments.replay else None
+        request = check.Request(
+            message=message, ip=arguments.ip, helo=arguments.helo, mail_from=arguments.mail_from, replay=replay
+        )
+        result = check.run(request, settings)
+        if arguments.record:
+            arguments.record.write_text(result.recording(), "utf-8")
+    except (OSError, ValueError) as e:
+        complain(str(e))
+        return 2
+    _say(result.as_json() if arguments.json else explain.text(result))
+    return 1 if result.finding else 0
+
+
+def _config_check(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Warnings are no mistakes: the status stays 0, or `systemctl reload` would stop at them."""
+    there = arguments.config or config.DEFAULT_PATH.exists()  # named, it has been read
+    found = config.doubtful(settings, arguments.config)
+    warned = "".join(f"warning: {warning}\n" for warning in found)
+    state = "fine" if there else "not there: all defaults"
+    counted = f", with {len(found)} warning{'s' if len(found) > 1 else ''}" if found else ""
+    _say(f"{warned}{arguments.config or config.DEFAULT_PATH}: {state}{counted}\n")
+    return 0
+
+
+def _config_show(arguments: argparse.Namespace, settings: Settings) -> int:
+    values = dataclasses.asdict(settings)
+    _say(json.dumps(values, indent=2) + "\n" if arguments.json else "\n".join(_toml(values)) + "\n")
+    return 0
+
+
+def _toml(table: dict[str, object], at: str = "") -> list[str]:
+    """The values as mailvet.toml would say them; durations in seconds."""
+    plain = {key: value for key, value in table.items() if not isinstance(value, dict) and value is not None}
+    lines = [f"{key} = {_value(value)}" for key, value in plain.items()]
+    for key, value in table.items():
+        if isinstance(value, dict):
+            section = f"{at}.{key}" if at else key
+            lines += ["", f"[{section}]", *_toml(value, section)]
+    return lines
+
+
+def _value(value: object) -> str:
+    if isinstance(value, float):
+        return f'"{value:.15g}s"'
+    # in TOML, no escape stands for half a character, and DEL has to have one
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _breach(arguments: argparse.Namespace, settings: Settings) -> int:
+    from mailvet.commands import breach as breach_cli
+
+    done = breach_cli.look_up(arguments.address, settings)
+    _say(breach_cli.as_json(done) if arguments.json else breach_cli.as_text(done))
+    return done.status

@@ -1,0 +1,5 @@
+"""daemon – the processes: the supervisor, its workers, and libmilter's callbacks.
+
+Door       `serve.serve`
+Imports    everything before it; pymilter in one file
+"""

@@ -1,0 +1,71 @@
+"""lookup_state – the state of one lookup: the query that is sent now, and the follow-up query, if any.
+
+An answer may leave open what it was asked for. Then the target of an alias is queried by itself, a server that
+does not know EDNS is queried without it, and where there is another server it is queried too; at most four
+follow-up queries.
+
+Raises     nothing
+Not here   what an answer says (dnspython), sending (udp), who waits (resolver)
+"""
+
+from typing import Final, NamedTuple
+
+from mailvet.dns import dnspython
+from mailvet.dns.lookups import Key
+from mailvet.ports import Answer, Trouble, all_secure
+
+_FAIR: Final = 1024  # octets that an answer may have in the cache; more count for several
+_MOST_FOLLOW_UPS: Final = 4  # a sender's aliases must not make us ask for ever
+
+
+class LookupState(NamedTuple):
+    """A lookup, after so many answers."""
+
+    key: Key  # what is looked up
+    query: bytes  # sent now
+    retried: bool = False  # over TCP, since records were missing
+    denied: bool = False  # the answer over UDP said NXDOMAIN
+    follow_ups: int = 0  # queries sent after the first
+    servers: int = 1  # that got this query
+    passed: tuple[dnspython.LostTarget, ...] = ()  # what the answers about aliases said
+
+    def for_first_name(self, answer: Answer) -> Answer:
+        """The answer about the last name, for the first."""
+        if not self.passed:
+            return answer
+        secure = all_secure((answer.secure, *(lost.secure for lost in self.passed)))
+        ttl = min(answer.ttl, *(lost.ttl for lost in self.passed))
+        return Answer(answer.status, answer.records, secure, ttl, answer.proven)
+
+    def follow_up(
+        self, result: Trouble | dnspython.LostTarget, data: bytes | Trouble, servers: int
+    ) -> "LookupState | None":
+        """The next query; None: no more. With `servers` above one in it, it is for the next of them."""
+        if self.follow_ups >= _MOST_FOLLOW_UPS:
+            return None
+        if isinstance(result, dnspython.LostTarget):
+            return self._after(result)
+        if result is Trouble.BROKEN and isinstance(data, bytes) and dnspython.is_lost_on_edns(data):
+            plain = dnspython.without_edns(self.query)
+            if plain != self.query:
+                return self._replace(query=plain, retried=False, denied=False, follow_ups=self.follow_ups + 1)
+        # The others have not been asked, but where one cannot be reached over UDP, or says itself that it cannot tell
+        another = self.retried or (result is Trouble.BROKEN and isinstance(data, bytes))
+        if another and self.servers < servers:
+            return self._replace(retried=False, denied=False, follow_ups=self.follow_ups + 1, servers=self.servers + 1)
+        return None
+
+    def _after(self, lost: dnspython.LostTarget) -> "LookupState | None":
+        query = dnspython.query(lost.name, self.key[1]) if "\\" not in lost.name else None  # an escape
+        if query is None or query == self.query:
+            return None
+        return LookupState(self.key, query, follow_ups=self.follow_ups + 1, passed=(*self.passed, lost))
+
+
+def weigh(result: Answer | Trouble) -> int:
+    """Large answers count for several: a stranger may make us ask for 64 kB at as many names as he likes."""
+    if isinstance(result, Trouble):
+        return 1
+    return (
+        1 + sum(len(record) if not isinstance(record, tuple) else len(record[1]) for record in result.records) // _FAIR
+    )

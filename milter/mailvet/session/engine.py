@@ -1,0 +1,76 @@
+"""engine – what one process needs to judge messages: the settings made usable, and the world as ports.
+
+Raises     nothing
+Not here   where the ports come from (daemon, check)
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from mailvet.checks.dkim.keys import Tools
+from mailvet.checks.dkim.replays import Replays
+from mailvet.ports import Lookups
+from mailvet.settings import Settings
+from mailvet.syntax import ip
+from mailvet.syntax.ip import Network
+from mailvet.verdict import BreachVerdict, SpfIdentity, SpfVerdict
+
+
+class SpfChecks(Protocol):
+    """RFC 7208 for one client; total."""
+
+    def known(self, address: str, domain: str, identity: SpfIdentity) -> bool:
+        """Would a check now ask nothing?"""
+        ...
+
+    def check_helo(self, address: str, helo: str, lookups: Lookups, receiver: str) -> SpfVerdict:
+        """RFC 7208 §2.3. `receiver`: our own name, for macros."""
+        ...
+
+    def check_mail_from(self, address: str, helo: str, mail_from: str, lookups: Lookups, receiver: str) -> SpfVerdict:
+        """RFC 7208 §2.4; `mail_from` without angle brackets, "" for the null reverse-path."""
+        ...
+
+
+class BreachFeed(Protocol):
+    """The breach look-up as the mail path sees it; neither call waits longer than it is told."""
+
+    def peek(self, address: str) -> None:
+        """This address may be asked about soon. Never waits."""
+        ...
+
+    def ask(self, address: str, wait: float) -> BreachVerdict:
+        """The verdict, if it comes within `wait` seconds; else `unknown`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """Shared by all sessions of a process and never changed."""
+
+    settings: Settings
+    begin: Callable[[], Lookups]  # the DNS questions of a new message
+    spf: SpfChecks
+    tools: Tools  # for signatures: tag lists, keys, limits
+    now: Callable[[], float]  # seconds since 1970
+    stopwatch: Callable[[], float]  # seconds, for durations alone
+    replays: Replays
+    surprise: Callable[[str, BaseException], None]  # a message met its first bug: where, and what
+    surprised_again: Callable[[], None] = lambda: None  # a message met one more, which is only counted
+    breach: BreachFeed | None = None
+    trusted: tuple[Network, ...] = ()
+    relays: tuple[Network, ...] = ()
+    own: frozenset[str] = frozenset()  # every authserv-id that is ours
+    kept: frozenset[str] = frozenset()  # those that may stay in mail from our relays
+
+
+def within(address: str, networks: Iterable[Network]) -> bool:
+    """Is the address in one of them?"""
+    parsed = ip.parse(address)
+    return parsed is not None and any(parsed in network for network in networks)
+
+
+def parse_networks(texts: Iterable[str]) -> tuple[Network, ...]:
+    """Networks that the configuration check has let through."""
+    return tuple(map(ip.network, texts))

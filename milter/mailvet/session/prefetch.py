@@ -1,0 +1,69 @@
+"""prefetch – which DNS questions to ask before their answers are needed, at each step of a session.
+
+Nothing here waits, decides or remembers; a question not asked ahead is simply asked later. What is asked is what
+verify will most probably ask: the aim is under 15 % more questions than without.
+
+Raises     nothing
+Not here   how answers are judged (verify)
+"""
+
+from mailvet.checks import author, iprev
+from mailvet.checks.dkim.check import Candidate
+from mailvet.checks.dmarc import record as dmarc_record, tree_walk as dmarc_walk
+from mailvet.checks.spf import terms as spf_terms
+from mailvet.ports import Answer, Kind, Lookups, Status
+from mailvet.session.engine import BreachFeed, Engine
+from mailvet.session.transaction import Transaction
+from mailvet.verdict import SpfIdentity
+
+
+def connected(address: str, lookups: Lookups) -> None:
+    """A client is there: its PTR, and then the addresses of its names."""
+    iprev.ahead(address, lookups)
+
+
+def sender(transaction: Transaction, engine: Engine) -> None:
+    """HELO and MAIL FROM are known: their SPF records and what those lead to."""
+    address, helo = transaction.address, transaction.helo
+    mail_from = transaction.envelope.mail_from
+    domain = mail_from.rpartition("@")[2] if mail_from else helo
+    if not engine.spf.known(address, domain, SpfIdentity.MAILFROM):
+        spf_terms.ahead(domain, address, transaction.lookups)
+    if helo != domain and not engine.spf.known(address, helo, SpfIdentity.HELO):
+        spf_terms.ahead(helo, address, transaction.lookups)
+
+
+def author_field(transaction: Transaction, value: bytes, engine: Engine) -> None:
+    """A From: has arrived: the DMARC record of its domain."""
+    if len(transaction.headers.by_name[b"from"]) == 1:  # with a second one there is no author domain to ask about
+        _author(value, transaction.lookups, engine.breach)
+
+
+def key(candidate: Candidate, lookups: Lookups) -> None:
+    """A signature has arrived: its key."""
+    if candidate.key_name is not None:
+        lookups.ahead(candidate.key_name, Kind.TXT)
+
+
+def _author(value: bytes, lookups: Lookups, breach: BreachFeed | None) -> None:
+    found = author.find((value,))
+    if not isinstance(found, author.Author):
+        return
+    if breach is not None:
+        breach.peek(found.address)
+    names = dmarc_walk.names(found.domain)
+
+    def walk_on(answer: Answer) -> None:
+        """The parents matter only where the author domain has no record of its own."""
+        if answer.status is not Status.FOUND or not any(map(dmarc_record.is_record, answer.records)):
+            for name in names[1:]:
+                lookups.ahead(name, Kind.TXT)
+
+    lookups.ahead(names[0], Kind.TXT, walk_on)
+
+
+def signatures(transaction: Transaction) -> None:
+    """The headers are complete: the keys of the ARC chain."""
+    if transaction.chain is not None:
+        for name, kind in transaction.chain.questions:
+            transaction.lookups.ahead(name, kind)

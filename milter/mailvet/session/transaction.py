@@ -1,0 +1,102 @@
+"""transaction – one message while it arrives: what was received and what has been prepared of it.
+
+Made at MAIL FROM, dropped afterwards. The body is not kept: it goes through the hasher as it streams.
+
+Raises     nothing
+Not here   verdicts (verify)
+"""
+
+from mailvet.checks.arc import check as arc
+from mailvet.checks.dkim import check as dkim
+from mailvet.checks.dkim.body_hash import BodyHasher
+from mailvet.checks.dkim.keys import Tools
+from mailvet.header import disguise
+from mailvet.message import Envelope, Headers
+from mailvet.ports import Lookups
+from mailvet.settings import LimitSettings
+from mailvet.syntax import received
+from mailvet.text import loggable
+
+_MOST_ANOMALIES = 20
+_HIDDEN = (b"from", b"authentication-results", b"sender-breach-info")
+_MOST_AUTHORS = 100  # fields beyond the limits that may count as authors; two show that there is no single one
+
+
+class Transaction:
+    """The state of one message; the attributes are read by verify and lookahead."""
+
+    __slots__ = (
+        "_authors", "_bytes", "_fields", "address", "anomalies", "beyond", "body_octets", "candidates", "chain",
+        "dropped", "envelope", "exempt", "hasher", "headers", "helo", "lookups",
+    )  # fmt: skip
+
+    def __init__(self, envelope: Envelope, exempt: bool, limits: LimitSettings, lookups: Lookups) -> None:
+        self.envelope = envelope
+        self.exempt = exempt  # from a trusted network or authenticated: nothing is checked
+        self.lookups = lookups
+        self.address = envelope.address  # of the client that is judged: behind our relay, not the relay
+        self.helo = envelope.helo
+        self.headers = Headers()
+        self.dropped = 0  # fields beyond the limits; after the first, all are
+        self.beyond = Headers()  # those of them that may hide a line that some take for a field of its own; bounded
+        self.body_octets = 0
+        self.candidates: list[dkim.Candidate] = []
+        self.chain: arc.Chain | None = None
+        self.hasher: BodyHasher | None = None
+        self.anomalies: list[str] = []
+        self._fields, self._bytes = limits.header_fields, limits.header_bytes
+        self._authors = _MOST_AUTHORS
+
+    def add(self, name: bytes, value: bytes) -> bytes:
+        """A header field; returns its lower-case name, or b"" if it was beyond the limits and not kept."""
+        headers = self.headers
+        if self.dropped or len(headers.fields) >= self._fields or headers.size + len(value) > self._bytes:
+            self.dropped += 1
+            lower = name.lower()
+            if self.beyond.size <= self._bytes and disguise.may_hide(name, value, self.beyond, _HIDDEN):
+                self.beyond.add(name, value)
+            # now only fields that may have to be removed, or that may count as authors, are kept
+            if b"from" in lower:
+                self._authors -= 1
+                if self._authors < 0:
+                    return b""
+            elif b"authentication" not in lower and b"breach" not in lower:
+                return b""
+        return headers.add(name, value)
+
+    def look_behind(self, hop: received.Hop | None) -> None:
+        """The client is our relay: judge the one it took the message from, if it tells."""
+        self.address, self.helo = (hop.address, hop.helo) if hop is not None else ("", "")
+        if hop is None:
+            self.anomalies.append("behind our relay, but no Received field tells the client")
+
+    def add_signature(self, value: bytes, tools: Tools) -> dkim.Candidate | None:
+        """The field just added is a DKIM-Signature; None where it will not be looked at."""
+        if self.dropped or len(self.candidates) >= tools.limits.signatures:
+            return None
+        found = dkim.candidate(len(self.headers.fields) - 1, value, tools)
+        self.candidates.append(found)
+        return found
+
+    def end_of_headers(self, tools: Tools) -> None:
+        """Which body hashes the signatures and the ARC chain need."""
+        if self.dropped:
+            return
+        self.chain = arc.prepare(self.headers, tools.parse_tags, tools.limits)
+        digests = {candidate.digest for candidate in self.candidates if candidate.digest is not None}
+        digests.update(self.chain.digests)
+        self.hasher = BodyHasher(digests) if digests else None
+
+    def body(self, chunk: bytes) -> None:
+        self.body_octets += len(chunk)
+        if self.hasher is not None:
+            self.hasher.feed(chunk)
+
+    def skipped(self, name: bytes) -> None:
+        """A field whose name is not UTF-8: libmilter could not show it to us, and its value is lost.
+
+        Nothing signed can be meant by it, but a lenient reader may take it for a From or one of ours.
+        """
+        self.add(name, b"")
+        if len(self.anomalies) < _MOST_ANOMALIES:
+            self.anomalies.append(f"header field with an 8-bit name: {loggable(name)}")

@@ -1,0 +1,29 @@
+"""RFC 7208 by the openspf suite, through our entrance and our DNS."""
+
+import pytest
+
+from lab.openspf import Case, cases
+from mailvet.checks.spf.pyspf import SpfChecker
+from mailvet.checks.spf.terms import ahead
+
+CASES = tuple(cases())
+
+
+def test_the_suite_is_complete() -> None:
+    assert len(CASES) == 203
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_openspf(case: Case) -> None:
+    checker = SpfChecker()
+    verdict = checker.check_mail_from(case.client, case.helo, case.mail_from, case.zone, "mx.example.org")
+    assert verdict.result in case.results
+    assert "internal error" not in verdict.problem
+    again = checker.check_mail_from(case.client, case.helo, case.mail_from, case.zone, "mx.example.org")
+    assert again == verdict
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_asking_ahead_takes_any_record(case: Case) -> None:
+    ahead(case.mail_from.rpartition("@")[2] or case.helo, case.client, case.zone)
+    assert case.zone.asked <= 21

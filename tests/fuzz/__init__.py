@@ -1,0 +1,1 @@
+"""fuzz – any input at all: a verdict, and never an exception."""
