@@ -14,6 +14,7 @@ Not here   the messages (hostile_mail); libmilter and Postfix (strain)
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import functools
 import gc
 import itertools
@@ -28,16 +29,10 @@ import dns.rrset
 
 from bench.hostile_mail import DOMAIN, GROUPS, Message, plain
 from lab.zone import Zone
-from mailvet.checks.dkim import tag_list as taglist
-from mailvet.checks.dkim.dkimpy import parse_tags
-from mailvet.checks.dkim.keys import Tools
-from mailvet.checks.dkim.openssl import load
-from mailvet.checks.dkim.replays import Replays
-from mailvet.checks.spf.pyspf import SpfChecker
+from mailvet.assembly import make_engine
 from mailvet.dns import dnspython
 from mailvet.observe import journal
 from mailvet.ports import Answer, Kind, Trouble
-from mailvet.session.engine import Engine, parse_networks
 from mailvet.session.session import Session
 from mailvet.settings import Settings, TrustSettings
 
@@ -136,18 +131,8 @@ class Run:
         """CPU time of one delivery by a stranger."""
         for cache in _caches():
             cache.cache_clear()
-        engine = Engine(
-            settings=SETTINGS,
-            begin=lambda: Wire(self._octets),
-            spf=SpfChecker(),
-            tools=Tools(taglist.parse, load, SETTINGS.limits, SETTINGS.dkim, parse_tags),
-            now=lambda: 1_800_000_000.0,
-            stopwatch=time.perf_counter,
-            replays=Replays(time.monotonic),
-            surprise=_surprised,
-            relays=parse_networks(SETTINGS.trust.relays),
-            own=frozenset((OWN,)),
-        )
+        engine = make_engine(SETTINGS, lambda: Wire(self._octets), _surprised)
+        engine = dataclasses.replace(engine, now=lambda: 1_800_000_000.0)
         gc.collect()
         before = time.thread_time()
         self._converse(Session(engine))

@@ -28,6 +28,7 @@ FOLDERS = (
     "checks", "checks.spf", "checks.dkim", "checks.arc", "checks.dmarc", "checks.breach",
     "policy", "session",
     "dns", "observe", "store", "config", "breach_service",
+    "assembly",  # one file
     "daemon", "commands",
 )  # fmt: skip
 FIRST_EDGE = FOLDERS.index("dns")
@@ -53,7 +54,7 @@ OBSOLETE = {821, 822, 1891, 2821, 2822, 4408, 4871, 5451, 5672, 7001, 7410, 7489
 def folder(room: str) -> str:
     if ROOMS[room].name == "__init__.py":
         return room
-    return "commands" if room == "__main__" else room.rpartition(".")[0]
+    return {"__main__": "commands", "assembly": "assembly"}.get(room, room.rpartition(".")[0])
 
 
 def is_edge(room: str) -> bool:

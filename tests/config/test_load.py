@@ -12,9 +12,10 @@ from hypothesis import given, strategies as st
 from lab.daemon import Daemon, scratch
 from lab.paths import REPO
 from lab.wait import until
-from mailvet.config import load as config, rules as config_rules
+from mailvet.config import load as config
 from mailvet.config.warnings import warnings
 from mailvet.settings import Action, Mode, Settings
+from mailvet.syntax import endpoint
 
 
 def mistakes(text: str) -> list[str]:
@@ -391,4 +392,4 @@ def test_a_port_without_brackets_may_be_the_end_of_an_address(server):
 )
 def test_a_name_server_that_can_be_read_in_one_way(text, server):
     assert config.parse(f'[dns]\nnameservers = ["{text}"]', "x").dns.nameservers == (text,)
-    assert config_rules.split_server(text) == server
+    assert endpoint.parse(text) == server

@@ -11,10 +11,10 @@ from dataclasses import replace
 
 import dkim
 import pytest
-from test_arc import judged, posted
 
 from lab.sealer import ARC, Mail, Sealer, letter, seal, zone_of
 from mailvet.verdict import ArcResult
+from tests.checks.arc.test_check import judged, posted
 
 _, _, SEAL = ARC
 SEALERS = [Sealer(f"hop{n}.example", number=n) for n in range(4)]

@@ -16,7 +16,10 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from test_dkim_differential import (
+
+from lab.milterclient import MilterClient
+from lab.sealer import Mail
+from tests.conformance.test_dkim_differential import (
     CHANGES,
     SIGNERS,
     Change,
@@ -28,9 +31,6 @@ from test_dkim_differential import (
     signed_by_dkimpy,
     signed_by_us,
 )
-
-from lab.milterclient import MilterClient
-from lab.sealer import Mail
 
 CONFIG: Final = """
 Mode v

@@ -16,6 +16,7 @@ below it, edits that Postfix can carry out, a log line and an explanation that c
 """
 
 import contextlib
+import dataclasses
 import ipaddress
 import json
 import re
@@ -23,19 +24,14 @@ from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from lab.zone import Zone
-from mailvet.checks.dkim import tag_list as taglist
-from mailvet.checks.dkim.dkimpy import parse_tags
-from mailvet.checks.dkim.keys import Tools
-from mailvet.checks.dkim.openssl import load
+from mailvet.assembly import make_engine
 from mailvet.checks.dkim.replays import Replays
-from mailvet.checks.spf.pyspf import SpfChecker
 from mailvet.commands import check, explain
 from mailvet.header import auth_results_parser as authresults_parse
 from mailvet.message import Envelope, Field
 from mailvet.observe import journal
 from mailvet.outcome import Delete, Insert, Outcome
 from mailvet.ports import Kind, Trouble
-from mailvet.session.engine import Engine, parse_networks
 from mailvet.session.session import Session
 from mailvet.settings import Action, Mode, OnSettings, PolicySettings, Settings, TrustSettings
 from mailvet.syntax import mailfile
@@ -83,20 +79,8 @@ def message(data: bytes) -> None:
         prologue, mail = b"", data
     said = _read(prologue)
     surprises: list[BaseException] = []
-    engine = Engine(
-        settings=SETTINGS,
-        begin=lambda: said.zone,
-        spf=SpfChecker(),
-        tools=Tools(taglist.parse, load, SETTINGS.limits, SETTINGS.dkim, parse_tags),
-        now=lambda: NOW,
-        stopwatch=lambda: 0.0,
-        replays=Replays(lambda: 0.0),
-        surprise=lambda where, error: surprises.append(error),
-        breach=Listed(),
-        trusted=parse_networks(SETTINGS.trust.networks),
-        relays=parse_networks(SETTINGS.trust.relays),
-        own=frozenset((OWN,)),
-    )
+    made = make_engine(SETTINGS, lambda: said.zone, lambda _, error: surprises.append(error), Listed())
+    engine = dataclasses.replace(made, now=lambda: NOW, stopwatch=lambda: 0.0, replays=Replays(lambda: 0.0))
     fields, octets = _cut(mail)
     session = Session(engine)
     outcome = _converse(session, said, fields, octets)

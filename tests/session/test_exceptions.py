@@ -20,11 +20,11 @@ from lab.injection import Where, at_call, at_line
 from lab.milterhost import Connection, Context, Fate, ProcessEnds, open_sessions
 from lab.mta import Field
 from lab.zone import Zone
+from mailvet.assembly import make_engine
 from mailvet.checks.breach import eligibility as breach
 from mailvet.checks.spf import pyspf
 from mailvet.checks.spf.pyspf import SpfChecker
 from mailvet.daemon import connections, guard, pymilter
-from mailvet.daemon.worker import make_engine
 from mailvet.dns import dnspython
 from mailvet.dns.lookups import Pending
 from mailvet.dns.resolver import Resolver
@@ -259,7 +259,14 @@ def test_what_spf_cannot_make_sense_of_is_a_bug_of_its_message(monkeypatch: pyte
     mailvet = Mailvet()
     settings = DnsSettings(nameservers=("127.0.0.1",))
     told: list[tuple[str, BaseException]] = []
-    made = make_engine(SETTINGS, Resolver(settings), lambda where, error: told.append((where, error)), None)
+
+    def tell(where: str, error: BaseException) -> None:
+        told.append((where, error))
+
+    def bug(where: str, error: BaseException) -> None:
+        connections.surprised(where, error, tell)
+
+    made = make_engine(SETTINGS, Resolver(settings).begin, tell, surprised=bug)
     mailvet.engine = dataclasses.replace(mailvet.engine, spf=made.spf)
     monkeypatch.setattr(pyspf._Query, "check", lambda _: 1 / 0)
     mailvet.connection.connect(world.HOST, world.HOST_NAME)

@@ -13,7 +13,7 @@ import json
 import time
 from dataclasses import dataclass
 
-from mailvet.daemon.worker import make_engine
+from mailvet.assembly import make_engine
 from mailvet.dns import recording as replay
 from mailvet.dns.resolver import Resolver
 from mailvet.message import Envelope
@@ -90,7 +90,7 @@ def run(request: Request, settings: Settings) -> Result:
         begun.append(recorded or resolver.begin())
         return begun[-1]
 
-    engine = dataclasses.replace(make_engine(settings, resolver, log.surprise, None), begin=begin, now=lambda: judged)
+    engine = dataclasses.replace(make_engine(settings, begin, log.surprise), now=lambda: judged)
     if recorded is None:
         resolver.start()
     try:

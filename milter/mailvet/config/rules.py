@@ -7,7 +7,6 @@ Raises     nothing
 Not here   types and unknown keys (config)
 """
 
-import ipaddress
 import re
 from collections.abc import Iterable, Iterator
 
@@ -15,11 +14,10 @@ from mailvet.checks.breach.counting import ALSO
 from mailvet.checks.breach.eligibility import digest
 from mailvet.checks.breach.hash_range import template_problem, url_problem
 from mailvet.settings import Action, Settings
-from mailvet.syntax import ip
+from mailvet.syntax import endpoint, ip
 
 Key = tuple[str, ...]  # ("dns", "timeout")
 _LISTEN = re.compile(r"inet6?:(\d{1,5})(?:@\S+)?|unix:/\S+")
-_PORT = re.compile(r"53|[1-9][0-9]{3}")  # what a name server may be expected at, and the end of an address may be
 _SUN_PATH = 107  # unix(7), without the NUL
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,255}")  # RFC 2045 §5.1: what needs no quoting
 _PROXY = re.compile(r"https?://(?:[^\s/@]+@)?[A-Za-z0-9._\[\]:-]+/?")
@@ -49,17 +47,17 @@ def _addresses(s: Settings) -> Iterator[tuple[Key, str]]:
     if s.milter.listen.startswith("unix:") and len(s.milter.listen.encode()) > len("unix:") + _SUN_PATH:
         yield ("milter", "listen"), f"the path of a socket has at most {_SUN_PATH} octets"
     for server in s.dns.nameservers:
-        if split_server(server) is None:
+        if endpoint.parse(server) is None:
             yield ("dns", "nameservers"), f'{server!r}: write "127.0.0.1", "127.0.0.1:5353" or "[::1]:53"'
-        elif _ambiguous(server):
+        elif endpoint.is_ambiguous(server):
             address, _, port = server.rpartition(":")
             yield ("dns", "nameservers"), f'{server!r}: write "[{address}]:{port}" or "[{server}]", whichever is meant'
     for server in s.dns.trusted:
-        if not _is_address(server):
+        if not endpoint.is_address(server):
             yield ("dns", "trusted"), f"{server!r} is not an IP address"
     yield from (((("trust", "networks")), text) for text in _bad_networks(s.trust.networks))
     yield from (((("trust", "relays")), text) for text in _bad_networks(s.trust.relays))
-    if s.metrics.listen and split_server(s.metrics.listen, None) is None:
+    if s.metrics.listen and endpoint.parse(s.metrics.listen, None) is None:
         yield ("metrics", "listen"), 'write "127.0.0.1:9899", or "" to turn it off'
 
 
@@ -137,29 +135,3 @@ def _breach(s: Settings) -> Iterator[tuple[Key, str]]:
             yield ("breach", "also"), f"{kind!r} is none of {', '.join(ALSO)}"
     if not s.store.url.startswith(("sqlite:///", "postgresql+psycopg://")):
         yield ("store", "url"), 'write "sqlite:////path" or "postgresql+psycopg://user@host/name"'
-
-
-def split_server(text: str, default_port: int | None = 53) -> tuple[str, int] | None:
-    """ "127.0.0.1", "127.0.0.1:5353", "::1" or "[::1]:53" → (address, port); None if it is none of these."""
-    match = re.fullmatch(r"\[([^\]]+)\](?::(\d{1,5}))?|([^:]+)(?::(\d{1,5}))?", text)
-    if match is None:
-        return (text, default_port) if default_port is not None and _is_address(text) else None
-    address, port = match[1] or match[3], match[2] or match[4]
-    if not _is_address(address) or (port is None and default_port is None):
-        return None
-    number = int(port) if port else default_port or 0
-    return (address, number) if number < 65536 else None
-
-
-def _ambiguous(server: str) -> bool:
-    """Is it an IPv6 address as a whole, and one as well without what may be a port: "::1:53"?"""
-    address, _, port = server.rpartition(":")
-    return bool(_PORT.fullmatch(port)) and ":" in address and _is_address(address) and _is_address(server)
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

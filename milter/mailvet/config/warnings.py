@@ -13,9 +13,9 @@ import socket
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from mailvet.config.rules import Key, split_server
+from mailvet.config.rules import Key
 from mailvet.settings import Action, Mode, Settings
-from mailvet.syntax import ip
+from mailvet.syntax import endpoint, ip
 from mailvet.text import loggable
 
 _WIDE_4: Final = 8  # shorter prefixes are nobody's own network
@@ -69,7 +69,7 @@ def _listening(s: Settings) -> Iterator[tuple[Key, str]]:
     if listen and _is_everywhere(listen[2] or ""):
         text = f"{s.milter.listen} listens on all addresses: who reaches it can fill the log and make us ask the DNS"
         yield ("milter", "listen"), f'{text}; write "inet:{listen[1]}@127.0.0.1"'
-    metrics = split_server(s.metrics.listen, None) if s.metrics.listen else None
+    metrics = endpoint.parse(s.metrics.listen, None) if s.metrics.listen else None
     if metrics and not ipaddress.ip_address(metrics[0]).is_loopback:
         text = f"{s.metrics.listen} tells everybody who reaches it how much mail of which kind comes in"
         better = f'write "127.0.0.1:{metrics[1]}", or let only the monitoring host through the firewall'

@@ -19,7 +19,6 @@ from pathlib import Path
 
 from mailvet import __version__
 from mailvet.config.load import ConfigError
-from mailvet.config.rules import split_server
 from mailvet.daemon import listener, pymilter, run_directory as rundir, stuck as watch
 from mailvet.daemon.sdnotify import notify
 from mailvet.daemon.supervisor import Child, Supervisor, work_in_turns
@@ -28,6 +27,7 @@ from mailvet.dns.nameservers import NO_VALIDATION
 from mailvet.dns.resolver import Resolver
 from mailvet.observe.logs import Log, complain
 from mailvet.settings import DnsSettings, Settings
+from mailvet.syntax import endpoint
 
 _OCCUPIED = 3.0  # seconds for a socket in use to become free
 _FINISH = 30.0  # seconds a worker gets for messages in progress
@@ -223,7 +223,7 @@ class _Daemon:
 
     def _serve_metrics(self) -> None:
         pymilter.leave_socket()
-        address = split_server(self._settings.metrics.listen, None)
+        address = endpoint.parse(self._settings.metrics.listen, None)
         assert address is not None  # config_rules has seen to it
         told = False
         while True:  # mail goes on without metrics; SIGTERM ends this

@@ -1,4 +1,4 @@
-"""worker – one process that answers Postfix: the composition root of everything a message meets.
+"""worker – one process that answers Postfix.
 
 It has its own resolver, its own session factory, and libmilter. Told to stop, it takes no new connections,
 finishes the messages in progress, and ends.
@@ -18,12 +18,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mailvet.checks.dkim import tag_list as taglist
-from mailvet.checks.dkim.dkimpy import parse_tags
-from mailvet.checks.dkim.keys import Tools
-from mailvet.checks.dkim.openssl import load
-from mailvet.checks.dkim.replays import Replays
-from mailvet.checks.spf.pyspf import SpfChecker
+from mailvet.assembly import make_engine
 from mailvet.daemon import connections, pymilter
 from mailvet.daemon.health_check import EVERY, Lookout
 from mailvet.daemon.supervisor import told
@@ -31,7 +26,6 @@ from mailvet.dns.resolver import Resolver
 from mailvet.observe.logs import Log
 from mailvet.outcome import Outcome
 from mailvet.ports import Surprised
-from mailvet.session.engine import BreachFeed, Engine, parse_networks
 from mailvet.session.session import Session
 from mailvet.settings import Settings
 
@@ -47,28 +41,6 @@ _QUIET = 15  # looks in a row, 20 ms apart, that find none: Postfix does not wai
 _LOOKS = 30  # `dns.timeout`s between two looks at the name servers
 _SECOND = 1.0  # between two log lines about bugs that no message has met
 _HASTE = 10.0  # seconds for messages in progress where others cannot be finished
-
-
-def make_engine(
-    settings: Settings, resolver: Resolver, surprise: Callable[[str, BaseException], None], breach: BreachFeed | None
-) -> Engine:
-    """The engine of a worker, and of `mailvet check`."""
-    ids = frozenset((settings.authserv_id, *settings.trust.authserv_ids))
-    return Engine(
-        settings=settings,
-        begin=resolver.begin,
-        spf=SpfChecker(surprised=lambda where, error: connections.surprised(where, error, surprise)),
-        tools=Tools(taglist.parse, load, settings.limits, settings.dkim, parse_tags),
-        now=time.time,
-        stopwatch=time.perf_counter,
-        replays=Replays(time.monotonic),
-        surprise=surprise,
-        breach=breach,
-        trusted=parse_networks(settings.trust.networks),
-        relays=parse_networks(settings.trust.relays),
-        own=ids,
-        kept=frozenset(settings.trust.authserv_ids),
-    )
 
 
 def _breach_client(path: Path, log: Log, surprised: Surprised) -> "BreachClient":
@@ -88,7 +60,7 @@ class Worker:
         self._silent = 0.0  # until when bugs that no message has met are only counted
         self._resolver = Resolver(settings.dns, surprised=self._surprise_anywhere)
         self._breach = _breach_client(breach_socket, log, self._surprise_anywhere) if settings.breach.enabled else None
-        engine = make_engine(settings, self._resolver, self._surprise, self._breach)
+        engine = make_engine(settings, self._resolver.begin, self._surprise, self._breach, self._surprised_by_spf)
         self._engine = dataclasses.replace(engine, surprised_again=meter.bug)
 
     def run(self, doubtful: Doubtful | None) -> None:
@@ -100,6 +72,9 @@ class Worker:
             threading.Thread(target=self._look_around, args=(doubtful,), daemon=True).start()
         threading.Thread(target=self._keep_house, daemon=True).start()
         pymilter.run(lambda: Session(self._engine), self._finished, self._surprise)
+
+    def _surprised_by_spf(self, where: str, error: BaseException) -> None:
+        connections.surprised(where, error, self._surprise)
 
     def _look_around(self, doubtful: Doubtful) -> None:
         """Say, for all workers, what in the configuration is hardly meant, which asks Postfix and may take seconds; and

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from mailvet.config.rules import split_server
 from mailvet.dns import dnspython
 from mailvet.dns.exchange import Server
 from mailvet.dns.udp import Transport
 from mailvet.ports import Trouble
 from mailvet.settings import DnsSettings
+from mailvet.syntax import endpoint
 
 _RESOLV_CONF: Final = Path("/etc/resolv.conf")
 NO_VALIDATION: Final = "the name servers do not validate DNSSEC (no AD bit on the root's SOA)"
@@ -24,7 +24,7 @@ _LOCAL: Final = ("127.0.0.1", 53)  # resolv.conf(5): without an entry, the one o
 
 def choose(settings: DnsSettings, resolv_conf: Path = _RESOLV_CONF) -> list[Server]:
     """The configured servers, or the system's. Its search list is not for us: names are absolute here."""
-    servers = [split_server(text) for text in settings.nameservers or _system(resolv_conf)]
+    servers = [endpoint.parse(text) for text in settings.nameservers or _system(resolv_conf)]
     return [server for server in servers if server] or [_LOCAL]
 
 

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Final
 
 from mailvet.syntax import punycode
+from mailvet.values import Domain
 
 _LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _DOMAIN = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
@@ -22,7 +23,7 @@ _LETTER_DIGITS: Final = frozenset(("Ll", "Lo", "Lm", "Mn", "Mc", "Nd"))
 _UNSEEN: Final = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 
 
-def to_alabel(domain: str) -> str | None:
+def to_alabel(domain: str) -> Domain | None:
     """The domain in lower-case A-labels (RFC 5890 §2.3.2.1), or None if it cannot be a domain.
 
     Labels of letters, digits, hyphen and underscore pass as they are. U-labels are lower-cased and
@@ -35,7 +36,7 @@ def to_alabel(domain: str) -> str | None:
 
 
 @lru_cache(maxsize=4096)
-def _to_alabel(domain: str) -> str | None:
+def _to_alabel(domain: str) -> Domain | None:
     if not domain.isascii():
         labels = []
         for label in domain.split("."):
@@ -44,7 +45,7 @@ def _to_alabel(domain: str) -> str | None:
                 return None
         domain = ".".join(labels)
     domain = domain.lower()
-    return domain if _DOMAIN.fullmatch(domain) else None
+    return Domain(domain) if _DOMAIN.fullmatch(domain) else None
 
 
 def _a_label(label: str) -> str:

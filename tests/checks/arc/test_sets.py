@@ -4,7 +4,6 @@ from base64 import b64decode
 
 import pytest
 from hypothesis import given, settings, strategies as st
-from test_arc import NOW, judged
 
 from lab.sealer import ARC, Mail, Sealer, letter, seal, zone_of
 from mailvet.checks.arc import check as arc
@@ -17,6 +16,7 @@ from mailvet.message import Headers
 from mailvet.ports import PublicKey
 from mailvet.settings import DkimSettings, LimitSettings
 from mailvet.verdict import ArcResult
+from tests.checks.arc.test_check import NOW, judged
 
 ONE = Sealer("one.example")
 LIMITS = LimitSettings(arc_sets=50)

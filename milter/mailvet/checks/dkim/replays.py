@@ -1,11 +1,10 @@
-"""replays – weak spots of results that are right all the same: for the log and `check`, never for a decision.
+"""replays – how often a signature was seen lately, as a note for the log and `check`, never for a decision.
 
-`Replays` counts how often a signature was seen lately: a message that a signer once sent can be sent again
-by anyone, to anyone, and every copy verifies. It is bounded, constant in time, and safe for threads; each
-worker counts for itself.
+A message that a signer once sent can be sent again by anyone, to anyone, and every copy verifies. `Replays` is
+bounded, constant in time, and safe for threads; each worker counts for itself.
 
 Raises     nothing
-Not here   the notes one verdict can make of itself (dkim, pyspf)
+Not here   whether the signature is good (check)
 """
 
 import dataclasses
@@ -13,9 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from threading import Lock
 
-from mailvet.verdict import DkimResult, DkimVerdict, SpfVerdict
-
-_WIDE = ("+all", "all")  # mechanisms that authorise the whole internet
+from mailvet.verdict import DkimResult, DkimVerdict
 
 
 class Replays:
@@ -63,15 +60,3 @@ def _counted(verdict: DkimVerdict, replays: Replays) -> DkimVerdict:
     if times < replays.threshold:
         return verdict
     return dataclasses.replace(verdict, notes=(*verdict.notes, f"same signature seen {times} times within an hour"))
-
-
-def weak_pass(spf: SpfVerdict | None, signatures: Sequence[DkimVerdict]) -> tuple[str, ...]:
-    """What is weak about a DMARC pass that rests on these aligned identifiers, all of which passed."""
-    notes = []
-    if not signatures:
-        notes.append("aligned by SPF only")  # RFC 9989 §7.4: breaks when forwarded
-        if spf is not None and spf.mechanism in _WIDE:
-            notes.append("rests on an SPF record that lets everyone send")
-    elif spf is None and all(verdict.testing for verdict in signatures):
-        notes.append("rests on testing keys only (t=y)")  # RFC 6376 §3.6.1
-    return tuple(notes)

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from mailvet.checks.author import Author, NoAuthor
-from mailvet.checks.dkim import replays as notes
 from mailvet.checks.dmarc.alignment import Alignment
 from mailvet.checks.dmarc.record import PolicyRecord
 from mailvet.checks.dmarc.tree_walk import Discovery, discover, look, names
@@ -30,6 +29,7 @@ from mailvet.verdict import (
     SpfVerdict,
 )
 
+_WIDE: Final = ("+all", "all")  # mechanisms that authorise the whole internet
 _ONE_LEVEL_LOWER: Final = {Policy.REJECT: Policy.QUARANTINE, Policy.QUARANTINE: Policy.NONE, Policy.NONE: Policy.NONE}
 
 
@@ -100,7 +100,7 @@ def _judge(
         result, problem = DmarcResult.TEMPERROR, "; ".join(dict.fromkeys(alignment.unsure)) or unpublished
     else:
         result, problem = DmarcResult.FAIL, _why_failed(alignment)
-    weak = notes.weak_pass(spf if spf_aligned else None, signatures) if aligned else ()
+    weak = _weak_pass(spf if spf_aligned else None, signatures) if aligned else ()
     return DmarcVerdict(
         result=result,
         author_domain=domain,
@@ -189,3 +189,15 @@ def _why_failed(alignment: Alignment) -> str:
     if not alignment.compared:
         return "neither SPF nor a DKIM signature passed"
     return "no identifier that passed is aligned"
+
+
+def _weak_pass(spf: SpfVerdict | None, signatures: Sequence[DkimVerdict]) -> tuple[str, ...]:
+    """What is weak about a DMARC pass that rests on these aligned identifiers, all of which passed."""
+    notes = []
+    if not signatures:
+        notes.append("aligned by SPF only")  # RFC 9989 §7.4: breaks when forwarded
+        if spf is not None and spf.mechanism in _WIDE:
+            notes.append("rests on an SPF record that lets everyone send")
+    elif spf is None and all(verdict.testing for verdict in signatures):
+        notes.append("rests on testing keys only (t=y)")  # RFC 6376 §3.6.1
+    return tuple(notes)

@@ -1,0 +1,48 @@
+"""assembly – the engine of a process, with the libraries behind their ports. The only place that puts them there.
+
+Raises     nothing
+Not here   the resolver itself (dns), the processes (daemon), what a message goes through (session)
+"""
+
+import time
+from collections.abc import Callable
+
+from mailvet.checks.dkim import tag_list as taglist
+from mailvet.checks.dkim.dkimpy import parse_tags
+from mailvet.checks.dkim.keys import Tools
+from mailvet.checks.dkim.openssl import load
+from mailvet.checks.dkim.replays import Replays
+from mailvet.checks.spf.pyspf import SpfChecker
+from mailvet.ports import Lookups, Surprised
+from mailvet.session.engine import BreachFeed, Engine, parse_networks
+from mailvet.settings import Settings
+
+
+def make_engine(
+    settings: Settings,
+    begin: Callable[[], Lookups],
+    surprise: Surprised,
+    breach: BreachFeed | None = None,
+    surprised: Surprised | None = None,
+) -> Engine:
+    """The engine of a worker, and of `mailvet check`.
+
+    `begin` gives each message its lookups; `surprise` is told of the first bug a message meets, `surprised` of bugs
+    inside SPF, which knows no session.
+    """
+    ids = frozenset((settings.authserv_id, *settings.trust.authserv_ids))
+    return Engine(
+        settings=settings,
+        begin=begin,
+        spf=SpfChecker(surprised=surprised or surprise),
+        tools=Tools(taglist.parse, load, settings.limits, settings.dkim, parse_tags),
+        now=time.time,
+        stopwatch=time.perf_counter,
+        replays=Replays(time.monotonic),
+        surprise=surprise,
+        breach=breach,
+        trusted=parse_networks(settings.trust.networks),
+        relays=parse_networks(settings.trust.relays),
+        own=ids,
+        kept=frozenset(settings.trust.authserv_ids),
+    )
