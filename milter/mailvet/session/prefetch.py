@@ -26,8 +26,8 @@ def sender(transaction: Transaction, engine: Engine) -> None:
     """HELO and MAIL FROM are known: their SPF records and what those lead to."""
     address, helo = transaction.address, transaction.helo
     mail_from = transaction.envelope.mail_from
-    domain = mail_from.rpartition("@")[2] if mail_from else helo
-    if not engine.spf.known(address, domain, SpfIdentity.MAILFROM):
+    domain = (mail_from.domain or "") if mail_from.text else helo
+    if domain and not engine.spf.known(address, domain, SpfIdentity.MAILFROM):
         spf_terms.ahead(domain, address, transaction.lookups)
     if helo != domain and not engine.spf.known(address, helo, SpfIdentity.HELO):
         spf_terms.ahead(helo, address, transaction.lookups)
