@@ -7,8 +7,7 @@ import pytest
 
 from mailvet.message import Envelope
 from mailvet.observe import journal
-from mailvet.outcome import Delete, Disposition, Insert, Outcome
-from mailvet.settings import Action
+from mailvet.outcome import Action, Delete, Disposition, Insert, Outcome
 from mailvet.verdict import (
     DkimResult,
     DkimVerdict,

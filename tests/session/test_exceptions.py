@@ -32,12 +32,12 @@ from mailvet.dns.udp import Transport
 from mailvet.header import auth_results as authresults, edits
 from mailvet.observe.journal import Line
 from mailvet.observe.logs import Log
-from mailvet.outcome import Outcome
-from mailvet.ports import Kind, Trouble
+from mailvet.outcome import Action, Outcome
+from mailvet.ports import RecordType, Trouble
 from mailvet.session import prefetch as lookahead, verify
 from mailvet.session.session import Session
 from mailvet.session.transaction import Transaction
-from mailvet.settings import Action, DnsSettings, LogSettings, Mode, OnSettings, PolicySettings, Settings
+from mailvet.settings import DnsSettings, LogSettings, Mode, OnSettings, PolicySettings, Settings
 from mailvet.syntax import mailfile
 from mailvet.verdict import BreachResult, BreachVerdict
 
@@ -511,7 +511,7 @@ class TestBytesThatAreNotUtf8:
 class TestResolver:
     """A bug while one message asks leaves no question behind that others would wait for."""
 
-    KEY = ("signed.example", Kind.TXT)
+    KEY = ("signed.example", RecordType.TXT)
 
     def test_what_was_not_sent_is_not_joined(self, monkeypatch: pytest.MonkeyPatch) -> None:
         resolver = Resolver(DnsSettings(nameservers=("127.0.0.1",)))

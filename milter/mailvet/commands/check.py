@@ -18,10 +18,10 @@ from mailvet.dns import recording as replay
 from mailvet.dns.resolver import Resolver
 from mailvet.message import Envelope
 from mailvet.observe.logs import Log
-from mailvet.outcome import Outcome
+from mailvet.outcome import Action, Outcome
 from mailvet.ports import Lookups, Question
 from mailvet.session.session import Session
-from mailvet.settings import Action, Settings
+from mailvet.settings import Settings
 from mailvet.syntax import ip, mailfile, received
 from mailvet.verdict import DmarcResult
 
