@@ -5,8 +5,16 @@ Not here   how it is decided (disposition, edits) and who carries it out (daemon
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 
-from mailvet.settings import Action
+
+class Action(StrEnum):
+    """What becomes of a message."""
+
+    ACCEPT = "accept"
+    QUARANTINE = "quarantine"
+    REJECT = "reject"
+    TEMPFAIL = "tempfail"
 
 
 @dataclass(frozen=True, slots=True)

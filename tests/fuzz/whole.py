@@ -31,10 +31,10 @@ from mailvet.commands import check, explain
 from mailvet.header import auth_results_parser as authresults_parse
 from mailvet.message import Envelope, Field
 from mailvet.observe import journal
-from mailvet.outcome import Delete, Insert
-from mailvet.ports import Kind, Trouble
+from mailvet.outcome import Action, Delete, Insert
+from mailvet.ports import RecordType, Trouble
 from mailvet.session.session import Session
-from mailvet.settings import Action, Mode, OnSettings, PolicySettings, Settings, TrustSettings
+from mailvet.settings import Mode, OnSettings, PolicySettings, Settings, TrustSettings
 from mailvet.syntax import mailfile, reverse_path
 from mailvet.verdict import BreachResult, BreachVerdict
 
@@ -123,20 +123,20 @@ def _read(prologue: bytes) -> Said:
 
 
 def _publish(names: dict[str, dict[str, list[object]] | Trouble], name: str, kind: str, text: str) -> None:
-    """In the shape in which the resolver gives records of this kind (ports.Kind)."""
+    """In the shape in which the resolver gives records of this kind (ports.RecordType)."""
     record: object = text
-    if kind == Kind.TXT:
+    if kind == RecordType.TXT:
         record = text.encode("utf-8", "surrogateescape")
-    elif kind == Kind.MX:
+    elif kind == RecordType.MX:
         preference, _, exchange = text.partition(" ")
         record = (int(preference) & 0xFFFF, exchange)
-    elif kind in (Kind.A, Kind.AAAA):
-        if not re.fullmatch(r"[0-9.]{7,15}" if kind == Kind.A else r"[0-9a-f:]{2,39}", text):
+    elif kind in (RecordType.A, RecordType.AAAA):
+        if not re.fullmatch(r"[0-9.]{7,15}" if kind == RecordType.A else r"[0-9a-f:]{2,39}", text):
             return
         record = str(ipaddress.ip_address(text))
     types = names.setdefault(name, {})
     if isinstance(types, dict):
-        types.setdefault(str(Kind(kind)), []).append(record)
+        types.setdefault(str(RecordType(kind)), []).append(record)
 
 
 def _cut(mail: bytes) -> tuple[tuple[Field, ...], bytes]:

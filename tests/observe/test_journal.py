@@ -9,10 +9,10 @@ from lab.zone import Zone
 from mailvet.case import Case
 from mailvet.message import Envelope
 from mailvet.observe import journal
-from mailvet.outcome import Delete, Disposition, Insert
+from mailvet.outcome import Action, Delete, Disposition, Insert
 from mailvet.session import account
 from mailvet.session.transaction import Transaction
-from mailvet.settings import Action, LimitSettings
+from mailvet.settings import LimitSettings
 from mailvet.syntax import reverse_path
 from mailvet.verdict import (
     DkimResult,

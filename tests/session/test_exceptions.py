@@ -34,11 +34,12 @@ from mailvet.header import auth_results as authresults, edits
 from mailvet.observe import journal
 from mailvet.observe.journal import Line
 from mailvet.observe.logs import Log
-from mailvet.ports import Kind, Trouble
+from mailvet.outcome import Action
+from mailvet.ports import RecordType, Trouble
 from mailvet.session import prefetch, verify
 from mailvet.session.session import Session
 from mailvet.session.transaction import Transaction
-from mailvet.settings import Action, DnsSettings, LogSettings, Mode, OnSettings, PolicySettings, Settings
+from mailvet.settings import DnsSettings, LogSettings, Mode, OnSettings, PolicySettings, Settings
 from mailvet.syntax import mailfile
 from mailvet.verdict import METHODS, BreachResult, BreachVerdict
 
@@ -516,7 +517,7 @@ class TestBytesThatAreNotUtf8:
 class TestResolver:
     """A bug while one message asks leaves no question behind that others would wait for."""
 
-    KEY = ("signed.example", Kind.TXT)
+    KEY = ("signed.example", RecordType.TXT)
 
     def test_what_was_not_sent_is_not_joined(self, monkeypatch: pytest.MonkeyPatch) -> None:
         resolver = Resolver(DnsSettings(nameservers=("127.0.0.1",)))

@@ -10,11 +10,11 @@ import pytest
 from lab import world
 from lab.engines import engine
 from mailvet.case import Case
-from mailvet.outcome import Delete, Insert
+from mailvet.outcome import Action, Delete, Insert
 from mailvet.ports import Trouble
 from mailvet.session import prefetch
 from mailvet.session.session import Session
-from mailvet.settings import Action, LimitSettings, Mode, OnSettings, PolicySettings, Settings, TrustSettings
+from mailvet.settings import LimitSettings, Mode, OnSettings, PolicySettings, Settings, TrustSettings
 from mailvet.syntax import mailfile
 from mailvet.verdict import BreachResult, BreachVerdict
 

@@ -19,8 +19,9 @@ from mailvet.dns import recording as replay
 from mailvet.dns.resolver import Resolver
 from mailvet.message import Envelope
 from mailvet.observe.logs import Log
+from mailvet.outcome import Action
 from mailvet.session.session import Session
-from mailvet.settings import Action, Settings
+from mailvet.settings import Settings
 from mailvet.syntax import ip, mailfile, received, reverse_path
 from mailvet.verdict import DmarcResult
 

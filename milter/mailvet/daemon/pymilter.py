@@ -29,10 +29,9 @@ import milter
 from mailvet.case import Case, Listener
 from mailvet.daemon import listener
 from mailvet.daemon.connections import Conversation, current, sessions
-from mailvet.daemon.guard import Callback, Guard, Surprised, excepthook
-from mailvet.outcome import Delete
+from mailvet.daemon.guard import Callback, Guard, ReportBug, excepthook
+from mailvet.outcome import Action, Delete
 from mailvet.session.session import Session
-from mailvet.settings import Action
 
 NAME = "mailvet"
 _ACTIONS = milter.ADDHDRS | milter.CHGHDRS | milter.QUARANTINE
@@ -84,7 +83,7 @@ def _unready(_ctx: Any, _offer: list[int]) -> int:
     return int(milter.REJECT)
 
 
-def run(new_session: Callable[[], Session], finished: Listener, surprised: Surprised, timeout: int = 7210) -> None:
+def run(new_session: Callable[[], Session], finished: Listener, surprised: ReportBug, timeout: int = 7210) -> None:
     """Serve connections for as long as the process lives. `finished` gets the Case of each message, once applied;
     `surprised` a bug that was met where there is no session.
 
@@ -113,7 +112,7 @@ def run(new_session: Callable[[], Session], finished: Listener, surprised: Surpr
     milter.main()
 
 
-def callbacks(new_session: Callable[[], Session], finished: Listener, surprised: Surprised) -> dict[str, Callback]:
+def callbacks(new_session: Callable[[], Session], finished: Listener, surprised: ReportBug) -> dict[str, Callback]:
     """What libmilter is to call, by step. None of them raises."""
     guard = Guard(surprised, int(milter.TEMPFAIL), int(milter.REJECT))
     quiet: dict[str, Callback] = {

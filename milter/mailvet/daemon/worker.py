@@ -26,7 +26,7 @@ from mailvet.daemon.supervisor import told
 from mailvet.dns.resolver import Resolver
 from mailvet.observe import journal
 from mailvet.observe.logs import Log
-from mailvet.ports import Surprised
+from mailvet.ports import ReportBug
 from mailvet.session.session import Session
 from mailvet.settings import Settings
 
@@ -44,7 +44,7 @@ _SECOND = 1.0  # between two log lines about bugs that no message has met
 _HASTE = 10.0  # seconds for messages in progress where others cannot be finished
 
 
-def _breach_client(path: Path, log: Log, surprised: Surprised) -> "BreachClient":
+def _breach_client(path: Path, log: Log, surprised: ReportBug) -> "BreachClient":
     from mailvet.breach_service.client import BreachClient  # only where the look-up is on
 
     return BreachClient(path, say=lambda problem: log.say("warning", "breach", problem=problem), surprised=surprised)
@@ -59,7 +59,7 @@ class Worker:
         self._meter = meter
         self._lookout = Lookout(settings, log, meter)
         self._silent = 0.0  # until when bugs that no message has met are only counted
-        self._resolver = Resolver(settings.dns, surprised=self._surprise_anywhere)
+        self._resolver = Resolver(settings.dns, report_bug=self._surprise_anywhere)
         self._breach = _breach_client(breach_socket, log, self._surprise_anywhere) if settings.breach.enabled else None
         engine = make_engine(settings, self._resolver.begin, self._surprise, self._breach, self._surprised_by_spf)
         self._engine = dataclasses.replace(engine, surprised_again=meter.bug)

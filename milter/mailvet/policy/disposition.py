@@ -11,8 +11,8 @@ Not here   how anything was found out (verify)
 
 from typing import Final, NamedTuple
 
-from mailvet.outcome import Disposition
-from mailvet.settings import Action, Mode, OnSettings, PolicySettings
+from mailvet.outcome import Action, Disposition
+from mailvet.settings import Mode, OnSettings, PolicySettings
 from mailvet.text import loggable
 from mailvet.verdict import ArcResult, DmarcResult, DmarcVerdict, Policy, Report, SpfResult
 

@@ -11,7 +11,7 @@ from mailvet.header import auth_results, edits
 from mailvet.header.edits import Removals
 from mailvet.outcome import Disposition, Edit, Insert
 from mailvet.policy import disposition
-from mailvet.ports import Surprised
+from mailvet.ports import ReportBug
 from mailvet.settings import Settings
 from mailvet.verdict import BreachResult, Report
 
@@ -25,7 +25,7 @@ class Decision(NamedTuple):
     edits: tuple[Edit, ...]  # in the order that is safe to apply
 
 
-def decide(report: Report, removals: Removals, settings: Settings, report_bug: Surprised) -> Decision:
+def decide(report: Report, removals: Removals, settings: Settings, report_bug: ReportBug) -> Decision:
     """What [policy] makes of the report, with our own fields inserted."""
     decided = disposition.decide(report, settings.policy)
     if removals.flooded:

@@ -11,7 +11,7 @@ from mailvet.checks import author, iprev
 from mailvet.checks.dkim.check import Candidate
 from mailvet.checks.dmarc import record as dmarc_record, tree_walk as dmarc_walk
 from mailvet.checks.spf import terms as spf_terms
-from mailvet.ports import Answer, Kind, Lookups, Status
+from mailvet.ports import Answer, Lookups, RecordType, Status
 from mailvet.session.engine import BreachFeed, Engine
 from mailvet.session.transaction import Transaction
 from mailvet.verdict import SpfIdentity
@@ -42,7 +42,7 @@ def author_field(transaction: Transaction, value: bytes, engine: Engine) -> None
 def key(candidate: Candidate, lookups: Lookups) -> None:
     """A signature has arrived: its key."""
     if candidate.key_name is not None:
-        lookups.ahead(candidate.key_name, Kind.TXT)
+        lookups.ahead(candidate.key_name, RecordType.TXT)
 
 
 def _author(value: bytes, lookups: Lookups, breach: BreachFeed | None) -> None:
@@ -57,9 +57,9 @@ def _author(value: bytes, lookups: Lookups, breach: BreachFeed | None) -> None:
         """The parents matter only where the author domain has no record of its own."""
         if answer.status is not Status.FOUND or not any(map(dmarc_record.is_record, answer.records)):
             for name in names[1:]:
-                lookups.ahead(name, Kind.TXT)
+                lookups.ahead(name, RecordType.TXT)
 
-    lookups.ahead(names[0], Kind.TXT, walk_on)
+    lookups.ahead(names[0], RecordType.TXT, walk_on)
 
 
 def signatures(transaction: Transaction) -> None:

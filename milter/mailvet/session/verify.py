@@ -18,7 +18,7 @@ from mailvet.checks.dkim import check as dkim, replays
 from mailvet.checks.dkim.body_hash import BodyDigest, BodyHash
 from mailvet.checks.dkim.header_forms import HeaderForms
 from mailvet.checks.dmarc import check as dmarc_check
-from mailvet.ports import Surprised
+from mailvet.ports import ReportBug
 from mailvet.session import last_resort
 from mailvet.session.engine import Engine
 from mailvet.session.transaction import Transaction
@@ -40,7 +40,7 @@ from mailvet.verdict import (
 V = TypeVar("V")
 
 
-def verify(transaction: Transaction, engine: Engine, report_bug: Surprised) -> Report:
+def verify(transaction: Transaction, engine: Engine, report_bug: ReportBug) -> Report:
     """All that can be found out about the message; `report_bug` is told where, and what."""
     if transaction.exempt:
         return _exempt(transaction)
