@@ -206,16 +206,12 @@ class Report:
     remote_ip: str = ""  # the client the verdicts are about
     anomalies: tuple[str, ...] = ()  # "bare CR in header", "NUL in From" ...: for log and check
 
-    def of(self, method: str) -> tuple[Verdict, ...]:
-        """The verdicts of a method, by its name here; more than one only for those in SEVERAL."""
-        found: tuple[Verdict, ...] | Verdict | None = getattr(self, method)
-        if isinstance(found, tuple):
-            return found
-        return () if found is None else (found,)
-
     def methods(self) -> Iterator[tuple[str, tuple[Verdict, ...]]]:
-        """Each method that has something to say."""
-        return ((name, verdicts) for name in METHODS if (verdicts := self.of(name)))
+        """Each method that has something to say, by its name here; more than one verdict only for those in SEVERAL."""
+        for name in METHODS:
+            found = getattr(self, name)
+            if found:
+                yield name, found if name in SEVERAL else (found,)
 
 
 def _methods() -> Iterator[tuple[str, bool]]:

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from mailvet.text import comment, pvalue
 from mailvet.verdict import (
+    SEVERAL,
     ArcVerdict,
     AuthResult,
     AuthVerdict,
@@ -40,14 +41,15 @@ class Entry(NamedTuple):
     method: str
     result: str
     remarks: tuple[str, ...] = ()  # comments, already encoded; "" is left out
-    properties: tuple[tuple[str, object], ...] = ()  # name and value; a value of "" or None is left out
+    properties: tuple[tuple[str, str], ...] = ()  # name and value; a value of "" is left out
 
     def text(self) -> str:
-        said = ", ".join([remark for remark in self.remarks if remark])
-        line = f"{self.method}={self.result} ({said})" if said else f"{self.method}={self.result}"
-        for name, value in self.properties:
-            if value is not None and value != "":
-                line += f" {name}={pvalue(str(value))}"
+        method, result, remarks, properties = self
+        said = ", ".join(filter(None, remarks))
+        line = f"{method}={result} ({said})" if said else f"{method}={result}"
+        for name, value in properties:
+            if value:
+                line += f" {name}={pvalue(value)}"
         return line
 
 
@@ -73,10 +75,15 @@ def entries(report: Report, authserv_id: str) -> Iterator[Entry]:
         yield _auth(report.auth, about)
         return
     for name, word in ENTRIES.items():
-        verdicts = report.of(name)[:_MOST_RESULTS]
-        if word is not None:
-            yield from [word(verdict, about) for verdict in verdicts]
-        if name == "dkim" and not verdicts:
+        found = getattr(report, name)
+        if word is None or found is None:
+            continue
+        if name not in SEVERAL:
+            yield word(found, about)
+            continue
+        for verdict in found[:_MOST_RESULTS]:
+            yield word(verdict, about)
+        if name == "dkim" and not found:
             yield Entry("dkim", DkimResult.NONE)
 
 
@@ -137,7 +144,7 @@ def _arc(verdict: ArcVerdict, about: _About) -> Entry:
     sealed = f"sealed by {verdict.sealed_by} as {verdict.sealed.replace('=', ' ')}" if verdict.sealed else ""
     remarks = (comment(sealed), _SECURE[verdict.secure], comment(verdict.problem))
     properties = (
-        ("header.oldest-pass", verdict.oldest_pass),  # RFC 8617 §5.2
+        ("header.oldest-pass", "" if verdict.oldest_pass is None else str(verdict.oldest_pass)),  # RFC 8617 §5.2
         ("smtp.remote-ip", about.report.remote_ip),
     )
     return Entry("arc", verdict.result, remarks, properties)
@@ -154,7 +161,7 @@ def _dmarc(verdict: DmarcVerdict, about: _About) -> Entry:
     properties = (
         ("header.from", verdict.author_domain),
         # RFC 9989 §9.1; without a record there is none
-        ("policy.dmarc", None if verdict.published is None else verdict.requested),
+        ("policy.dmarc", "" if verdict.published is None else verdict.requested.value),
     )
     remarks = (ours, policy, testing, _SECURE[verdict.secure], comment(verdict.problem))
     return Entry("dmarc", verdict.result, remarks, properties)

@@ -38,11 +38,10 @@ def record(case: Case, *, local_parts: bool) -> Line:
     if disposition.rule:
         line["rule"] = disposition.rule
         line["reason"] = shown(disposition.reason)
-    line.update(_verdicts(report, shown))
+    notes = _verdicts(line, report, shown)
     removed = case.removed
     if removed:
         line["removed"] = removed
-    notes = _notes(report)
     if removed and report.auth is not None and report.auth.result is AuthResult.NONE:
         notes.append(_RETURNED)
     if notes:
@@ -57,19 +56,24 @@ def _without_local_parts(text: str) -> str:
     return loggable(domains_only(text[:1000]))  # before it is cut, or half a local part could be left
 
 
-def _verdicts(report: Report, shown: Callable[[str], str]) -> Line:
-    """One word for each method; after them a list for each that may have several."""
-    line: Line = {}
+def _verdicts(line: Line, report: Report, shown: Callable[[str], str]) -> list[str]:
+    """One word for each method; after them a list for each that may have several. Returns the notes."""
     lists: Line = {}
-    problems, more = [], []
+    problems: list[str] = []
+    more: list[str] = []
+    notes = list(report.anomalies)
     for name, verdicts in report.methods():
         key = _KEYS.get(name, name)
-        if name in SEVERAL:
+        several = name in SEVERAL
+        for verdict in verdicts:
+            if verdict.problem:
+                (more if several else problems).append(f"{key}: {shown(verdict.problem)}")
+            if verdict.notes and name != "spf_helo":  # nothing rests on it; `mailvet check` shows its notes
+                notes += verdict.notes
+        if several:
             lists[key] = [_with_domain(verdict, ":") for verdict in verdicts]
-            more += [f"{key}: {shown(verdict.problem)}" for verdict in verdicts if verdict.problem]
         else:
             line[key] = _with_domain(verdicts[0], " ") if name == "auth" else verdicts[0].result.value
-            problems += [f"{key}: {shown(verdict.problem)}" for verdict in verdicts if verdict.problem]
     line.update(lists)
     if report.dmarc is not None and report.dmarc.author_domain:
         line["author"] = loggable(report.dmarc.author_domain)
@@ -79,20 +83,12 @@ def _verdicts(report: Report, shown: Callable[[str], str]) -> Line:
         line["breach"] = report.breach.result.value
     if problems or more:
         line["problems"] = problems + more
-    return line
+    return notes
 
 
 def _with_domain(verdict: Verdict, separator: str) -> str:
     domain = loggable(getattr(verdict, "domain", ""))
     return f"{verdict.result}{separator}{domain}" if domain else verdict.result.value
-
-
-def _notes(report: Report) -> list[str]:
-    notes = list(report.anomalies)
-    for name, verdicts in report.methods():
-        if name != "spf_helo":  # nothing rests on it; `mailvet check` shows its notes
-            notes += [note for verdict in verdicts for note in verdict.notes]
-    return notes
 
 
 def as_json(line: Line) -> str:
