@@ -1,7 +1,7 @@
-"""prefetch – which DNS questions to ask before their answers are needed, at each step of a session.
+"""prefetch – send DNS queries before their answers are needed, at each step of a session.
 
-Nothing here waits, decides or remembers; a question not asked ahead is simply asked later. What is asked is what
-verify will most probably ask: the aim is under 15 % more questions than without.
+Nothing here waits, decides or remembers: without it, each query is sent later. It sends what verify is likely to need,
+and should add less than 15 % to the number of queries.
 
 Raises     nothing
 Not here   how answers are judged (verify)

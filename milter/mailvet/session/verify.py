@@ -104,7 +104,7 @@ def _signatures(
 ) -> tuple[DkimVerdict, ...]:
     if t.dropped:
         limits = engine.settings.limits
-        problem = f"not looked at: the header has over {limits.header_fields} fields or is too large (limit)"
+        problem = f"not looked at: the header has over {limits.header_fields} fields (limits.header_fields) or is too large"
         return (DkimVerdict(result=DkimResult.NEUTRAL, problem=problem),)
     verdicts = dkim.judge(t.candidates, forms, bodies, t.lookups.ask, engine.tools, engine.now())
     return replays.replayed(verdicts, engine.replays)
@@ -114,7 +114,7 @@ def _chain(t: Transaction, engine: Engine, forms: HeaderForms, bodies: dict[Body
     if t.chain is None and not any(name.startswith(b"arc-") for name in t.headers.by_name):
         return ArcVerdict(result=ArcResult.NONE)
     if t.chain is None:
-        return ArcVerdict(result=ArcResult.FAIL, problem="not looked at: too many or too large header fields (limit)")
+        return ArcVerdict(result=ArcResult.FAIL, problem="not looked at: over limits.header_fields fields, or too large")
     sealers = frozenset(engine.settings.trust.sealers)
     return arc.judge(t.chain, forms, bodies, t.lookups.ask, engine.tools, engine.now(), sealers)
 
