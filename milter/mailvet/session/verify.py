@@ -104,7 +104,9 @@ def _signatures(
 ) -> tuple[DkimVerdict, ...]:
     if t.dropped:
         limits = engine.settings.limits
-        problem = f"not looked at: the header has over {limits.header_fields} fields (limits.header_fields) or is too large"
+        problem = (
+            f"not looked at: the header has over {limits.header_fields} fields (limits.header_fields) or is too large"
+        )
         return (DkimVerdict(result=DkimResult.NEUTRAL, problem=problem),)
     verdicts = dkim.judge(t.candidates, forms, bodies, t.lookups.ask, engine.tools, engine.now())
     return replays.replayed(verdicts, engine.replays)
@@ -114,7 +116,9 @@ def _chain(t: Transaction, engine: Engine, forms: HeaderForms, bodies: dict[Body
     if t.chain is None and not any(name.startswith(b"arc-") for name in t.headers.by_name):
         return ArcVerdict(result=ArcResult.NONE)
     if t.chain is None:
-        return ArcVerdict(result=ArcResult.FAIL, problem="not looked at: over limits.header_fields fields, or too large")
+        return ArcVerdict(
+            result=ArcResult.FAIL, problem="not looked at: over limits.header_fields fields, or too large"
+        )
     sealers = frozenset(engine.settings.trust.sealers)
     return arc.judge(t.chain, forms, bodies, t.lookups.ask, engine.tools, engine.now(), sealers)
 
