@@ -173,9 +173,9 @@ class HibpServer:
 
     def range(self, prefix: str) -> list[dict[str, Any]]:
         """Who asked is somewhere among many others, who are the same each time."""
-        chance = random.Random(prefix)
+        rng = random.Random(prefix)
         entries: list[dict[str, Any]] = [
-            {"hashSuffix": f"{chance.getrandbits(136):034X}", "websites": ["Ancient"]} for _ in range(OTHERS)
+            {"hashSuffix": f"{rng.getrandbits(136):034X}", "websites": ["Ancient"]} for _ in range(OTHERS)
         ]
         entries += [
             {"hashSuffix": digest[6:], "websites": list(names)}
@@ -195,7 +195,7 @@ class _Server(http.server.ThreadingHTTPServer):
         try:  # the handshake on the connection's own thread
             request.settimeout(30)
             with self.tls.wrap_socket(request, server_side=True) as tls:
-                self.RequestHandlerClass(tls, client_address, self)
+                _Handler(tls, client_address, self)
         except OSError:
             return  # the client has left
 
