@@ -15,8 +15,8 @@ from lab import postgres
 from lab.breachprocess import ANN, BEN, ask, hibp_process, own_list_process, prefix
 from lab.hibp_server import HibpServer
 from lab.wait import until
-from mailvet.breach_service import client as breach_client
 from mailvet.breach_service.client import BreachClient
+from mailvet.checks.breach import pace
 from mailvet.verdict import BreachResult
 
 LISTED, NOT_LISTED, UNKNOWN = BreachResult.LISTED, BreachResult.NOT_LISTED, BreachResult.UNKNOWN
@@ -122,7 +122,7 @@ def test_for_a_database_that_hangs_only_a_few_messages_wait(
 ) -> None:
     if reason := postgres.missing():
         pytest.skip(reason)
-    monkeypatch.setattr(breach_client, "_PROBE_INTERVAL", 2.0)
+    monkeypatch.setattr(pace, "_PROBE_INTERVAL", 2.0)
     said: list[str] = []
     with postgres.Postgres() as running, hibp_process(tmp_path, hibp, store=running.url) as breach_process:
         client = BreachClient(breach_process.socket, say=said.append)

@@ -22,14 +22,13 @@ from typing import Final
 
 from mailvet.checks.breach import wire
 from mailvet.checks.breach.eligibility import digest_of
+from mailvet.checks.breach.pace import LateAnswers
 from mailvet.checks.breach.wire import Question, Urgency
 from mailvet.ports import Surprised
 from mailvet.verdict import BreachResult, BreachVerdict
 
 _MOST_REMEMBERED: Final = 20_000  # verdicts
 _RECONNECT_INTERVAL: Final = 0.2  # seconds between two attempts to reach the other process
-_MOST_LATE_ANSWERS: Final = 3  # in a row, before mail stops waiting
-_PROBE_INTERVAL: Final = 30.0  # seconds after which one message waits again, to see whether that makes sense
 _AWAY: Final = BreachVerdict(result=BreachResult.UNKNOWN, problem="the breach process is away")
 _LATE: Final = BreachVerdict(result=BreachResult.UNKNOWN, problem="no answer yet")
 _SKIPPED: Final = BreachVerdict(result=BreachResult.SKIPPED, problem="not an ASCII address")
@@ -60,8 +59,7 @@ class BreachClient:
         late answers and when it waits again. `surprised` is told of bugs on the thread that receives answers."""
         self._surprised = surprised
         self._path, self._remembered, self._say = path, remembered, say
-        self._late = 0  # answers in a row that came too late
-        self._next_probe = 0.0  # when the next message may wait, after too many late answers
+        self._late_answers = LateAnswers()
         self._secret = os.urandom(32)
         self._lock = threading.Lock()
         self._known: OrderedDict[bytes, tuple[float, BreachVerdict]] = OrderedDict()
@@ -91,7 +89,7 @@ class BreachClient:
                 return _AWAY
             if wait <= 0:
                 return _LATE
-            if not self._worth_waiting():
+            if not self._late_answers.may_wait(time.monotonic()):
                 self._counts["not waited"] += 1
                 return _LATE
             waiting = self._waiting.setdefault(digest, _Waiting())
@@ -103,33 +101,10 @@ class BreachClient:
                 del self._waiting[digest]
             came = waiting.came.is_set()
             self._counts["in time" if came else "late"] += 1
-            news = self._record_wait(came) if waiting.verdict is not _AWAY else ""
+            news = self._late_answers.record(time.monotonic(), in_time=came) if waiting.verdict is not _AWAY else ""
         if news:
             self._say(news)
         return waiting.verdict
-
-    def _worth_waiting(self) -> bool:
-        """With the lock held. Whether this message may wait: after many late answers only one in a while may."""
-        now = time.monotonic()
-        if self._late < _MOST_LATE_ANSWERS:
-            return True
-        if now < self._next_probe:
-            return False
-        self._next_probe = now + _PROBE_INTERVAL
-        return True
-
-    def _record_wait(self, came: bool) -> str:
-        """With the lock held. Record whether an answer came in time, and return the line for the operator, if any."""
-        before, self._late = self._late, 0 if came else self._late + 1
-        if came:
-            return "answers come in time again: mail waits for them" if before >= _MOST_LATE_ANSWERS else ""
-        if self._late == _MOST_LATE_ANSWERS:
-            self._next_probe = time.monotonic() + _PROBE_INTERVAL
-            return (
-                f"{_MOST_LATE_ANSWERS} answers in a row came too late:"
-                " mail goes on without waiting, but for a look now and then"
-            )
-        return ""
 
     def counters(self) -> dict[str, int]:
         """Return the running totals, for metrics."""

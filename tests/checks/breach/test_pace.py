@@ -1,10 +1,13 @@
-"""The circuit breaker and the backlog, on a clock that is a number. The pace itself is tried on the store."""
+"""The circuit breaker, the backlog and late answers, on a clock that is a number.
+
+The pace itself is tried on the store.
+"""
 
 import random
 
 import pytest
 
-from mailvet.checks.breach.pace import Backlog, Breaker
+from mailvet.checks.breach.pace import Backlog, Breaker, LateAnswers
 
 
 def test_the_breaker_opens_and_tries_again_later_and_later() -> None:
@@ -69,3 +72,14 @@ def test_dropped_entries_do_not_pile_up_in_the_backlog() -> None:
         backlog.add(number.to_bytes(20), 0.0)
         backlog.drop(number.to_bytes(20))
     assert len(backlog._heap) <= 21
+
+
+def test_after_three_late_answers_one_message_in_thirty_seconds_waits() -> None:
+    late = LateAnswers()
+    lines = [late.record(0.0, in_time=False) for _ in range(4) if late.may_wait(0.0)]
+    assert [bool(line) for line in lines] == [False, False, True]  # there was no fourth
+    assert [now for now in range(100) if late.may_wait(now)] == [30, 60, 90]
+    assert late.record(100.0, in_time=False) == ""
+    assert "in time again" in late.record(120.0, in_time=True)
+    assert late.may_wait(120.0)
+    assert late.record(120.0, in_time=True) == ""

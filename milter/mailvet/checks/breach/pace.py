@@ -1,4 +1,4 @@
-"""pace – when the source may be asked: the allowed rate, the circuit breaker, and the backlog of deferred questions.
+"""pace – when the source may be asked and when mail may wait: rate, circuit breaker, backlog, late answers.
 
 All of it is arithmetic on a clock that is passed in. In no interval of 60 seconds are there more requests than
 allowed, wherever the source's own minutes begin: a burst is taken out of the steady rate.
@@ -16,6 +16,8 @@ _FIRST_PAUSE: Final = 30.0  # seconds, doubled each time
 _LONGEST_PAUSE: Final = 3600.0
 _MOST_DOUBLINGS: Final = 10
 _LONGEST_RETRY_AFTER: Final = 86_400.0  # seconds; a source that asks for more has made a mistake
+_MOST_LATE_ANSWERS: Final = 3  # in a row, before mail stops waiting
+_PROBE_INTERVAL: Final = 30.0  # seconds after which one message waits again, to see whether that makes sense
 
 
 class Pace(NamedTuple):
@@ -103,3 +105,33 @@ class Backlog:
                 continue
             return digest if due <= now else None
         return None
+
+
+class LateAnswers:
+    """Whether a message may wait for an answer: after several late ones in a row only one message in a while may."""
+
+    def __init__(self) -> None:
+        self._late = 0  # answers in a row
+        self._next_probe = 0.0  # when the next message may wait, after too many late answers
+
+    def may_wait(self, now: float) -> bool:
+        """Return whether this message may wait. True after too many late answers: this message is the probe."""
+        if self._late < _MOST_LATE_ANSWERS:
+            return True
+        if now < self._next_probe:
+            return False
+        self._next_probe = now + _PROBE_INTERVAL
+        return True
+
+    def record(self, now: float, *, in_time: bool) -> str:
+        """Record how a wait has ended. Return a line for the operator when the rule changes, else ""."""
+        before, self._late = self._late, 0 if in_time else self._late + 1
+        if in_time:
+            return "answers come in time again: mail waits for them" if before >= _MOST_LATE_ANSWERS else ""
+        if self._late == _MOST_LATE_ANSWERS:
+            self._next_probe = now + _PROBE_INTERVAL
+            return (
+                f"{_MOST_LATE_ANSWERS} answers in a row came too late:"
+                " mail goes on without waiting, but for a look now and then"
+            )
+        return ""
