@@ -8,6 +8,7 @@ Raises     CalledProcessError
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -57,6 +58,12 @@ class Postgres:
     @property
     def url(self) -> str:
         return f"postgresql+psycopg://mailvet@/postgres?host={self._root}"
+
+    def send(self, sent: signal.Signals) -> None:
+        """Send a signal to all its processes. After SIGSTOP it takes what it is sent, and is silent."""
+        first = int((self._root / "data" / "postmaster.pid").read_text().split()[0])
+        for pid in [first, *map(int, Path(f"/proc/{first}/task/{first}/children").read_text().split())]:
+            os.kill(pid, sent)
 
     def empty(self) -> None:
         """Delete every table."""

@@ -1,7 +1,6 @@
 """The workers' end: it never waits longer than it is told, whatever becomes of the breach process or its database."""
 
 import itertools
-import os
 import resource
 import signal
 import socket
@@ -110,13 +109,6 @@ def test_questions_may_be_counted_while_the_counters_are_read(tmp_path: Path) ->
     assert client.counters() == {"worker: one": 1, "worker: two": 2}
 
 
-def stop_or_continue(running: postgres.Postgres, wish: signal.Signals) -> None:
-    """All processes of the database: it is there, takes what it is sent, and says nothing."""
-    first = int((running._root / "data" / "postmaster.pid").read_text().split()[0])
-    for pid in [first, *map(int, Path(f"/proc/{first}/task/{first}/children").read_text().split())]:
-        os.kill(pid, wish)
-
-
 def test_for_a_database_that_hangs_only_a_few_messages_wait(
     tmp_path: Path, hibp: HibpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -127,7 +119,7 @@ def test_for_a_database_that_hangs_only_a_few_messages_wait(
     with postgres.Postgres() as running, hibp_process(tmp_path, hibp, store=running.url) as breach_process:
         client = BreachClient(breach_process.socket, say=said.append)
         assert ask(client, ANN).result is LISTED
-        stop_or_continue(running, signal.SIGSTOP)
+        running.send(signal.SIGSTOP)
         try:
             before = client.counters().get("worker: late", 0)
             began = time.monotonic()
@@ -138,7 +130,7 @@ def test_for_a_database_that_hangs_only_a_few_messages_wait(
             assert counted["worker: not waited"] > 50
             assert [line for line in said if "too late" in line] == said[-1:]
         finally:
-            stop_or_continue(running, signal.SIGCONT)
+            running.send(signal.SIGCONT)
         fresh = (f"after{number}@signed.example" for number in itertools.count())
         until(lambda: client.ask(next(fresh), 5.0).result is NOT_LISTED, 90)
         assert sum("too late" in line for line in said) == sum("in time again" in line for line in said)

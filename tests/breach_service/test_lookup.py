@@ -1,16 +1,30 @@
 """One question after another: answered from the cache, asked, shared, deferred, renewed."""
 
+import asyncio
 import hashlib
+import random
 import sqlite3
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from lab.breach_fakes import Clock, FakeSource, MemoryStore
 from lab.breachprocess import ANN, BEN, CLEAN, ask, hibp_process, prefix
 from lab.hibp_server import TODAY, HibpServer, breach
 from lab.wait import until
+from mailvet.breach_service.catalogue import Catalogue
+from mailvet.breach_service.lookup import BreachLookup
+from mailvet.breach_service.runtime import Runtime
+from mailvet.breach_service.verdict_cache import VerdictCache
+from mailvet.checks.breach.source import Failed, Kept
+from mailvet.checks.breach.wire import Question, Reply, Urgency
+from mailvet.settings import BreachSettings
 from mailvet.verdict import BreachResult, BreachVerdict
 
 LISTED, NOT_LISTED, UNKNOWN = BreachResult.LISTED, BreachResult.NOT_LISTED, BreachResult.UNKNOWN
@@ -221,3 +235,90 @@ def test_a_crowd_of_strangers_and_a_slow_source(tmp_path: Path, hibp: HibpServer
         assert breach_process.counters["put off"] <= 100
     assert 1 <= len(hibp.ranges) <= 2
     assert "status 429" not in breach_process.counters
+
+
+DAY = 86_400.0
+
+
+class Scene:
+    """A lookup on a source and a store in memory, with a clock that stands."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.clock, self.store, self.source = Clock(), MemoryStore(), FakeSource({sha1(ANN): ["Fresh"]})
+        self.clock.at = time.time()
+        self.said: list[str] = []
+        self.announced: list[Reply] = []
+        runtime = Runtime(say=self.said.append, monotonic=self.clock, time=self.clock, rng=random.Random(1))
+        made = BreachSettings(**({"rpm": 6000, "delay": 0.0} | settings))
+        self.catalogue = Catalogue(self.source, "s", made, runtime)
+        self.cache = VerdictCache(self.store, b"", (30 * DAY, 30 * DAY), runtime)
+        self.lookup = BreachLookup(self.catalogue, self.cache, made, self.announced.append, runtime)
+
+    def ask(self, *addresses: str, urgency: Urgency = Urgency.NOW) -> list[str]:
+        """Ask one after another; the result of each, or its problem."""
+
+        async def each() -> list[str]:
+            await self.catalogue.prepare()
+            replies = [await self.lookup.answer(Question(urgency, sha1(address))) for address in addresses]
+            return [reply.verdict.problem or reply.verdict.result.value if reply else "" for reply in replies]
+
+        return asyncio.run(each())
+
+
+@pytest.fixture
+def scene() -> Iterator[Scene]:
+    made = Scene(refresh=10 * DAY)
+    yield made
+    made.cache.close()
+
+
+def sha1(address: str) -> bytes:
+    return hashlib.sha1(address.encode()).digest()
+
+
+def test_who_was_found_is_announced_and_kept(scene: Scene) -> None:
+    assert scene.ask(ANN, CLEAN, ANN) == ["listed", "not-listed", "listed"]
+    assert scene.source.asked == [prefix(ANN), prefix(CLEAN)]
+    assert [reply.digest for reply in scene.announced] == [sha1(ANN), sha1(CLEAN)]
+
+
+def test_after_a_new_breach_a_verdict_is_renewed_at_a_time_of_its_own(scene: Scene) -> None:
+    scene.ask(BEN)
+    (key,) = scene.store.rows
+    old = replace(scene.store.rows[key].verdict, checked="2020-01-01")
+    scene.store.rows[key] = Kept(old, scene.clock.at + 30 * DAY)
+    added = datetime.combine(scene.catalogue.newest, datetime.min.time(), UTC).timestamp()
+    due = 10 * DAY * asyncio.run(scene.cache.fraction(sha1(BEN)))
+    assert due > 2 * DAY
+    for since, deferred in ((DAY, 0), (due - 60, 0), (due + 60, 1), (10 * DAY, 2)):
+        scene.clock.at = added + since
+        assert scene.ask(BEN) == ["not-listed"]
+        assert scene.catalogue.counts["put off"] == deferred
+    assert len(scene.source.asked) == 1
+
+
+def test_a_failure_of_the_store_is_said_once(scene: Scene) -> None:
+    scene.store.trouble = True
+    assert scene.ask(ANN, BEN) == ["the store is away"] * 2
+    assert scene.ask(ANN, urgency=Urgency.PEEK) == [""]
+    assert scene.said == ["the store: the disk is full"]
+    assert scene.catalogue.counts["store away"] == 3
+    assert scene.source.asked == []
+
+
+def test_a_source_that_fails_is_asked_three_times(scene: Scene) -> None:
+    scene.source.fails = Failed("status 503")
+    assert scene.ask("a@x.example", "b@x.example", "c@x.example") == ["the source could not say"] * 3
+    assert scene.ask("d@x.example") == ["not asked yet"]
+    assert scene.said == ["the source is left alone for a while: status 503"]
+    scene.source.fails, scene.clock.at = None, scene.clock.at + 30
+    assert scene.ask("d@x.example") == ["not-listed"]
+
+
+def test_a_name_that_is_not_in_the_list_makes_us_read_it_once_an_hour(scene: Scene) -> None:
+    scene.source.listed = {sha1(address): ["Nowhere"] for address in (ANN, BEN, CLEAN)}
+    assert scene.ask(ANN, BEN) == ["not-listed"] * 2
+    assert scene.source.lists == 2
+    scene.clock.at += 3600
+    assert scene.ask(CLEAN) == ["not-listed"]
+    assert scene.source.lists == 3

@@ -7,66 +7,15 @@ from typing import Any
 
 import pytest
 
+from lab.breach_fakes import Clock, MemoryStore
 from mailvet.breach_service.runtime import Runtime
 from mailvet.breach_service.verdict_cache import StoreSkipped, VerdictCache
 from mailvet.checks.breach.pace import Pace
-from mailvet.checks.breach.source import Kept
 from mailvet.store.database import StoreTrouble
 from mailvet.verdict import BreachResult, BreachVerdict
 
 DIGEST = b"d" * 20
 CLEAN = BreachVerdict(result=BreachResult.NOT_LISTED, checked="2026-11-23")
-
-
-class MemoryStore:
-    """A `VerdictStore`. `trouble` makes every call fail, `wait` is what `take` returns, `calls` has each call's name."""
-
-    def __init__(self) -> None:
-        self.calls: list[str] = []
-        self.rows: dict[bytes, Kept] = {}
-        self.trouble = False
-        self.wait = 0.0
-
-    def _note(self, call: str) -> None:
-        self.calls.append(call)
-        if self.trouble:
-            raise StoreTrouble("the disk is full")
-
-    def open(self) -> bytes:
-        self._note("open")
-        return b"secret"
-
-    def find(self, key: bytes, now: float) -> Kept | None:
-        self._note("find")
-        kept = self.rows.get(key)
-        return kept if kept is not None and kept.expires > now else None
-
-    def keep(self, key: bytes, kept: Kept) -> None:
-        self._note("keep")
-        self.rows[key] = kept
-
-    def purge(self, now: float) -> int:
-        self._note("purge")
-        return 0
-
-    def take(self, pace: Pace, now: float | None = None) -> float:
-        self._note("take")
-        return self.wait
-
-    def block(self, seconds: float, now: float | None = None) -> None:
-        self._note("block")
-
-    def close(self) -> None: ...
-
-
-class Clock:
-    """Both clocks; `at` is what they say."""
-
-    def __init__(self) -> None:
-        self.at = 1_000.0
-
-    def __call__(self) -> float:
-        return self.at
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ from mailvet.verdict import BreachResult, BreachVerdict
 _COUNT_INTERVAL: Final = 0.5  # seconds between two reports of the counters
 _MOST_QUESTIONS: Final = 2000  # that are being answered
 _MOST_PACKETS: Final = 64  # read from one worker before the others have their turn
-_BACKLOG: Final = 512  # connections of workers that wait to be accepted
+_LISTEN_BACKLOG: Final = 512  # connections of workers that wait to be accepted
 
 AddTotals = Callable[[str, Mapping[str, int]], None]  # takes the running totals of a family of counters
 
@@ -84,7 +84,7 @@ class Service:
             self._path.unlink(missing_ok=True)
             listener.bind(str(self._path))
             self._path.chmod(0o600)
-            listener.listen(_BACKLOG)
+            listener.listen(_LISTEN_BACKLOG)
             listener.setblocking(False)
             async with contextlib.AsyncExitStack() as stack:
                 tasks = [asyncio.create_task(each) for each in (*self._set_up(stack), self._report_counts())]
