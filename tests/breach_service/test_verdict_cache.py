@@ -30,7 +30,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def cache(store: MemoryStore, clock: Clock) -> Iterator[VerdictCache]:
-    runtime = Runtime(say=lambda _: None, monotonic=clock, time=clock, rng=random.Random(1))
+    runtime = Runtime(say=lambda _: None, monotonic=clock, wall_clock=clock, rng=random.Random(1))
     made = VerdictCache(store, b"scope", (60.0, 90.0), runtime)
     yield made
     made.close()

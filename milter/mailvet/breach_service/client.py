@@ -59,7 +59,7 @@ class BreachClient:
         late answers and when it waits again. `surprised` is told of bugs on the thread that receives answers."""
         self._surprised = surprised
         self._path, self._remembered, self._say = path, remembered, say
-        self._late_answers = LateAnswers()
+        self._late_answers = LateAnswers()  # used with the lock held
         self._secret = os.urandom(32)
         self._lock = threading.Lock()
         self._known: OrderedDict[bytes, tuple[float, BreachVerdict]] = OrderedDict()

@@ -179,7 +179,7 @@ class BreachLookup:
             self._report(e)
 
     def _reply(self, digest: bytes, kept: Kept) -> Reply:
-        left = int(kept.expires - self._runtime.time())
+        left = int(kept.expires - self._runtime.wall_clock())
         return Reply(digest, max(0, min(_KEEP_SECONDS, left)), kept.verdict)
 
     def _report(self, trouble: StoreTrouble) -> None:

@@ -17,12 +17,12 @@ class Runtime:
 
     say: Callable[[str], None]  # writes a line for the operator
     monotonic: Callable[[], float] = time.monotonic  # seconds, for waiting
-    time: Callable[[], float] = time.time  # seconds since 1970, for what is stored
+    wall_clock: Callable[[], float] = time.time  # seconds since 1970, for what is stored
     rng: random.Random = field(default_factory=random.SystemRandom)
 
     def now(self) -> datetime:
         """Return the present in UTC."""
-        return datetime.fromtimestamp(self.time(), UTC)
+        return datetime.fromtimestamp(self.wall_clock(), UTC)
 
     def today(self) -> date:
         """Return the present day in UTC."""

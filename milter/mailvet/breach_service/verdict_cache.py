@@ -45,11 +45,11 @@ class VerdictCache:
 
     async def find(self, digest: bytes) -> Kept | None:
         """Return the verdict on this address, unless there is none or it has expired."""
-        return await self._do(lambda: self._store.find(self._key(digest), self._runtime.time()))
+        return await self._do(lambda: self._store.find(self._key(digest), self._runtime.wall_clock()))
 
     async def keep(self, digest: bytes, verdict: BreachVerdict) -> Kept:
         """Store the verdict on this address, and return it with the time when it expires."""
-        kept = Kept(verdict, self._runtime.time() + self._runtime.rng.uniform(*self._keep))
+        kept = Kept(verdict, self._runtime.wall_clock() + self._runtime.rng.uniform(*self._keep))
         await self._do(lambda: self._store.keep(self._key(digest), kept))
         return kept
 
@@ -67,7 +67,7 @@ class VerdictCache:
 
     async def purge(self) -> int:
         """Delete the verdicts that have expired, and return how many there were."""
-        return await self._do(lambda: self._store.purge(self._runtime.time()))
+        return await self._do(lambda: self._store.purge(self._runtime.wall_clock()))
 
     async def fraction(self, digest: bytes) -> float:
         """Return a number between 0 and 1 that is always the same for this address and reveals nothing about it."""
