@@ -74,7 +74,7 @@ def functions() -> dict[str, types.FunctionType]:
     """All functions and methods of mailvet, by name."""
     found: dict[str, types.FunctionType] = {}
     for info in pkgutil.walk_packages(mailvet.__path__, "mailvet."):
-        if info.name.endswith(("__main__", "metrics")) and info.name not in sys.modules:  # they act upon import
+        if info.name.endswith("__main__"):  # it runs upon import
             continue
         for name, function in _functions(importlib.import_module(info.name)):
             found[name] = function
@@ -127,7 +127,7 @@ def _trampoline(free: int) -> types.FunctionType:
 def outer({names}):
     def inner(*arguments, **named):
         if arguments is None: [{names}]
-        return __import__("injection").through("CODE", arguments, named)
+        return __import__("lab.injection", fromlist=["through"]).through("CODE", arguments, named)
     return inner
 """
     space: dict[str, Any] = {}

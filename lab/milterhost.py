@@ -9,7 +9,7 @@ from typing import Any
 
 import milter
 from lab.mta import RECEIVED, Field, PostfixHeaders
-from mailvet.daemon import connections, pymilter
+from mailvet.daemon import callbacks, connections
 from mailvet.outcome import Delete, Edit, Insert, Outcome
 from mailvet.session.session import Session
 
@@ -75,10 +75,10 @@ class Connection:
         self,
         new_session: Callable[[], Session],
         finished: Callable[[Session, Outcome], None],
-        surprised: Callable[[str, BaseException], None],
+        report_bug: Callable[[str, BaseException], None],
         context: Context | None = None,
     ) -> None:
-        self._steps = pymilter.callbacks(new_session, finished, surprised)
+        self._steps = callbacks.make_callbacks(new_session, finished, report_bug)
         self.context = context or Context()
         self.refused = False
 

@@ -160,7 +160,7 @@ class Service:
         try:
             reply = await self._desk.answer(wish, digest)
         except Exception as e:  # a bug costs this answer
-            self._log.surprise("breach", e)
+            self._log.report_bug("breach", e)
             return
         if reply is None or (reply.verdict.result is BreachResult.UNKNOWN and wish is not Wish.NOW):
             return  # nobody waits for it, and it must not be taken for the answer to who does wait

@@ -90,7 +90,7 @@ def run(request: Request, settings: Settings) -> Result:
         begun.append(recorded or resolver.begin())
         return begun[-1]
 
-    engine = dataclasses.replace(make_engine(settings, begin, log.surprise), now=lambda: judged)
+    engine = dataclasses.replace(make_engine(settings, begin, log.report_bug), now=lambda: judged)
     if recorded is None:
         resolver.start()
     try:
