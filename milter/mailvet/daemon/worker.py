@@ -67,11 +67,11 @@ class Worker:
     def run(self, find_doubtful: FindDoubtful | None) -> None:
         """Answer Postfix until told to stop. One worker of all gets `find_doubtful`, and checks what they share."""
         gc.set_threshold(50_000, 20, 50)  # a message leaves no cycles; what does is rare
-        signal.pthread_sigmask(signal.SIG_BLOCK, {DRAIN, RETIRE})  # in all threads: `_keep_house` waits for it
+        signal.pthread_sigmask(signal.SIG_BLOCK, {DRAIN, RETIRE})  # in all threads: `_housekeeping` waits for it
         self._resolver.start()
         if find_doubtful is not None:
             threading.Thread(target=self._check_surroundings, args=(find_doubtful,), daemon=True).start()
-        threading.Thread(target=self._keep_house, daemon=True).start()
+        threading.Thread(target=self._housekeeping, daemon=True).start()
         libmilter.run(callbacks.make_callbacks(lambda: Session(self._engine), self._finished, self._report_bug))
 
     def _report_spf_bug(self, where: str, error: BaseException) -> None:
@@ -113,7 +113,7 @@ class Worker:
         self._silent_until = now + _BUG_INTERVAL
         self._report_bug(where, error)
 
-    def _keep_house(self) -> None:
+    def _housekeeping(self) -> None:
         """Hand on counters and check health now and then; when told to drain, finish the messages in progress and end
         the process. libmilter's own way to stop (SIGTERM) drops sessions in the middle of a message."""
         try:
