@@ -1,6 +1,6 @@
 """faulty – `mailvet` with one function of its own that raises: `python -m lab.faulty CONTROL serve --config FILE`.
 
-CONTROL is a JSON file, read by a worker when a connection and when a message begins:
+CONTROL is a JSON file that a worker reads when a connection and when a message begins:
 
     {"functions": ["header.edits.scrub"], "raised": "MemoryError", "step": "header", "from": 2}
 

@@ -142,7 +142,7 @@ def _end_of_message(ctx: Any, finished: Finished, guard: Guard) -> int:
 
 
 def _apply(ctx: Any, outcome: Outcome) -> int:
-    """Carry out a plan that is whole: nothing here decides, so nothing can stop half-way but the MTA."""
+    """Send libmilter a plan that is complete. Nothing here decides, so only the MTA can stop it half-way."""
     disposition = outcome.disposition
     if disposition.code:
         # MTAs differ on "%" in a reply (a format for some), and none of our texts needs one
@@ -160,7 +160,7 @@ def _apply(ctx: Any, outcome: Outcome) -> int:
 
 def _abort(ctx: Any) -> int:
     talk: Conversation | None = ctx.getpriv()
-    if talk is None:  # before negotiation: there is nothing to give up
+    if talk is None:  # before negotiation no message is in progress
         return libmilter.TEMPFAIL
     talk.session.abort()
     return libmilter.CONTINUE

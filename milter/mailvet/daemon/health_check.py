@@ -24,7 +24,9 @@ _MOST_LOST: Final = 50  # connections of one process: libmilter never frees what
 class Gauges(Protocol):
     """The part of `metrics.Meter` that is used here."""
 
-    def levels(self, sessions: dict[str, int], descriptors: dict[str, int]) -> None: ...
+    def levels(self, sessions: dict[str, int], descriptors: dict[str, int]) -> None:
+        """Set the gauges: connections by state, descriptors open and allowed."""
+        ...
 
 
 class HealthCheck:

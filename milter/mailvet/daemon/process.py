@@ -11,6 +11,8 @@ import signal
 from collections.abc import Set
 from typing import Final
 
+from mailvet.values import Problem
+
 _FEWEST_DESCRIPTORS: Final = 32  # those of a worker with one message in progress, and some
 
 
@@ -38,18 +40,18 @@ def wait_for_signal(signals: Set[signal.Signals], seconds: float) -> int:
     return got.si_signo if got is not None and got.si_signo in signals else 0
 
 
-def raise_descriptor_limit() -> str:
+def raise_descriptor_limit() -> Problem | None:
     """Raise the soft limit to the hard one: each connection and each DNS question takes a descriptor.
 
-    Return what is wrong if even the hard limit is too low to serve anybody, else "".
+    Return a problem if even the hard limit is too low to serve one connection.
     """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if limit == resource.RLIM_INFINITY or limit >= _FEWEST_DESCRIPTORS:
-        return ""
-    return (
+        return None
+    return Problem(
         f"no more than {limit} open files are allowed: at least {_FEWEST_DESCRIPTORS} are needed"
         " (LimitNOFILE=, ulimit -n)"
     )

@@ -142,8 +142,8 @@ class _Daemon:
         notify("RELOADING=1")
         try:
             new = self._load()
-            if objection := startup.validation_objection(new.dns):
-                self._log.say("error", "reload", problem=objection)
+            if (problem := startup.validation_problem(new.dns)) is not None:
+                self._log.say("error", "reload", problem=problem.text)
                 return False
             self._use(new)
             return True

@@ -14,6 +14,7 @@ from mailvet.daemon.process import raise_descriptor_limit
 from mailvet.dns.nameservers import NO_VALIDATION
 from mailvet.dns.resolver import Resolver
 from mailvet.settings import DnsSettings, Settings
+from mailvet.values import Problem
 
 MAY_PASS, NEEDS_A_PERSON = 1, 2  # exit statuses: mailvet.service tries again after the first alone
 _RETRY_FOR: Final = 3.0  # seconds for a socket in use to become free: a killed process may leave it late
@@ -32,10 +33,10 @@ def prepare(settings: Settings) -> Refusal | None:
     From here on SIGHUP, SIGTERM and SIGINT wait for the supervisor.
     """
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # a reader of the log or of metrics may go away at any time
-    if few := raise_descriptor_limit():
-        return Refusal(few, NEEDS_A_PERSON)
-    if objection := validation_objection(settings.dns):
-        return Refusal(objection, MAY_PASS)
+    if (problem := raise_descriptor_limit()) is not None:
+        return Refusal(problem.text, NEEDS_A_PERSON)
+    if (problem := validation_problem(settings.dns)) is not None:
+        return Refusal(problem.text, MAY_PASS)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP, signal.SIGTERM, signal.SIGINT})
     listen = settings.milter.listen
     if (error := _listen(listen)) is not None:
@@ -56,20 +57,20 @@ def _listen(listen: str) -> OSError | None:
         time.sleep(0.2)
 
 
-def validation_objection(settings: DnsSettings) -> str:
-    """Return why `dns.require_validation = "refuse"` forbids these name servers, "" if it does not.
+def validation_problem(settings: DnsSettings) -> Problem | None:
+    """Return why `dns.require_validation = "refuse"` forbids these name servers, None if it does not.
 
     They are asked in a process of its own, since the resolver has a thread and the process that forks may have none.
     """
     if settings.require_validation != "refuse":
-        return ""
+        return None
     reader, writer = os.pipe()
     try:
         pid = os.fork()
     except OSError as e:
         os.close(reader)
         os.close(writer)
-        return f"dns.require_validation: the name servers could not be asked: {e.strerror}"
+        return Problem(f"dns.require_validation: the name servers could not be asked: {e.strerror}")
     if pid == 0:
         try:
             os.write(writer, (Resolver(settings).unvalidated() or "").encode())
@@ -78,7 +79,8 @@ def validation_objection(settings: DnsSettings) -> str:
             os._exit(1)
     os.close(writer)
     with open(reader, encoding="utf-8") as pipe:
-        problem = pipe.read()
+        reason = pipe.read()
     asked = os.waitpid(pid, 0)[1] == 0
-    problem = problem or ("" if asked else NO_VALIDATION)
-    return f"dns.require_validation: {problem}" if problem else ""
+    if asked and not reason:
+        return None
+    return Problem(f"dns.require_validation: {reason or NO_VALIDATION}")

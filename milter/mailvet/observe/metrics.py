@@ -38,6 +38,7 @@ class Meter:
         return cls(Counters(directory))
 
     def message(self, outcome: Outcome, seconds: float) -> None:
+        """Count a message and its verdicts; `seconds` is how long it waited for us at its end."""
         report = outcome.report
         with self._lock:
             self._add(self._counters.messages, outcome.disposition.action.value)
