@@ -24,11 +24,11 @@ class SpfChecks(Protocol):
         """Would a check now ask nothing?"""
         ...
 
-    def check_helo(self, address: str, helo: str, lookups: Lookups, receiver: str) -> SpfVerdict:
-        """RFC 7208 §2.3. `receiver`: our own name, for macros."""
+    def check_helo(self, address: str, helo: str, lookups: Lookups) -> SpfVerdict:
+        """RFC 7208 §2.3"""
         ...
 
-    def check_mail_from(self, address: str, helo: str, mail_from: str, lookups: Lookups, receiver: str) -> SpfVerdict:
+    def check_mail_from(self, address: str, helo: str, mail_from: str, lookups: Lookups) -> SpfVerdict:
         """RFC 7208 §2.4; `mail_from` without angle brackets, "" for the null reverse-path."""
         ...
 

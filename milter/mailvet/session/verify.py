@@ -48,7 +48,7 @@ def verify(transaction: Transaction, engine: Engine, surprised: Callable[[str, B
     """All that can be found out about the message; `surprised` is told of bugs: where, and what."""
     if transaction.exempt:
         return _exempt(transaction)
-    t, lookups, receiver = transaction, transaction.lookups, engine.settings.authserv_id
+    t, lookups = transaction, transaction.lookups
     sender = t.envelope.mail_from
 
     def guarded(where: str, check: Callable[[], V], failed: Callable[[Transaction], V]) -> V:
@@ -58,7 +58,7 @@ def verify(transaction: Transaction, engine: Engine, surprised: Callable[[str, B
             surprised(where, e)
             return failed(t)
 
-    spf = guarded("spf", lambda: engine.spf.check_mail_from(t.address, t.helo, sender, lookups, receiver), _no_spf)
+    spf = guarded("spf", lambda: engine.spf.check_mail_from(t.address, t.helo, sender, lookups), _no_spf)
     forms = HeaderForms(t.headers)
     bodies = t.hasher.finish() if t.hasher is not None else {}
     signatures = guarded("dkim", lambda: _signatures(t, engine, forms, bodies), _no_dkim)
@@ -70,7 +70,7 @@ def verify(transaction: Transaction, engine: Engine, surprised: Callable[[str, B
     # last, since a sender's slow name servers must not use up the time that DMARC depends on
     chain = guarded("arc", lambda: _chain(t, engine, forms, bodies), _no_arc)
     came_from = guarded("iprev", lambda: iprev.check(t.address, lookups), _no_iprev)
-    helo = guarded("spf helo", lambda: engine.spf.check_helo(t.address, t.helo, lookups, receiver), _no_spf_helo)
+    helo = guarded("spf helo", lambda: engine.spf.check_helo(t.address, t.helo, lookups), _no_spf_helo)
     flag = guarded("breach", lambda: _breach(t, engine, who, verdict), _nothing)
     return Report(
         iprev=came_from,
