@@ -1,4 +1,4 @@
-"""dmarc: the verdict, by RFC 9989 Appendix B, its rules, and DNS trouble at each question."""
+"""checks.dmarc: the verdict, by RFC 9989 Appendix B, its rules, and DNS trouble at each question."""
 
 import dataclasses
 from typing import Any
@@ -8,7 +8,8 @@ from hypothesis import given, strategies as st
 
 from lab.zone import Zone
 from mailvet.checks.author import Author, NoAuthor
-from mailvet.checks.dmarc import check as dmarc, tree_walk as dmarc_walk
+from mailvet.checks.dmarc import check as dmarc
+from mailvet.checks.dmarc.tree_walk import walk_names
 from mailvet.ports import Answer, Kind, Status, Trouble
 from mailvet.verdict import (
     DkimResult,
@@ -695,7 +696,7 @@ def test_any_message_gets_a_verdict_that_holds_together(records, author, sender,
 def organization(domain: str, records: dict[str, Any]) -> str:
     """RFC 9989 §4.10.2, word by word, asking everything."""
     found = []
-    for name in dmarc_walk.names(domain):
+    for name in walk_names(domain):
         texts = records.get(name, [])
         if len(texts) == 1:
             found.append((name.removeprefix("_dmarc."), texts[0]))

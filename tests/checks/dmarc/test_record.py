@@ -1,10 +1,10 @@
-"""dmarc_record: RFC 9989 §4.7, §4.8 and the policy paragraph of §4.10.1, record by record."""
+"""checks.dmarc.record: RFC 9989 §4.7, §4.8 and the policy paragraph of §4.10.1, record by record."""
 
 import pytest
 from hypothesis import given, strategies as st
 
-from mailvet.checks.dmarc.record import PolicyRecord, Psd, parse
-from mailvet.verdict import Policy
+from mailvet.checks.dmarc.record import parse
+from mailvet.policy_record import Policy, PolicyRecord, Psd
 
 RUA = ("mailto:a@example.com",)
 

@@ -1,10 +1,10 @@
-"""dmarc_walk: the names asked, and what RFC 9989 §4.10 to §4.10.2 derive from the records found."""
+"""checks.dmarc.tree_walk: the names asked, and what RFC 9989 §4.10 to §4.10.2 derive from the records found."""
 
 import pytest
 from hypothesis import given, strategies as st
 
 from lab.zone import Zone
-from mailvet.checks.dmarc.tree_walk import discover, names
+from mailvet.checks.dmarc.tree_walk import discover, walk_names
 from mailvet.ports import Trouble, Unavailable
 
 P = b"v=DMARC1; p=reject"
@@ -69,7 +69,7 @@ def zone(*, secure: bool | None = None, **records: bytes | list[bytes] | Trouble
     ],
 )
 def test_the_names_of_a_walk(domain, expected):
-    assert names(domain) == tuple("_dmarc." + name for name in expected)
+    assert walk_names(domain) == tuple("_dmarc." + name for name in expected)
 
 
 def in_words(domain: str) -> tuple[str, ...]:
@@ -85,17 +85,17 @@ def in_words(domain: str) -> tuple[str, ...]:
 
 @given(st.lists(st.text("abc-", min_size=1, max_size=3), min_size=1, max_size=127).map(".".join))
 def test_no_walk_asks_more_than_eight_names(domain):
-    assert names(domain) == in_words(domain)
-    assert len(names(domain)) <= 8
+    assert walk_names(domain) == in_words(domain)
+    assert len(walk_names(domain)) <= 8
     zone = Zone({})
     discover(domain, zone.ask)
-    assert tuple(question.name for question in zone.trail()) == names(domain)
+    assert tuple(question.name for question in zone.trail()) == walk_names(domain)
 
 
 @pytest.mark.parametrize(
     ("start", "records", "organization", "policy_domain", "questions"),
     [
-        pytest.param("a.mail.example.com", {}, "a.mail.example.com", "", 4, id="§4.10.2 nothing found: the start"),
+        pytest.param("a.mail.example.com", {}, "a.mail.example.com", None, 4, id="§4.10.2 nothing found: the start"),
         pytest.param(
             "a.mail.example.com",
             {"mail__example__com": P, "example__com": P},
@@ -168,7 +168,7 @@ def test_no_walk_asks_more_than_eight_names(domain):
             "a.example.com",
             {"a__example__com": [PSD_N, PSD_N]},
             "a.example.com",
-            "",
+            None,
             3,
             id="§4.10 step 2: not even twice the same",
         ),
@@ -194,8 +194,8 @@ def test_organization_and_policy_of_one_walk(start, records, organization, polic
     asked = zone(**records)
     found = discover(start, asked.ask)
     assert (found.organizational_domain, found.policy_domain) == (organization, policy_domain)
-    assert (found.record is None) == (policy_domain == "")
-    assert [question.name for question in asked.trail()] == list(names(start)[:questions])
+    assert (found.record is None) == (policy_domain is None)
+    assert [question.name for question in asked.trail()] == list(walk_names(start)[:questions])
 
 
 @given(
@@ -209,7 +209,7 @@ def test_organization_and_policy_of_one_walk(start, records, organization, polic
 def test_the_organizational_domain_stands_at_or_above_its_name(start, records):
     found = discover(start, zone(**records).ask)
     assert ("." + start).endswith("." + found.organizational_domain)
-    assert found.policy_domain == "" or ("." + start).endswith("." + found.policy_domain)
+    assert found.policy_domain is None or ("." + start).endswith("." + found.policy_domain)
 
 
 @pytest.mark.parametrize("trouble", list(Trouble))

@@ -1,0 +1,32 @@
+"""evidence – what DNS told about the DMARC of one message: all that its evaluation needs besides SPF and DKIM.
+
+Raises     nothing
+Not here   asking (checks.dmarc.gather), judging (checks.dmarc.evaluate)
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mailvet.policy_record import PolicyRecord
+from mailvet.values import Domain, Problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """The record that applies to an author domain, and the answers on which its effect depends."""
+
+    author: Domain
+    record: PolicyRecord | None = None  # None: no record applies
+    policy_domain: Domain | None = None  # where the record was found
+    trouble: Problem | None = None  # why the record could not be found; then nothing more was asked
+    exists: bool | Problem | None = None  # the author domain does; None: not asked, because it decides nothing
+    # The organizational domains that were needed or found in passing; a Problem: why one could not be found.
+    organizations: Mapping[Domain, Domain | Problem] = field(default_factory=dict)
+    secure: bool | None = None  # every answer was DNSSEC-validated; None: that is not known of all
+
+    def organization_of(self, domain: Domain) -> Domain | Problem:
+        """Return the organizational domain of a domain, or why it is not known."""
+        return self.organizations.get(domain, _NOT_ASKED)
+
+
+_NOT_ASKED = Problem("not asked")
