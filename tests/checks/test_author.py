@@ -9,6 +9,7 @@ from mailvet.checks.author import Author, NoAuthor, find
 from mailvet.checks.spf.identity import Sender, parse_mail_from
 from mailvet.message import Headers
 from mailvet.syntax.mailfile import parse as parse_mail
+from mailvet.values import Domain
 
 
 def headers(*fields: tuple[bytes, bytes]) -> Headers:
@@ -45,7 +46,7 @@ def test_one_author_domain(value: bytes, domain: str) -> None:
 
 def test_several_mailboxes_of_one_domain() -> None:  # RFC 9989 §5.3.1
     assert find((b"Ann <a@example.org>, Bob <b@EXAMPLE.org>",)) == Author(
-        domain="example.org", address="a@example.org", mailboxes=2
+        domain=Domain("example.org"), address="a@example.org", mailboxes=2
     )
 
 
@@ -246,7 +247,7 @@ def test_a_second_from_in_disguise(extra: tuple[bytes, bytes]) -> None:
 )
 def test_what_is_no_second_from(extra: tuple[bytes, bytes]) -> None:
     message = headers((b"From", b" a@example.org"), extra)
-    assert find(message.values(b"from"), message) == Author(domain="example.org", address="a@example.org")
+    assert find(message.values(b"from"), message) == Author(domain=Domain("example.org"), address="a@example.org")
 
 
 @given(

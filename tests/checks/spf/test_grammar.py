@@ -4,6 +4,7 @@ import re
 import socket
 import string
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -83,7 +84,7 @@ PLACES = ["exists:{}.h.example", "a:{}.h.example/24", "mx:{}.h.example", "includ
           "redirect={}.h.example", "exp={}.h.example", "x={}.h.example"]  # fmt: skip
 
 
-def rows(table):
+def rows(table: list[tuple[str, list[str]]]) -> list[Any]:
     return [pytest.param(term, id=f"{section} {term!a}") for section, terms in table for term in terms]
 
 
@@ -277,7 +278,8 @@ def corrupted(draw: st.DrawFn) -> str:
     record = draw(records()) + " "
     at = draw(st.integers(7, len(record)))
     cut = draw(st.integers(0, 1))
-    return record[:at] + draw(st.sampled_from(["", *"%{}./:=+-_0139dr a~", "\t", "\xe9"])) + record[at + cut :]
+    other: str = draw(st.sampled_from(["", *"%{}./:=+-_0139dr a~", "\t", "\xe9"]))
+    return record[:at] + other + record[at + cut :]
 
 
 @settings(max_examples=400)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from mailvet.checks.dmarc import record as dmarc_record
+from mailvet.checks.dmarc.record import is_record, parse
 from mailvet.policy_record import PolicyRecord, Psd
 from mailvet.ports import Answer, Ask, Kind, Status, all_secure
 from mailvet.values import Domain
@@ -47,8 +47,8 @@ def fetch_record(name: str, ask: Ask) -> tuple[PolicyRecord | None, Answer]:
     answer = ask(name, Kind.TXT)
     if answer.status is not Status.FOUND:
         return None, answer
-    records = list(filter(dmarc_record.is_record, answer.records))
-    return (dmarc_record.parse(records[0]) if len(records) == 1 else None), answer
+    records = list(filter(is_record, answer.records))
+    return (parse(records[0]) if len(records) == 1 else None), answer
 
 
 def discover(domain: Domain, ask: Ask) -> Discovery:
