@@ -5,28 +5,28 @@ Not here   asking (checks.dmarc.gather), judging (checks.dmarc.evaluate)
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from mailvet.policy_record import PolicyRecord
 from mailvet.values import Domain, Problem
 
+_NOT_ASKED: Final = Problem("not asked")
+_NONE_FOUND: Final[Mapping[Domain, Domain | Problem]] = MappingProxyType({})
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+
+class Evidence(NamedTuple):
     """The record that applies to an author domain, and the answers on which its effect depends."""
 
     author: Domain
     record: PolicyRecord | None = None  # None: no record applies
     policy_domain: Domain | None = None  # where the record was found
     trouble: Problem | None = None  # why the record could not be found; then nothing more was asked
-    exists: bool | Problem | None = None  # the author domain does; None: not asked, because it decides nothing
+    exists: bool | Problem | None = None  # whether the author domain does; None: not asked, it decides nothing
     # The organizational domains that were needed or found in passing; a Problem: why one could not be found.
-    organizations: Mapping[Domain, Domain | Problem] = field(default_factory=dict)
-    secure: bool | None = None  # every answer was DNSSEC-validated; None: that is not known of all
+    organizations: Mapping[Domain, Domain | Problem] = _NONE_FOUND
+    secure: bool | None = None  # whether every answer was DNSSEC-validated; None: that is not known of all
 
     def organization_of(self, domain: Domain) -> Domain | Problem:
         """Return the organizational domain of a domain, or why it is not known."""
         return self.organizations.get(domain, _NOT_ASKED)
-
-
-_NOT_ASKED = Problem("not asked")

@@ -11,13 +11,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from mailvet.checks.dmarc.record import is_record, parse
+from mailvet.checks.dmarc.record import parse
 from mailvet.policy_record import PolicyRecord, Psd
 from mailvet.ports import Answer, Ask, Kind, Status, all_secure
 from mailvet.values import Domain
 
 _PREFIX: Final = "_dmarc."
 _MOST_QUESTIONS: Final = 8  # of one walk (RFC 9989 §4.10)
+
+
+Fetched = tuple[PolicyRecord | None, Answer]  # the record at a name, and the answer it came in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,21 +45,25 @@ def walk_names(domain: Domain) -> tuple[str, ...]:
     return (_PREFIX + domain, *(_PREFIX + ".".join(shorter[i:]) for i in range(len(shorter))))
 
 
-def fetch_record(name: str, ask: Ask) -> tuple[PolicyRecord | None, Answer]:
+def fetch_record(name: str, ask: Ask) -> Fetched:
     """Ask for the DMARC Policy Record at a name. Several there count as none (RFC 9989 §4.10 step 2)."""
     answer = ask(name, Kind.TXT)
     if answer.status is not Status.FOUND:
         return None, answer
-    records = list(filter(is_record, answer.records))
-    return (parse(records[0]) if len(records) == 1 else None), answer
+    records = [parsed for record in answer.records if (parsed := parse(record)) is not None]
+    return (records[0] if len(records) == 1 else None), answer
 
 
-def discover(domain: Domain, ask: Ask) -> Discovery:
-    """Walk from `domain` upwards until psd=y, psd=n or the top-level domain."""
+def discover(domain: Domain, ask: Ask, first: Fetched | None = None) -> Discovery:
+    """Walk from `domain` upwards until psd=y, psd=n or the top-level domain.
+
+    `first`: what was fetched at the first name of the walk already.
+    """
     found: list[tuple[Domain, PolicyRecord]] = []
     answers: list[Answer] = []
     for name in walk_names(domain):
-        record, answer = fetch_record(name, ask)
+        record, answer = first or fetch_record(name, ask)
+        first = None
         answers.append(answer)
         if record is not None:
             found.append((Domain(name[len(_PREFIX) :]), record))
