@@ -554,8 +554,8 @@ def test_trouble_with_the_only_candidate_is_temperror(
         pytest.param(COM, "example.com", TEMPERROR, id="the author domain itself"),
         pytest.param(COM, "a.example.com", TEMPERROR, id="aligned by its organization"),
         pytest.param(COM | {"_dmarc.a.example.com": Trouble.TIMEOUT}, "a.example.com", TEMPERROR, id="perhaps aligned"),
-        pytest.param(COM, "", TEMPERROR, id="of nobody knows whom"),
-        pytest.param(COM, "example.net", FAIL, id="of somebody else"),
+        pytest.param(COM, "", TEMPERROR, id="of an unknown domain"),
+        pytest.param(COM, "example.net", FAIL, id="of another organization"),
         pytest.param(STRICT, "a.example.com", FAIL, id="not aligned, as it is strict"),
     ],
 )
@@ -680,7 +680,7 @@ def test_dnssec_of_the_answers_it_rests_on(secure: bool | None, signature: str) 
     ("signatures", "mail_from", "notes"),
     [
         pytest.param((), spf("example.com"), ("aligned by SPF only",), id="SPF only"),
-        pytest.param(("esp.net",), spf("example.com"), ("aligned by SPF only",), id="a signature of somebody else"),
+        pytest.param(("esp.net",), spf("example.com"), ("aligned by SPF only",), id="a foreign signature"),
         pytest.param(("example.com",), spf("example.com"), (), id="both"),
         pytest.param(
             (dkim("example.com", testing=True),),

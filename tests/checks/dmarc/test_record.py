@@ -152,7 +152,7 @@ def test_failure_options(value: str, fo: str) -> None:
         pytest.param("mailto:a%2@example.com", (), id="a broken percent encoding"),
         pytest.param("a@example.com,mailto:a@example.com,,", RUA, id="RFC 9990 §3.5 a bad one costs only itself"),
         pytest.param("mailto:a b@example.com", (), id="a blank"),
-        pytest.param("mailto:", (), id="nobody"),
+        pytest.param("mailto:", (), id="no address"),
         pytest.param("1mailto:a@example.com", (), id="a scheme begins with a letter"),
     ],
 )

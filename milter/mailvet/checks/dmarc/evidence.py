@@ -1,4 +1,4 @@
-"""evidence – what DNS told about the DMARC of one message: all that its evaluation needs besides SPF and DKIM.
+"""evidence – what is known from DNS about the DMARC of one message: all that its evaluation needs besides SPF and DKIM.
 
 Raises     nothing
 Not here   asking (checks.dmarc.gather), judging (checks.dmarc.evaluate)

@@ -4,7 +4,7 @@
 sender's own name has shaped it. Threads may share one checker.
 
 Raises     nothing
-Not here   evaluation (checks.spf.pyspf), which clients are checked (session), what follows (dmarc, disposition)
+Not here   evaluation (checks.spf.pyspf), which clients are checked (session), what follows (checks.dmarc, policy)
 """
 
 from collections.abc import Callable

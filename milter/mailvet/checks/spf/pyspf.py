@@ -59,7 +59,7 @@ class _Query(spf.query):  # type: ignore[misc]  # the library has no types
         self.questions = Questions(lookups.ask)
         self.voids = Voids(self._is_there, limits.VOIDS)
         self.repeatable = True
-        self.personal = False  # names may hold the sender's local part, which is not to be told
+        self.personal = False  # names may hold the sender's local part, which may not be disclosed
         self.passing: list[bytes] = []  # the records that let the client pass
         self.ptr_trouble: Unavailable | None = None
         self.validated: dict[tuple[int, str], list[str]] = {}  # the client's names, by term and target
