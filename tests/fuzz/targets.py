@@ -13,10 +13,10 @@ from lab.zone import Zone
 from mailvet import text
 from mailvet.checks import author
 from mailvet.checks.arc import fields as arc_fields
-from mailvet.checks.dkim import dkimpy, key_record as keyrecord, keys, signature, tag_list as taglist
+from mailvet.checks.dkim import dkimpy, key_record as keyrecord, signature, tag_list as taglist
 from mailvet.checks.dkim.body_hash import BodyDigest, BodyHasher, Canon
 from mailvet.checks.dkim.header_forms import HeaderForms, relaxed_field, without_signature
-from mailvet.checks.dkim.keys import Tools
+from mailvet.checks.dkim.keys import KeyParser, KeyReader
 from mailvet.checks.dkim.openssl import load
 from mailvet.checks.dmarc import record as dmarc_record
 from mailvet.checks.spf import grammar as spf_grammar, terms as spf_terms
@@ -24,14 +24,15 @@ from mailvet.checks.spf.pyspf import SpfChecker
 from mailvet.header import auth_results_parser as authresults_parse, edits
 from mailvet.message import Field, Headers
 from mailvet.outcome import Delete
-from mailvet.settings import DkimSettings, LimitSettings
-from mailvet.syntax import address, lexical, received
+from mailvet.settings import LimitSettings
+from mailvet.syntax import address, received
 from mailvet.syntax.domain import to_alabel
+from mailvet.values import Problem
 from mailvet.verdict import SpfResult
 from tests.fuzz.whole import OWN, message, without
 
 LIMITS: Final = LimitSettings()
-TOOLS: Final = Tools(taglist.parse, load, LIMITS, DkimSettings(), dkimpy.parse_tags)
+KEYS: Final = KeyParser(dkimpy.parse_tags, load, LIMITS)
 IDS: Final = frozenset((OWN,))
 DOMAIN: Final = re.compile(r"[a-z0-9_.-]{1,253}")
 CLIENTS: Final = ("192.0.2.1", "2001:db8::1")
@@ -70,7 +71,7 @@ def tags(data: bytes) -> None:
     ours, theirs = taglist.parse(data), dkimpy.parse_tags(data)
     if isinstance(ours, dict) and isinstance(theirs, dict):
         assert ours == theirs
-    said = signature.read(data, taglist.parse, LIMITS)
+    said = signature.parse(data, LIMITS)
     for word in (said.domain, said.selector):
         assert not word or DOMAIN.fullmatch(word)
     assert re.fullmatch(r"[A-Za-z0-9+/=]{0,8}", said.prefix)
@@ -92,26 +93,22 @@ def tags(data: bytes) -> None:
 
 
 def readable(read: Callable[[], object]) -> None:
-    problem = ""
-    try:
-        read()
-    except lexical.Unreadable as e:
-        problem = str(e)
-    assert PLAIN.fullmatch(problem)  # it holds nothing of the text
+    found = read()
+    assert not isinstance(found, Problem) or PLAIN.fullmatch(found.text)  # it holds nothing of the text
 
 
 def addresses(data: bytes) -> None:
     """Address lists as From has them, and domains."""
     read = address.parse(data)
-    if isinstance(read, address.Malformed):
-        assert address.without_quoted(data) is None or read.problem
+    if isinstance(read, Problem):
+        assert address.without_quoted(data) is None or read.text
     else:
         assert read
         assert all(DOMAIN.fullmatch(mailbox.domain) for mailbox in read)
         assert address.without_quoted(data) is not None
     found = author.find([data])
     if isinstance(found, author.Author):
-        assert not isinstance(read, address.Malformed)
+        assert not isinstance(read, Problem)
         assert {mailbox.domain for mailbox in read} == {found.domain}
         assert author.find([data, data]) != found
         # a reader who takes the last pair of angle brackets sees that domain too
@@ -129,7 +126,7 @@ def results(data: bytes) -> None:
     """Authentication-Results of others, and whether they claim to be ours."""
     read = authresults_parse.parse(data)
     claimed = authresults_parse.claims(data, IDS)
-    assert claimed or (read is not None and read.authserv_id.strip(" .").lower() != OWN)
+    assert claimed or (not isinstance(read, Problem) and read.authserv_id.strip(" .").lower() != OWN)
     assert authresults_parse.claims(b" mx.Example.ORG;" + data, IDS)
     assert authresults_parse.claims(b' (x) "mx.example.org" 1;' + data, IDS)
     word = data.decode("utf-8", "replace")
@@ -137,7 +134,7 @@ def results(data: bytes) -> None:
         assert PLAIN.fullmatch(written)
     ours = f" mx.example.org; spf=pass (x {text.comment(word)}) smtp.mailfrom={text.pvalue(word) or 'x'}".encode()
     again = authresults_parse.parse(ours)
-    assert again is not None
+    assert not isinstance(again, Problem)
     assert len(again.results) == 1
     assert [name for name, _ in again.results[0].properties] == ["smtp.mailfrom"]
 
@@ -148,11 +145,11 @@ def records(data: bytes) -> None:
     if policy is not None:
         assert all(uri.isascii() for uri in (*policy.rua, *policy.ruf))
     read = keyrecord.parse(data, dkimpy.parse_tags)
-    found = {kind: keys.fetch("k.example", kind, zone_with(data).ask, TOOLS) for kind in ("rsa", "ed25519")}
+    found = {kind: KeyReader(zone_with(data).ask, KEYS).fetch("k.example", kind) for kind in ("rsa", "ed25519")}
     for kind, each in found.items():
         assert (each.key is None) == bool(each.problem)
         if each.key is not None:
-            assert not isinstance(read, str)
+            assert not isinstance(read, Problem)
             assert kind == "ed25519" or LIMITS.rsa_min_bits <= each.key.bits <= LIMITS.rsa_max_bits
             assert not each.key.verify(b"\x01" * (each.key.bits // 8), b"x")
             assert not each.key.verify(b"", b"x")

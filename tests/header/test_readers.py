@@ -27,6 +27,7 @@ from mailvet import verdict as v
 from mailvet.header.auth_results import format_value
 from mailvet.header.auth_results_parser import parse
 from mailvet.text import pvalue
+from mailvet.values import Problem
 
 HERE = REPO / "lab" / "readers"
 NODE_MODULES = Path(sys.prefix) / "readers" / "node_modules"
@@ -40,7 +41,7 @@ Read = Callable[[str], list[Seen]]
 def expected(value: str) -> list[Seen]:
     """What stands in it, by RFC 8601's grammar."""
     parsed = parse(value.encode())
-    assert parsed is not None
+    assert not isinstance(parsed, Problem)
     return [Seen(result.method, result.result, dict(result.properties)) for result in parsed.results]
 
 

@@ -21,6 +21,7 @@ from mailvet.syntax import address, readings
 from mailvet.syntax.compatibility import crowded
 from mailvet.syntax.domain import to_alabel
 from mailvet.syntax.lexical import QUOTED
+from mailvet.values import Problem
 
 _FROM: Final = b"from"
 _LIMIT: Final = 8192
@@ -97,8 +98,8 @@ def _sole(values: Sequence[bytes], limit: int, words: int) -> Author | NoAuthor:
 @lru_cache(maxsize=512)
 def _read(value: bytes, words: int) -> Author | NoAuthor:
     mailboxes = address.parse(value, words)
-    if isinstance(mailboxes, address.Malformed):
-        return NoAuthor(ambiguous=bool(value.strip()), problem=f"From field: {mailboxes.problem}")
+    if isinstance(mailboxes, Problem):
+        return NoAuthor(ambiguous=bool(value.strip()), problem=f"From field: {mailboxes.text}")
     domains = {mailbox.domain for mailbox in mailboxes}
     if len(domains) > 1:
         return NoAuthor(ambiguous=True, problem=f"From field with {len(domains)} domains")

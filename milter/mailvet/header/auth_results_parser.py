@@ -15,8 +15,9 @@ from typing import Final, NamedTuple
 from urllib.parse import unquote
 
 from mailvet.syntax.domain import to_alabel
-from mailvet.syntax.lexical import CFWS, COMMENT, QUOTED, Unreadable, unfolded, unquoted
+from mailvet.syntax.lexical import CFWS, COMMENT, QUOTED, unfolded, unquoted
 from mailvet.syntax.readings import decoded, folded
+from mailvet.values import Problem
 
 _TOKEN: Final = r"[^\x00-\x20()<>@,;:\\\"/\[\]?=\x7f]++"  # RFC 2045 §5.1, with UTF-8
 _KEYWORD: Final = r"[A-Za-z0-9_-]++"  # RFC 5321 §4.1.2, and "_" as some write it
@@ -41,6 +42,7 @@ _EACH: Final = re.compile(
     rf"((?>(?:[^;\"]++|{QUOTED})*))"
 )
 _PARENTHESES: Final = re.compile(r"\([^()]*+\)")
+_NOT_RESULTS: Final = Problem("not the grammar of RFC 8601 §2.2")
 _LONGEST_HEAD: Final = 900  # characters before the results; Postfix may break what is longer, RFC 5322 §2.1.1
 _LEFT_OUT: Final = dict.fromkeys((*range(33), 127, *b"\"'\\"))
 _NO_BLANKS: Final = {ord(" "): None, ord("\t"): None}
@@ -64,11 +66,11 @@ class Parsed(NamedTuple):
     remarks: str  # the comments before the first ";", in lower case and without quoting
 
 
-def parse(value: bytes) -> Parsed | None:
-    """What the field says, or None if it cannot be read."""
+def parse(value: bytes) -> Parsed | Problem:
+    """Return what the field says, or why it cannot be read."""
     found = _matched(value)
-    if found is None:
-        return None
+    if isinstance(found, Problem):
+        return found
     results = found["results"]
     return Parsed(_said(found), _version(found), _results(results) if results else (), _remarks(found))
 
@@ -76,7 +78,7 @@ def parse(value: bytes) -> Parsed | None:
 def claims(value: bytes, own: frozenset[str]) -> bool:
     """Is it in the name of one of `own`, in whatever spelling, or not to be read at all?"""
     found = _matched(value)
-    if found is None or _version(found) != 1:  # RFC 8601 §5: an unknown version is removed too
+    if isinstance(found, Problem) or _version(found) != 1:  # RFC 8601 §5: an unknown version is removed too
         return True
     ours = _canonical_ids(own)
     named = _canonical(_said(found))
@@ -137,11 +139,9 @@ def _canonical(name: str) -> str:
     return to_alabel(stripped) or stripped
 
 
-def _matched(value: bytes) -> re.Match[str] | None:
-    try:
-        return _FIELD.fullmatch(unfolded(value))
-    except Unreadable:
-        return None
+def _matched(value: bytes) -> re.Match[str] | Problem:
+    text = unfolded(value)
+    return text if isinstance(text, Problem) else _FIELD.fullmatch(text) or _NOT_RESULTS
 
 
 def _said(found: re.Match[str]) -> str:

@@ -16,7 +16,9 @@ from mailvet.checks.author import Author, NoAuthor
 from mailvet.checks.breach import eligibility as breach
 from mailvet.checks.dkim import check as dkim, replays as notes
 from mailvet.checks.dkim.body_hash import BodyDigest, BodyHash
+from mailvet.checks.dkim.content import Content
 from mailvet.checks.dkim.header_forms import HeaderForms
+from mailvet.checks.dkim.keys import KeyReader
 from mailvet.checks.dmarc import check as dmarc
 from mailvet.session.engine import Engine
 from mailvet.session.transaction import Transaction
@@ -145,7 +147,8 @@ def _signatures(
         limits = engine.settings.limits
         problem = f"not looked at: the header has over {limits.header_fields} fields or is too large (limit)"
         return (DkimVerdict(result=DkimResult.NEUTRAL, problem=problem),)
-    verdicts = dkim.judge(t.candidates, forms, bodies, t.lookups.ask, engine.tools, engine.now())
+    keys = KeyReader(t.lookups.ask, engine.keys)
+    verdicts = dkim.judge(t.candidates, Content(forms, bodies), keys, engine.settings.dkim, engine.now())
     return notes.replayed(verdicts, engine.replays)
 
 
@@ -155,7 +158,7 @@ def _chain(t: Transaction, engine: Engine, forms: HeaderForms, bodies: dict[Body
     if t.chain is None:
         return ArcVerdict(result=ArcResult.FAIL, problem="not looked at: too many or too large header fields (limit)")
     sealers = frozenset(engine.settings.trust.sealers)
-    return arc.judge(t.chain, forms, bodies, t.lookups.ask, engine.tools, engine.now(), sealers)
+    return arc.judge(t.chain, Content(forms, bodies), KeyReader(t.lookups.ask, engine.keys), engine.now(), sealers)
 
 
 def _author(t: Transaction, engine: Engine) -> Author | NoAuthor | None:

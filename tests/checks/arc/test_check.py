@@ -10,13 +10,14 @@ import pytest
 from lab.sealer import ARC, Mail, Sealer, letter, seal, zone_of
 from lab.zone import Zone
 from mailvet.checks.arc import check as arc
-from mailvet.checks.dkim import tag_list as taglist
 from mailvet.checks.dkim.body_hash import BodyHasher, Canon
+from mailvet.checks.dkim.content import Content
+from mailvet.checks.dkim.dkimpy import parse_tags
 from mailvet.checks.dkim.header_forms import HeaderForms
-from mailvet.checks.dkim.keys import Tools
+from mailvet.checks.dkim.keys import KeyParser, KeyReader
 from mailvet.checks.dkim.openssl import load
 from mailvet.ports import Kind, Trouble
-from mailvet.settings import DkimSettings, LimitSettings
+from mailvet.settings import LimitSettings
 from mailvet.verdict import ArcResult, ArcVerdict
 
 NOW = 1_800_000_000.0
@@ -30,12 +31,11 @@ def judged(
 ) -> ArcVerdict:
     limits = LimitSettings(arc_sets=sets)
     headers = mail.headers
-    chain = arc.prepare(headers, taglist.parse, limits)
+    chain = arc.prepare(headers, limits)
     hasher = BodyHasher(chain.digests)
     hasher.feed(mail.body)
-    tools = Tools(taglist.parse, load, limits, DkimSettings())
-    ask = (zone or zone_of(*ALL)).ask
-    return arc.judge(chain, HeaderForms(headers), hasher.finish(), ask, tools, now, trusted)
+    keys = KeyReader((zone or zone_of(*ALL)).ask, KeyParser(parse_tags, load, limits))
+    return arc.judge(chain, Content(HeaderForms(headers), hasher.finish()), keys, now, trusted)
 
 
 def chain_of(*sealers: Sealer) -> Mail:
@@ -121,14 +121,14 @@ def test_as_many_sets_as_the_limit_hold(sets: int) -> None:
 def test_one_more_set_than_the_limit_is_refused_unread(sets: int) -> None:
     zone = zone_of(ONE)
     found = judged(chain_of(*[ONE] * (sets + 1)), zone, sets=sets)
-    assert (found.result, found.problem) == (ArcResult.FAIL, f"over {sets} sets (limit)")
+    assert (found.result, found.problem) == (ArcResult.FAIL, f"over {sets} sets (limits.arc_sets)")
     assert zone.asked == 0
 
 
 def test_keys_are_asked_ahead_and_none_besides() -> None:
     zone = zone_of(*ALL)
     mail = chain_of(*ALL)
-    questions = arc.prepare(mail.headers, taglist.parse, LimitSettings()).questions
+    questions = arc.prepare(mail.headers, LimitSettings()).questions
     judged(mail, zone)
     assert set(questions) == {(sealer.name, Kind.TXT) for sealer in ALL} == set(zone.questions)
 
@@ -136,7 +136,7 @@ def test_keys_are_asked_ahead_and_none_besides() -> None:
 def test_the_key_of_the_newest_message_signature_is_asked_ahead_too() -> None:
     new, old = Sealer("new.example"), Sealer("old.example")
     mail = seal(seal(letter(), ONE, message_by=old), TWO, message_by=new)
-    questions = arc.prepare(mail.headers, taglist.parse, LimitSettings()).questions
+    questions = arc.prepare(mail.headers, LimitSettings()).questions
     assert [name for name, _ in questions] == [new.name, TWO.name, ONE.name]
 
 
@@ -145,7 +145,7 @@ def test_many_lengths_cost_no_more_than_two_body_hashes() -> None:
     for length in range(1, 10):
         mail = seal(mail, ONE, form=f"relaxed/{'simple' if length % 2 else 'relaxed'}", more=f"l={length}; ")
     mail = seal(seal(seal(mail, ONE), ONE, form="relaxed/simple"), ONE, more="l=4; ")
-    digests = arc.prepare(mail.headers, taglist.parse, LimitSettings(arc_sets=50)).digests
+    digests = arc.prepare(mail.headers, LimitSettings(arc_sets=50)).digests
     assert {digest.canon for digest in digests} == set(Canon)  # a hash for each form: see bodyhash
     assert judged(mail).oldest_pass == 0
 

@@ -265,13 +265,13 @@ P = AUTHOR.record.partition(b"p=")[2]
         ((b"v=DKIM1; p=" + P + b"; p=",), "bad key record: not a tag list (DuplicateTag)"),
         ((b"v=DKIM1; p=*" + P,), "bad key record: p= is not base64"),
         ((b"",), "bad key record: p= is missing"),
-        (((AUTHOR.record + b"; n=").ljust(4097, b"x"),), "key record over 4096 octets (limit)"),
+        (((AUTHOR.record + b"; n=").ljust(4097, b"x"),), "key record over 4096 octets (limits.key_record)"),
         ((rsa_of(512),), "512-bit key is too small"),
         ((rsa_of(1023),), "1023-bit key is too small"),
-        ((rsa_of(8193),), "8193-bit key is too large (limit)"),
-        ((rsa_of(2048, (1 << 33) + 1),), "the exponent of the key is too large (limit)"),
-        ((rsa_of(8192, (1 << 17) + 1),), "the exponent of the key is too large (limit)"),
-        ((AUTHOR.record + b"; n=" * 100,), "key record of over 100 tags (limit)"),
+        ((rsa_of(8193),), "8193-bit key is too large (limits.rsa_max_bits)"),
+        ((rsa_of(2048, (1 << 33) + 1),), "the exponent of the key is too large (RFC 6376 §8.13)"),
+        ((rsa_of(8192, (1 << 17) + 1),), "the exponent of the key is too large (RFC 6376 §8.13)"),
+        ((AUTHOR.record + b"; n=" * 100,), "key record of over 100 tags (limits.tags)"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -448,7 +448,7 @@ def test_signatures_beyond_the_limit_are_not_looked_at() -> None:
     zone = zone_of(*[replace(AUTHOR, selector=f"s{number}") for number in range(13)])
     found = judged(mail, zone)
     assert [each.result for each in found] == [PASS] * 10 + [NEUTRAL]
-    assert found[-1].problem == "3 more signatures not looked at (limit 10)"
+    assert found[-1].problem == "3 more signatures not looked at (limits.signatures)"
     assert zone.asked == 10
 
 
@@ -456,7 +456,7 @@ def test_signatures_beyond_the_limit_are_not_looked_at() -> None:
 def test_entries_of_h(count: int, result: DkimResult) -> None:
     found = only(sign(letter(), names=[*NAMES, *[b"x-%d" % n for n in range(count - len(NAMES))]]))
     assert found.result is result
-    assert found.problem == ("" if result is PASS else "h= has over 200 entries (limit)")
+    assert found.problem == ("" if result is PASS else "h= has over 200 entries (limits.signed_fields)")
 
 
 @pytest.mark.parametrize(("bits", "said"), [(1024, "signature did not verify"), (8192, "signature did not verify")])
