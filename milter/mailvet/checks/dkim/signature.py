@@ -30,8 +30,7 @@ _REQUIRED_TAGS: Final = (b"v", b"a", b"b", b"bh", b"d", b"h", b"s")  # RFC 6376 
 _LONGEST_CACHED_FIELD: Final = 2048  # octets
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signature:
+class Signature(NamedTuple):
     """A signature that can be verified."""
 
     algorithm: str  # a=
