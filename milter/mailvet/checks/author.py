@@ -91,7 +91,9 @@ def _sole(values: Sequence[bytes], limit: int, words: int) -> Author | NoAuthor:
     if len(values[0]) > limit:
         return NoAuthor(ambiguous=True, problem=f"From field over {limit} octets (limit)")
     if readings.overlong(b"From:" + values[0]):
-        return NoAuthor(ambiguous=True, problem=f"From field with a line over {readings.LINE} octets")  # it is broken
+        return NoAuthor(
+            ambiguous=True, problem=f"From field with a line over {readings.LONGEST_LINE} octets"
+        )  # it is broken
     return _read(values[0], words)
 
 

@@ -1,10 +1,10 @@
-"""edits – what is changed in the header, planned as values in the order that is safe to apply.
+"""edits – plan what is removed from the header and inserted into it, in an order that is safe to apply.
 
-`plan_removals` needs the header alone and nothing that was found out: what a check does not survive changes nothing
-about what is removed.
-Postfix counts a field's index from 1 among the fields of its name, in any case, that it has shown us, and
-counts anew after every deletion; so deletions run from the highest index down, and insertions come last.
-Position 0 is above Postfix's own Received, which we are never shown.
+`plan_removals` needs nothing but the header: if a check fails, the same fields are removed.
+
+Postfix counts a field's index from 1 among the fields of its name, in upper or lower case, that it has shown us, and
+counts again after every deletion. So deletions run from the highest index down, and insertions come last. Index 0 is
+above Postfix's own Received, which milters are not shown.
 
 Raises     nothing
 Not here   carrying it out (daemon.pymilter); what our field says (header.auth_results)
@@ -21,40 +21,44 @@ from mailvet.outcome import Delete, Edit, Insert
 from mailvet.settings import LimitSettings
 
 _RESULTS: Final = b"authentication-results"
-_READ: Final = 32_768
-_REPLACED: Final = "\ufffd"
+_MOST_OCTETS: Final = 32_768  # of Authentication-Results fields that are read, unless the caller says otherwise
+_NOT_UTF8: Final = "\ufffd"  # stands for such octets in a decoded name
 
 
 @dataclass(frozen=True, slots=True)
 class Removals:
-    """The forged fields of one message."""
+    """The deletions of one message's forged fields."""
 
     deletes: tuple[Delete, ...]
-    flooded: bool  # they cannot all be removed, or are so many that the message is not worth it
+    flooded: bool  # not all forged fields can be removed, or they are over limits.removals
 
 
 def plan_removals(
     headers: Headers, beyond: Headers, forbidden: frozenset[str], breach_header: str, limits: LimitSettings
 ) -> Removals:
-    """What is removed from the header. `beyond`: what of it was over the limits and may hide a line (transaction)."""
+    """Return the deletions for a header, whatever the checks find out.
+
+    `beyond`: fields over the limits of the header that may hide a line (session.transaction).
+    """
     deletes = scrub(headers, forbidden, frozenset(), breach_header, limits.results_bytes)
     return Removals(
         deletes,
         len(deletes) > limits.removals
-        # among fields that were not all kept, nobody can say which number one has that hides a line of ours
+        # if not all fields were kept, the index of one that hides a line of ours is not known
         or beyond.size > limits.header_bytes
         or bool(beyond.fields and scrub(beyond, forbidden, frozenset(), breach_header, limits.results_bytes))
-        # nor can a name be spelled for the MTA that is not UTF-8
-        or any(_REPLACED in delete.name for delete in deletes),
+        # a name that is not UTF-8 cannot be given to the MTA
+        or any(_NOT_UTF8 in delete.name for delete in deletes),
     )
 
 
 def scrub(
-    headers: Headers, own: frozenset[str], trusted: frozenset[str], breach_header: str | None, limit: int = _READ
+    headers: Headers, own: frozenset[str], trusted: frozenset[str], breach_header: str | None, limit: int = _MOST_OCTETS
 ) -> tuple[Delete, ...]:
-    """Every field that claims to be ours or cannot be read. `trusted`: those of our ids that may stay.
+    """Return the deletion of every field that claims to be ours, or that cannot be read.
 
-    `limit`: octets of such fields that are read; what is beyond that goes unread. No other limit holds for them.
+    `own`: our authserv-ids; `trusted`: those of them that may stay; `breach_header`: a name that is ours alone.
+    `limit`: octets of Authentication-Results fields that are read; all fields beyond it are removed unread.
     """
     forbidden = own - trusted
     names = (_RESULTS,) if breach_header is None else (_RESULTS, breach_header.lower().encode("ascii", "replace"))
@@ -78,6 +82,7 @@ def scrub(
 
 
 def _deletions(headers: Headers, gone: set[int]) -> tuple[Delete, ...]:
+    """Return the deletions of the fields at these positions, for each name from the highest index down."""
     deletes = []
     for positions in headers.by_name.values():
         if gone.isdisjoint(positions):
@@ -94,5 +99,5 @@ def _spelled(name: bytes) -> str:
 
 
 def plan(deletes: tuple[Delete, ...], inserts: tuple[Insert, ...]) -> tuple[Edit, ...]:
-    """Deletions from the highest index down, then the insertions as they are given."""
+    """Return the deletions from the highest index down, then the insertions in the given order."""
     return (*sorted(deletes, key=lambda delete: -delete.index), *inserts)
