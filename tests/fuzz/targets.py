@@ -46,7 +46,7 @@ def header(data: bytes) -> None:
         name, colon, value = line.partition(b":")
         if colon:
             headers.add(name, value)
-    removed = edits.plan(edits.scrub(headers, IDS, frozenset(), "Sender-Breach-Info"), ())
+    removed = edits.plan(edits.scrub(headers, IDS, "Sender-Breach-Info", LIMITS.results_bytes), ())
     left = without(headers.fields, [each for each in removed if isinstance(each, Delete)])
     assert len(left) == len(headers.fields) - len(removed)
     for field in left:

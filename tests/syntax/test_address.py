@@ -7,7 +7,7 @@ from hypothesis import given, strategies as st
 
 from mailvet.syntax.address import Mailbox, parse, without_quoted
 from mailvet.syntax.domain import to_alabel
-from mailvet.values import Problem
+from mailvet.values import Domain, Problem
 
 ATEXT = st.text(st.sampled_from("abcxyz0129!#$%&'*+-/=?^_`{|}~üé漢"), min_size=1, max_size=8)
 DOT_ATOM = st.lists(ATEXT, min_size=1, max_size=3).map(".".join)
@@ -72,7 +72,7 @@ SOUP = st.lists(
     ],
 )
 def test_read(value: bytes, mailboxes: list[tuple[str, str, str]]) -> None:
-    assert parse(value) == tuple(Mailbox(*mailbox) for mailbox in mailboxes)
+    assert parse(value) == tuple(Mailbox(name, local, Domain(domain)) for name, local, domain in mailboxes)
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_what_is_written_by_the_grammar_is_read(name: str, local: str, domain: s
     if "=?" in local and "?=" in local:
         assert isinstance(found, Problem)
     else:
-        assert found == (Mailbox(name, local, domain),)
+        assert found == (Mailbox(name, local, Domain(domain)),)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,6 @@ from mailvet.outcome import Delete, Edit, Insert
 from mailvet.settings import LimitSettings
 
 _RESULTS: Final = b"authentication-results"
-_MOST_OCTETS: Final = 32_768  # of Authentication-Results fields that are read, unless the caller says otherwise
 _NOT_UTF8: Final = "\ufffd"  # stands for such octets in a decoded name
 
 
@@ -40,42 +39,39 @@ def plan_removals(
 
     `beyond`: fields over the limits of the header that may hide a line (session.transaction).
     """
-    deletes = scrub(headers, forbidden, frozenset(), breach_header, limits.results_bytes)
+    deletes = scrub(headers, forbidden, breach_header, limits.results_bytes)
     return Removals(
         deletes,
         len(deletes) > limits.removals
         # if not all fields were kept, the index of one that hides a line of ours is not known
         or beyond.size > limits.header_bytes
-        or bool(beyond.fields and scrub(beyond, forbidden, frozenset(), breach_header, limits.results_bytes))
+        or bool(beyond.fields and scrub(beyond, forbidden, breach_header, limits.results_bytes))
         # a name that is not UTF-8 cannot be given to the MTA
         or any(_NOT_UTF8 in delete.name for delete in deletes),
     )
 
 
-def scrub(
-    headers: Headers, own: frozenset[str], trusted: frozenset[str], breach_header: str | None, limit: int = _MOST_OCTETS
-) -> tuple[Delete, ...]:
+def scrub(headers: Headers, forbidden: frozenset[str], breach_header: str, most_octets: int) -> tuple[Delete, ...]:
     """Return the deletion of every field that claims to be ours, or that cannot be read.
 
-    `own`: our authserv-ids; `trusted`: those of them that may stay; `breach_header`: a name that is ours alone.
-    `limit`: octets of Authentication-Results fields that are read; all fields beyond it are removed unread.
+    `forbidden`: our authserv-ids; `breach_header`: a field name that is ours alone; `most_octets` of
+    Authentication-Results fields are read, and all such fields after that are removed unread.
     """
-    forbidden = own - trusted
-    names = (_RESULTS,) if breach_header is None else (_RESULTS, breach_header.lower().encode("ascii", "replace"))
+    breach_key = breach_header.lower().encode("ascii", "replace")
     gone: set[int] = set()
     octets = 0
     positions = headers.by_name.get(_RESULTS, [])
     for number, position in enumerate(positions):
         name, value = headers.fields[position]
         octets += len(name) + len(value)
-        if octets > limit:
+        if octets > most_octets:
             gone.update(positions[number:])
             break
         if claims(value, forbidden):
             gone.add(position)
-    for key in (*names[1:], *disguise.names_like(headers, *names)):
+    for key in (breach_key, *disguise.names_like(headers, _RESULTS, breach_key)):
         gone.update(headers.by_name.get(key, ()))
-    for line in disguise.hidden(headers, *names):
+    for line in disguise.hidden(headers, _RESULTS, breach_key):
         if line.certain or not line.whole or mentions(line.rest, forbidden):
             gone.add(line.position)
     return _deletions(headers, gone) if gone else ()

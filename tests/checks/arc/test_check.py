@@ -1,4 +1,4 @@
-"""ARC chains sealed at test time: what holds, what breaks it, how far back it reaches, and whose word counts."""
+"""ARC chains sealed at test time: what holds, what breaks it, how far back it reaches, and whose testimony counts."""
 
 import itertools
 from collections.abc import Callable
@@ -146,7 +146,7 @@ def test_many_lengths_cost_no_more_than_two_body_hashes() -> None:
         mail = seal(mail, ONE, form=f"relaxed/{'simple' if length % 2 else 'relaxed'}", more=f"l={length}; ")
     mail = seal(seal(seal(mail, ONE), ONE, form="relaxed/simple"), ONE, more="l=4; ")
     digests = arc.prepare(mail.headers, LimitSettings(arc_sets=50)).digests
-    assert {digest.canon for digest in digests} == set(Canon)  # a hash for each form: see bodyhash
+    assert {digest.canon for digest in digests} == set(Canon)  # a hash for each form: see body_hash
     assert judged(mail).oldest_pass == 0
 
 
@@ -360,27 +360,27 @@ def test_dnssec_of_the_keys(secure: bool | None) -> None:
     assert judged(chain_of(*ALL), zone).secure is secure
 
 
-# --- whose word counts (arc_trust) ---
+# --- whose testimony counts (trust) ---
 
 
-def word(mail: Mail, *trusted: str) -> tuple[str, str]:
+def testimony(mail: Mail, *trusted: str) -> tuple[str, str]:
     found = judged(mail, trusted=frozenset(trusted))
     assert found.result is ArcResult.PASS
     return found.sealed_by, found.sealed
 
 
-NOBODY = ("", "")
+NO_TESTIMONY = ("", "")
 
 
 def test_a_trusted_sealer_saw_it_pass() -> None:
     mail = seal(posted(letter()), ONE)
-    assert word(mail, "one.example") == ("one.example", "dmarc=pass")
-    assert word(mail, "One.EXAMPLE") == ("one.example", "dmarc=pass")
-    assert word(mail, "other.example") == word(mail, "example") == word(mail) == NOBODY
+    assert testimony(mail, "one.example") == ("one.example", "dmarc=pass")
+    assert testimony(mail, "One.EXAMPLE") == ("one.example", "dmarc=pass")
+    assert testimony(mail, "other.example") == testimony(mail, "example") == testimony(mail) == NO_TESTIMONY
 
 
 def test_a_trusted_sealer_saw_it_fail() -> None:
-    assert word(seal(letter(), ONE, dmarc="fail"), "one.example") == ("one.example", "dmarc=fail")
+    assert testimony(seal(letter(), ONE, dmarc="fail"), "one.example") == ("one.example", "dmarc=fail")
 
 
 def test_a_broken_chain_says_nothing() -> None:
@@ -391,23 +391,23 @@ def test_a_broken_chain_says_nothing() -> None:
 def test_the_lowest_of_the_trusted_run_counts() -> None:
     """The list changed the message, so the scanner behind it saw DMARC fail; but it came to the list intact."""
     mail = seal(posted(seal(letter(), ONE)), TWO, dmarc="fail")
-    assert word(mail, "one.example", "two.example") == ("one.example", "dmarc=pass")
-    assert word(mail, "two.example") == ("two.example", "dmarc=fail")
+    assert testimony(mail, "one.example", "two.example") == ("one.example", "dmarc=pass")
+    assert testimony(mail, "two.example") == ("two.example", "dmarc=fail")
 
 
 def test_an_untrusted_hop_above_silences_all_below() -> None:
     mail = seal(posted(seal(letter(), ONE)), TWO)
-    assert word(mail, "one.example") == NOBODY
+    assert testimony(mail, "one.example") == NO_TESTIMONY
 
 
 def test_an_untrusted_hop_between_silences_all_below() -> None:
     mail = seal(seal(seal(letter(), ONE), TWO), THREE, dmarc="fail")
-    assert word(mail, "one.example", "three.example") == ("three.example", "dmarc=fail")
+    assert testimony(mail, "one.example", "three.example") == ("three.example", "dmarc=fail")
 
 
 def test_an_untrusted_hop_below_is_no_matter() -> None:
     mail = seal(seal(letter(), ONE, dmarc="fail"), TWO)
-    assert word(mail, "two.example") == ("two.example", "dmarc=pass")
+    assert testimony(mail, "two.example") == ("two.example", "dmarc=pass")
 
 
 @pytest.mark.parametrize(
@@ -419,15 +419,15 @@ def test_an_untrusted_hop_below_is_no_matter() -> None:
         pytest.param({"more": "l=0; "}, id="the body is not signed"),
     ],
 )
-def test_a_set_that_fits_other_messages_is_no_word(set_on_top: dict[str, object]) -> None:
-    assert word(seal(letter(), ONE, **set_on_top), "one.example") == NOBODY
+def test_a_set_that_fits_other_messages_does_not_testify(set_on_top: dict[str, Any]) -> None:
+    assert testimony(seal(letter(), ONE, **set_on_top), "one.example") == NO_TESTIMONY
     below = seal(seal(letter(), ONE, **set_on_top), TWO, dmarc="fail")
-    assert word(below, "one.example", "two.example") == ("two.example", "dmarc=fail")
+    assert testimony(below, "one.example", "two.example") == ("two.example", "dmarc=fail")
 
 
 def test_a_second_author_is_no_author() -> None:
     mail = seal(letter().on_top((b"From", b" <ceo@bank.example>")), ONE, names=(b"from", b"from"))
-    assert word(mail, "one.example") == NOBODY
+    assert testimony(mail, "one.example") == NO_TESTIMONY
 
 
 @pytest.mark.parametrize(
@@ -450,7 +450,7 @@ def test_a_second_author_is_no_author() -> None:
     ],
 )
 def test_what_the_results_do_not_say(results: bytes) -> None:
-    assert word(seal(letter(), ONE, results=results), "one.example") == NOBODY
+    assert testimony(seal(letter(), ONE, results=results), "one.example") == NO_TESTIMONY
 
 
 @pytest.mark.parametrize(
@@ -466,10 +466,10 @@ def test_what_the_results_do_not_say(results: bytes) -> None:
     ids=["Google's", "Microsoft's", "capitals and a semicolon at the end"],
 )
 def test_results_as_the_large_sealers_write_them(results: bytes) -> None:
-    assert word(seal(letter(), ONE, results=results), "one.example") == ("one.example", "dmarc=pass")
+    assert testimony(seal(letter(), ONE, results=results), "one.example") == ("one.example", "dmarc=pass")
 
 
-# --- whose word would count, if only the DNS answered ---
+# --- whose testimony would count if the DNS answered ---
 
 TRUSTED = frozenset(["one.example", "two.example"])
 DEAD = Sealer("dead.example", number=2)
@@ -562,7 +562,7 @@ CHAINS = [
 
 @pytest.mark.parametrize("links", CHAINS, ids=lambda links: ", ".join(f"{by.domain} {state}" for by, state in links))
 def test_only_a_trusted_sealer_on_top_is_heard_or_waited_for(links: tuple[tuple[Sealer, str], ...]) -> None:
-    keys = {}
+    keys: dict[str, tuple[Sealer, str]] = {}
     for by, state in links:
         keys.setdefault(by.name, (by, state))
     states = [keys[by.name][1] for by, _ in links]
