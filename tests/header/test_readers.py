@@ -114,26 +114,25 @@ def by_authres(value: str) -> list[Seen]:
     ]
 
 
+def by_dkim_verifier(value: str) -> list[Seen]:
+    found = models.dkim_verifier(value)
+    assert found is not None, "the field is not understood"
+    return found
+
+
 @pytest.fixture(params=["SpamAssassin", "mailauth", "authres", "dkim_verifier", "Roundcube", "a script"])
 def read(request: pytest.FixtureRequest) -> Read:
     if request.param == "SpamAssassin":
         return functools.partial(by_spamassassin, request.getfixturevalue("spamassassin"))
     if request.param == "mailauth":
         return functools.partial(by_mailauth, request.getfixturevalue("mailauth"))
-    others: dict[str, Callable[[str], list[Seen] | None]] = {
+    others: dict[str, Read] = {
         "authres": by_authres,
-        "dkim_verifier": models.dkim_verifier,
+        "dkim_verifier": by_dkim_verifier,
         "Roundcube": models.roundcube,
         "a script": models.pieces,
     }
-    reader = others[request.param]
-
-    def read_all(value: str) -> list[Seen]:
-        found = reader(value)
-        assert found is not None, "the reader does not understand the field"
-        return found
-
-    return read_all
+    return others[request.param]
 
 
 def same(found: list[Seen], wanted: list[Seen]) -> bool:
@@ -329,24 +328,34 @@ def test_many_signatures(read: Read) -> None:
     assert [said.result for said in found if said.method == "spf"] == ["fail"]
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Sent:
+    """A message from a host of signed.example, unless it says otherwise, and what our field says of it."""
+
+    address: str = world.HOST
+    helo: bytes = b"mail.signed.example"
+    sender: bytes
+    author: str
+    spf: str
+    dmarc: str
+
+
 @pytest.mark.parametrize(
-    ("address", "helo", "sender", "author", "spf", "policy"),
+    "sent",
     [
-        (world.STRANGER, b"mail.signed.example", b"a@bank.example", "<a@bank.example>", "fail", "fail"),
-        (world.HOST, b"mail.signed.example", b"a@bank.example", "<a@bank.example>", "fail", "fail"),
-        (world.HOST, b"mail.signed.example", b"a@signed.example", "<a@signed.example>", "pass", "pass"),
-        (world.HOST, b"signed.example", b"", "<a@signed.example>", "pass", "pass"),
-        (world.HOST, b"mail.signed.example", b"a@quiet.example", "<a@quiet.example>", "none", "none"),
-        (world.HOST, b"mail.signed.example", b"nobody", "<a@b.example>, <c@d.example>", "none", "permerror"),
+        Sent(address=world.STRANGER, sender=b"a@bank.example", author="<a@bank.example>", spf="fail", dmarc="fail"),
+        Sent(sender=b"a@bank.example", author="<a@bank.example>", spf="fail", dmarc="fail"),
+        Sent(sender=b"a@signed.example", author="<a@signed.example>", spf="pass", dmarc="pass"),
+        Sent(helo=b"signed.example", sender=b"", author="<a@signed.example>", spf="pass", dmarc="pass"),
+        Sent(sender=b"a@quiet.example", author="<a@quiet.example>", spf="none", dmarc="none"),
+        Sent(sender=b"nobody", author="<a@b.example>, <c@d.example>", spf="none", dmarc="permerror"),
     ],
 )
-def test_fields_of_the_daemon(
-    lab: Lab, read: Read, address: str, helo: bytes, sender: bytes, author: str, spf: str, policy: str
-) -> None:
+def test_fields_of_the_daemon(lab: Lab, read: Read, sent: Sent) -> None:
     with MilterClient(lab.daemons["mark"].socket) as client:
-        client.connect(address, helo=helo)
-        value = client.message(sender, world.letter(author)).inserted[0][2]
+        client.connect(sent.address, helo=sent.helo)
+        value = client.message(sent.sender, world.letter(sent.author)).inserted[0][2]
     found = {said.method: said.result for said in read(value)}
-    assert found["spf"] == spf
-    assert found.get("dmarc", policy) == policy
-    assert [said.result for said in expected(value) if said.method in ("spf", "dmarc")] == [spf, policy]
+    assert found["spf"] == sent.spf
+    assert found.get("dmarc", sent.dmarc) == sent.dmarc
+    assert [said.result for said in expected(value) if said.method in ("spf", "dmarc")] == [sent.spf, sent.dmarc]

@@ -6,28 +6,21 @@ lines of over 998 octets (RFC 5322 §2.1.1), which a milter sees unbroken. Every
 linear.
 
 Raises     nothing
-Not here   what is looked for in these texts (checks.author, header.auth_results_parser, header.disguise); charsets
-           (syntax.charsets)
+Not here   what is looked for in these texts (checks.author, header.auth_results_parser, header.disguise); finding
+           the words (syntax.encoded_words) and their charsets (syntax.charsets)
 """
 
-import binascii
-import contextlib
 import re
 from typing import Final, NamedTuple
 
 from mailvet.syntax import charsets
 from mailvet.syntax.charsets import by_charset, codec_of
 from mailvet.syntax.compatibility import forms
+from mailvet.syntax.encoded_words import Word, find, innermost, octets, quoted_printable, raw_words
 from mailvet.values import Problem
 
 LONGEST_LINE: Final = 998  # octets, RFC 5322 §2.1.1; Postfix's smtp_line_length_limit and lmtp_line_length_limit
 
-# RFC 2047 §2, with the white space, the "?" and the empty charset that lenient readers accept; RFC 2231 §5's language
-_WORD_START: Final = re.compile(r"=\?([^?]*+)\?\s*+([BbQq])\s*+\?")
-_INNERMOST: Final = re.compile(_WORD_START.pattern + r"([^?]*+)\?=")  # for readers that start again at each "=?"
-_WORD: Final = re.compile(_WORD_START.pattern + r"((?>(?:[^?]++|\?(?!=))*))\?=")
-_HEXADECIMAL: Final = re.compile(rb"=([0-9A-Fa-f]{2})")
-_NOT_BASE64: Final = re.compile(rb"[^A-Za-z0-9+/=]+")
 _LINE_END: Final = re.compile("[\x00-\x08\\n-\x1f\x7f\x85\u2028\u2029]")
 # in a decoded word: the end of a line, what may end a field name, a character that NFKC makes a colon, another word
 _SUSPICIOUS: Final = re.compile(
@@ -44,15 +37,6 @@ class Decoded(NamedTuple):
     text: str
     marks: bool  # a word brought a character that separates addresses or lines
     guessed: bool  # another charset was used than the word names: only the ASCII in it is of use
-
-
-class _Word(NamedTuple):
-    """An encoded word: its place in the text, and what it says."""
-
-    start: int
-    end: int
-    charset: str  # as written
-    octets: bytes  # without base64 or quoted-printable
 
 
 def broken(line: bytes) -> bytes:
@@ -87,22 +71,24 @@ def decoded(text: str, glued: bool = True) -> list[Decoded]:
     if "=?" not in text:
         return []
     readings: list[Decoded] = []
-    for words in _different([_words(text, greedy=False), _words(text, greedy=True), _innermost(text)]):
+    ways = [find(text, greedy=False), find(text, greedy=True), innermost(text)]
+    for words in _different(ways):
         found = _replaced(text, words, glued)
-        again = _words(found[0].text, greedy=False)  # some readers decode the result once more
+        again = find(found[0].text, greedy=False)  # some readers decode the result once more
         readings += [*found, *(_replaced(found[0].text, again, glued) if again else ())]
-    everywhere = _quoted_printable(text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
+    everywhere = quoted_printable(text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
     readings.append(Decoded(everywhere, marks(everywhere) > marks(text), True))
     return readings
 
 
-def _different(ways: list[list[_Word]]) -> list[list[_Word]]:
+def _different(ways: list[list[Word]]) -> list[list[Word]]:
+    """Return the lists that have words and differ from those before them."""
     return [words for number, words in enumerate(ways) if words and words not in ways[:number]]
 
 
 def uncertain(text: str) -> bool:
     """May a word of the text be an address in a charset that Python does not know?"""
-    words = _words(text, greedy=False) + _innermost(text)
+    words = find(text, greedy=False) + innermost(text)
     return any(charsets.may_be_address(word.charset, word.octets) for word in words)
 
 
@@ -116,7 +102,7 @@ def with_words(text: str, wanted: re.Pattern[str]) -> list[str] | Problem:
 
     A text of many words of which some name an unknown charset is not decoded.
     """
-    words = _WORD.findall(text, 0, text.rfind("?=") + 2)
+    words = raw_words(text)
     inner = any("=?" in payload for _, _, payload in words)
     if not inner and not _BEFORE_COLON.search(text) and not _may_bring(words, wanted):
         return []
@@ -124,7 +110,7 @@ def with_words(text: str, wanted: re.Pattern[str]) -> list[str] | Problem:
         return [reading.text for reading in decoded(text, glued=False)]
     if any(codec_of(charset) is None for charset, _, _ in words):
         return Problem("too many encoded words in unknown charsets")
-    ways = _different([_words(text, greedy=False), _innermost(text)])
+    ways = _different([find(text, greedy=False), innermost(text)])
     return [_put(text, way, [by_charset(word.charset, word.octets) for word in way], glued=False) for way in ways]
 
 
@@ -133,10 +119,10 @@ def _may_bring(words: list[tuple[str, str, str]], wanted: re.Pattern[str]) -> bo
 
     Words of one charset are decoded together, since a line may be composed of several. Quick, for every such field.
     """
-    octets: dict[str, list[bytes]] = {}
+    by_name: dict[str, list[bytes]] = {}
     for charset, encoding, payload in words:
-        octets.setdefault(charset, []).append(_octets(encoding, payload))
-    for charset, each in octets.items():
+        by_name.setdefault(charset, []).append(octets(encoding, payload))
+    for charset, each in by_name.items():
         codec = codec_of(charset) or ""
         texts = [b"".join(each)] if codec.startswith(charsets.BY_OCTET) else each
         content = "".join([by_charset(charset, every) for every in texts])
@@ -149,30 +135,7 @@ def _may_bring(words: list[tuple[str, str, str]], wanted: re.Pattern[str]) -> bo
     return False
 
 
-def _innermost(text: str) -> list[_Word]:
-    """Return the words as readers see them that start again at each "=?"."""
-    return [_Word(each.start(), each.end(), each[1], _octets(each[2], each[3])) for each in _INNERMOST.finditer(text)]
-
-
-def _words(text: str, greedy: bool) -> list[_Word]:
-    """Return the words, each up to its first "?="; `greedy`: up to the last one before the next word."""
-    words = []
-    at = 0
-    while start := _WORD_START.search(text, at):
-        end = text.find("?=", start.end())
-        if greedy:
-            following = _WORD_START.search(text, start.end())
-            limit = following.start() if following else len(text)
-            last = text.rfind("?=", start.end(), limit)
-            end = last if last >= 0 else limit
-        elif end < 0:
-            break
-        at = end + 2 if text.startswith("?=", end) else end
-        words.append(_Word(start.start(), at, start[1], _octets(start[2], text[start.end() : end])))
-    return words
-
-
-def _replaced(text: str, words: list[_Word], glued: bool) -> list[Decoded]:
+def _replaced(text: str, words: list[Word], glued: bool) -> list[Decoded]:
     """Return the text with these words decoded, in each way that readers treat the charsets."""
     codecs = {codec_of(word.charset) for word in words}
     ways = [([by_charset(word.charset, word.octets) for word in words], False), (_joined(text, words), False)]
@@ -192,12 +155,12 @@ def _replaced(text: str, words: list[_Word], glued: bool) -> list[Decoded]:
     ]
 
 
-def _joined(text: str, words: list[_Word]) -> list[str]:
+def _joined(text: str, words: list[Word]) -> list[str]:
     """Decode neighbouring words of one charset together; the text of each run stands at its first word.
 
     RFC 2047 §5 forbids to split a character between two words; some writers do it, and some readers join them.
     """
-    runs: list[list[_Word]] = []
+    runs: list[list[Word]] = []
     texts: list[str] = []
     for word in words:
         if runs and word.charset == runs[-1][0].charset and not text[runs[-1][-1].end : word.start].strip():
@@ -209,7 +172,7 @@ def _joined(text: str, words: list[_Word]) -> list[str]:
     return texts
 
 
-def _put(text: str, words: list[_Word], texts: list[str], glued: bool) -> str:
+def _put(text: str, words: list[Word], texts: list[str], glued: bool) -> str:
     """Put the texts in the place of the words; `glued` as for `decoded`."""
     parts = []
     at = 0
@@ -218,32 +181,3 @@ def _put(text: str, words: list[_Word], texts: list[str], glued: bool) -> str:
         parts += ["" if glued and at and not between.strip() else between, content]
         at = word.end
     return "".join([*parts, text[at:]])
-
-
-def _octets(encoding: str, payload: str) -> bytes:
-    """Undo the base64 ("B") or quoted-printable ("Q") of an encoded word."""
-    if encoding in "bB":
-        with contextlib.suppress(ValueError):
-            if payload.isalnum() or "=" not in payload.rstrip("="):
-                return binascii.a2b_base64(payload)
-        return _base64(payload.encode("utf-8", "surrogateescape"))
-    return _quoted_printable(payload.encode("utf-8", "surrogateescape"))
-
-
-def _quoted_printable(text: bytes) -> bytes:
-    return _HEXADECIMAL.sub(lambda found: bytes((int(found[1], 16),)), text.replace(b"_", b" "))
-
-
-def _base64(text: bytes) -> bytes:
-    """Decode base64 as the most lenient readers do.
-
-    Padding may be missing, or be in the middle; other octets may stand in between; URL-safe letters are accepted.
-    """
-    text = _NOT_BASE64.sub(b"", text.replace(b"-", b"+").replace(b"_", b"/"))
-    return b"".join([_unpadded(part) for part in text.split(b"=")])
-
-
-def _unpadded(text: bytes) -> bytes:
-    if len(text) % 4 == 1:
-        text = text[:-1]
-    return binascii.a2b_base64(text + b"=" * (-len(text) % 4))
