@@ -6,18 +6,19 @@ import yaml
 from lab.paths import REPO
 from lab.zone import Zone
 from mailvet.checks.arc import check as arc
-from mailvet.checks.dkim import tag_list as taglist
 from mailvet.checks.dkim.body_hash import BodyHasher
+from mailvet.checks.dkim.content import Content
+from mailvet.checks.dkim.dkimpy import parse_tags
 from mailvet.checks.dkim.header_forms import HeaderForms
-from mailvet.checks.dkim.keys import Tools
+from mailvet.checks.dkim.keys import KeyParser, KeyReader
 from mailvet.checks.dkim.openssl import load
 from mailvet.message import Headers
-from mailvet.settings import DkimSettings, LimitSettings
+from mailvet.settings import LimitSettings
 from mailvet.syntax import mailfile
 
 SUITE = REPO / "tests" / "suites" / "arc" / "arc-draft-validation-tests.yml"
 LIMITS = LimitSettings(arc_sets=50)
-TOOLS = Tools(taglist.parse, load, LIMITS, DkimSettings())
+KEYS = KeyParser(parse_tags, load, LIMITS)
 
 
 def cases():
@@ -32,10 +33,10 @@ def verdict(zone, message):
     headers = Headers()
     for name, value in parsed.fields:
         headers.add(name, value)
-    chain = arc.prepare(headers, taglist.parse, LIMITS)
+    chain = arc.prepare(headers, LIMITS)
     hasher = BodyHasher(chain.digests)
     hasher.feed(parsed.body)
-    return arc.judge(chain, HeaderForms(headers), hasher.finish(), Zone(zone).ask, TOOLS, now=0.0)
+    return arc.judge(chain, Content(HeaderForms(headers), hasher.finish()), KeyReader(Zone(zone).ask, KEYS), now=0.0)
 
 
 @pytest.mark.parametrize(("zone", "message", "expected"), list(cases()))
