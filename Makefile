@@ -43,9 +43,12 @@ test: who build
 	scripts/npm-reader.sh $(VENV)/readers
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(TESTS)
 
+PYTHON_CODE := milter tests lab bench scripts
 lint: build
-	$(BIN)/ruff check milter tests lab bench scripts
+	$(BIN)/ruff check $(PYTHON_CODE)
+	$(BIN)/ruff format --check $(PYTHON_CODE)
 	$(BIN)/mypy
+	$(BIN)/python -m scripts.audit
 
 run: build
 	$(BIN)/mailvet serve

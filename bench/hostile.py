@@ -22,7 +22,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import dns.message
 import dns.rrset
@@ -55,7 +55,7 @@ SIZES: Final = {
     "DNS": (4_000, 60_000),
     "body": (150_000, 1_000_000, 10_000_000),
 }
-PLAIN_RECORDS: Final = {
+PLAIN_RECORDS: Final[dict[str, dict[str, list[Any]]]] = {
     DOMAIN: {"TXT": [b"v=spf1 ip4:192.0.2.1 -all"]},
     f"_dmarc.{DOMAIN}": {"TXT": [b"v=DMARC1; p=reject"]},
     "1.2.0.192.in-addr.arpa": {"PTR": ["mail.author.example."]},
@@ -83,12 +83,17 @@ class Wire(Zone):
         self._octets = octets
         self._found: dict[tuple[str, Kind], Answer | Trouble] = {}
 
-    def _find(self, name: str, kind: Kind) -> Answer | Trouble:
+    def find(self, name: str, kind: Kind) -> Answer | Trouble:
         key = name.lower(), kind
         found = self._found.get(key)
         if found is None:
             octets = self._octets.get(key)
-            found = super()._find(name, kind) if octets is None else dnspython.read(octets, kind, trusted=True)
+            if octets is None:
+                found = super().find(name, kind)
+            else:
+                read = dnspython.read(octets, kind, trusted=True)
+                assert not isinstance(read, dnspython.LostTarget)  # no name of these messages is an alias
+                found = read
             self._found[key] = found
         return found
 
@@ -102,7 +107,7 @@ def octets(message: Message) -> dict[tuple[str, Kind], bytes]:
     }
 
 
-def _answer(name: str, kind: str, records: list[object]) -> bytes:
+def _answer(name: str, kind: str, records: list[Any]) -> bytes:
     answer = dns.message.make_response(dns.message.make_query(name, kind), recursion_available=True)
     texts = [_strings(record) if isinstance(record, bytes) else str(record) for record in records]
     answer.answer.append(dns.rrset.from_text(f"{name}.", 300, "IN", kind, *texts))

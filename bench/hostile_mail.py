@@ -246,7 +246,7 @@ FROM: Final[dict[str, Callable[[int], Message]]] = {
 # --- signatures ---
 
 
-def _signed(count: int, size: int, names: list[bytes], body: bytes = b"Hello.\r\n", **tags: str | None) -> Message:
+def _signed(count: int, size: int, names: list[bytes], body: bytes = b"Hello.\r\n", **tags: Any) -> Message:
     """`count` good signatures over everything that `names` names, each with its own key."""
     return _sign(Mail(_HEAD, body), count, names, **tags)
 

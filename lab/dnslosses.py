@@ -13,9 +13,9 @@ import dns.message
 import dns.name
 import dns.rcode
 import dns.rdata
-import dns.rdataclass
-import dns.rdatatype
 import dns.rrset
+from dns.rdataclass import RdataClass
+from dns.rdatatype import RdataType
 
 Message = dns.message.Message
 HELD: Final = "held."
@@ -107,7 +107,7 @@ def _other_class(right: Message) -> bytes:
 
 
 def _signature(right: Message) -> bytes:
-    data = f"{dns.rdatatype.to_text(right.question[0].rdtype)} 8 2 300 20300101000000 20200101000000 1 example. AAAA"
+    data = f"{RdataType.to_text(right.question[0].rdtype)} 8 2 300 20300101000000 20200101000000 1 example. AAAA"
     return _with(right, (_name(right), "RRSIG", data))
 
 
@@ -157,7 +157,7 @@ _JUNK: Final = {"TXT": '"junk"', "A": "198.51.100.99", "AAAA": "2001:db8:ffff::9
 def _half(right: Message) -> Message:
     """A record of the right owner and type, and none of those that matter; without EDNS, so that nothing follows."""
     message = _without(right)
-    kind = dns.rdatatype.to_text(right.question[0].rdtype)
+    kind = RdataType.to_text(right.question[0].rdtype)
     message.answer.append(dns.rrset.from_text(_name(right), 300, "IN", kind, _JUNK[kind]))
     message.use_edns(False)
     return message
@@ -176,7 +176,9 @@ def _half_counted(count: bytes, *, edns: bool = False) -> Callable[[Message], by
     return lose
 
 
-def _half_and(*, owner: str = "", rdtype: int = 0, rdclass: int = 1) -> Callable[[Message], bytes]:
+def _half_and(
+    *, owner: str = "", rdtype: RdataType = RdataType.NONE, rdclass: RdataClass = RdataClass.IN
+) -> Callable[[Message], bytes]:
     """What matters stands beside it under another owner, type or class."""
 
     def lose(right: Message) -> bytes:
@@ -252,8 +254,8 @@ LOSSES: dict[str, Callable[[Message], bytes]] = {
     "half, the rest in the authority section": _half_beside("authority"),
     "half, the rest in the additional section": _half_beside("additional"),
     "half, the rest of another owner": _half_and(owner="other.example."),
-    "half, the rest of another type": _half_and(rdtype=99),
-    "half, the rest of another class": _half_and(rdclass=3),
+    "half, the rest of another type": _half_and(rdtype=RdataType.SPF),
+    "half, the rest of another class": _half_and(rdclass=RdataClass.CH),
     "in the authority section, and a SOA": _soa_and_behind("authority"),
     "in the additional section, and a SOA": _soa_and_behind("additional"),
     "no question": _questions(0),

@@ -127,7 +127,7 @@ def _trampoline(free: int) -> types.FunctionType:
 def outer({names}):
     def inner(*arguments, **named):
         if arguments is None: [{names}]
-        return __import__("injection").through("CODE", arguments, named)
+        return __import__("lab.injection", fromlist=["through"]).through("CODE", arguments, named)
     return inner
 """
     space: dict[str, Any] = {}

@@ -81,11 +81,15 @@ def _bare_cr(text: str) -> list[str]:
     return re.split("\r\n|\r|\n", text)
 
 
+def _python_lines(text: str) -> list[str]:
+    return text.splitlines()
+
+
 READERS = [
-    Reader(*habits)
-    for habits in itertools.product(
+    Reader(decode, lines, unfolds)
+    for decode, lines, unfolds in itertools.product(
         (_utf8, _latin, _ascii, _without_nul, _nfkc, _nfkd, _decoding),
-        (_newlines, _bare_cr, str.splitlines),
+        (_newlines, _bare_cr, _python_lines),
         (True, False),
     )
 ]

@@ -9,6 +9,7 @@ Any tag can be given another value, or none, before the signature is made, so th
 from base64 import b64encode
 from collections.abc import Iterable
 from hashlib import sha256
+from typing import Literal
 
 from lab.sealer import Mail, Sealer, canonical, relaxed_body, selected, simple_body, zone_of
 from lab.zone import Zone
@@ -62,7 +63,7 @@ def judged(
     *,
     limits: LimitSettings | None = None,
     now: float = NOW,
-    partial_body: str = "policy",
+    partial_body: Literal["policy", "pass"] = "policy",
 ) -> tuple[DkimVerdict, ...]:
     """What mailvet says of the message's signatures."""
     limits = limits or LimitSettings()

@@ -21,7 +21,8 @@ class Zone:
         self.secure, self.ttl, self.proven = secure, ttl, proven
         self.questions: dict[tuple[str, Kind], bool] = {}
 
-    def _find(self, name: str, kind: Kind) -> Answer | Trouble:
+    def find(self, name: str, kind: Kind) -> Answer | Trouble:
+        """Return what the zone says, without counting it as a question."""
         name = name.lower()
         types = self.names.get(name, None if self.proven else {})
         if isinstance(types, Trouble):
@@ -38,14 +39,14 @@ class Zone:
 
     def ask(self, name: str, kind: Kind) -> Answer:
         self.questions[name.lower(), kind] = True
-        found = self._find(name, kind)
+        found = self.find(name, kind)
         if isinstance(found, Trouble):
             raise Unavailable(found, name, kind)
         return found
 
     def ahead(self, name: str, kind: Kind, then: Callable[[Answer], None] | None = None) -> None:
         self.questions.setdefault((name.lower(), kind), False)
-        found = self._find(name, kind)
+        found = self.find(name, kind)
         if then is not None and isinstance(found, Answer):
             then(found)
 
@@ -53,7 +54,7 @@ class Zone:
         pass
 
     def trail(self) -> tuple[Question, ...]:
-        return tuple(Question(*key, self._find(*key), 0.0, False, wanted) for key, wanted in self.questions.items())
+        return tuple(Question(*key, self.find(*key), 0.0, False, wanted) for key, wanted in self.questions.items())
 
     def end(self) -> None:
         pass

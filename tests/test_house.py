@@ -8,6 +8,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -214,8 +215,9 @@ def locked(name: str) -> dict[str, str]:
     return dict(words[0].split("==") for words in lines)
 
 
-def project() -> dict:
-    return tomllib.loads((REPO / "pyproject.toml").read_text("utf-8"))["project"]
+def project() -> dict[str, Any]:
+    table: dict[str, Any] = tomllib.loads((REPO / "pyproject.toml").read_text("utf-8"))["project"]
+    return table
 
 
 def bare(requirement: str) -> str:

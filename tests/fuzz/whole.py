@@ -218,7 +218,7 @@ def _tellings(
         judged=NOW,
         milliseconds=1.0,
         settings=SETTINGS,
-        message=mailfile.MailFile(tuple(map(tuple, fields)), octets),
+        message=mailfile.MailFile(tuple((name, value) for name, value in fields), octets),
     )
     yield explain.text(result)
     json.loads(result.as_json())
