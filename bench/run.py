@@ -22,9 +22,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from bench import corpus, milter_load, peers, postfix, profile, resolvers, smtp_load, strain
+from bench import corpus, milter_load, peers, profile, resolvers, smtp_load, strain
 from bench.milter_load import Measured
 from bench.report import Results, write
+from lab.postfix import Postfix
 
 CHAIN = ("OpenDKIM", "OpenDMARC")
 OTHERS = ("dkimpy-milter", "rspamd")  # with BENCH_ALL=1, where installed
@@ -78,7 +79,7 @@ def _isolated(arguments: Sequence[str]) -> int:
         return 2
     with tempfile.TemporaryDirectory(prefix="mailvet-bench-", ignore_cleanup_errors=True) as scratch:
         Path(scratch).chmod(0o755)  # Postfix has to reach the sockets
-        environment = {**os.environ, "PATH": _path(), "MAILVET_BENCH": scratch}
+        environment = {**os.environ, "PATH": _path(), "MAILVET_BENCH": scratch, "TMPDIR": scratch}
         spaces = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
         inner = f'ip link set lo up && ip addr add {resolvers.ADDRESS}/32 dev lo && "$@"; exit $?'
         command = [*spaces, "sh", "-c", inner, "sh", sys.executable, "-m", "bench.run", *arguments]
@@ -136,16 +137,17 @@ class _Bench:
     def _postfix(self, jobs: Jobs) -> None:
         for label, chain in (("chain", CHAIN), ("mailvet", ("mailvet",)), ("none", ())):
             with ExitStack() as stack:
-                port, _ = self._mta(stack, chain)
-                smtp_load.drive(jobs, "127.0.0.1", port, 300 // self.less, CONNECTIONS)
-                run = smtp_load.drive(jobs, "127.0.0.1", port, 1500 // self.less, CONNECTIONS)
+                mta, _ = self._mta(stack, chain)
+                smtp_load.drive(jobs, mta.ports["smtpd"], 300 // self.less, CONNECTIONS)
+                run = smtp_load.drive(jobs, mta.ports["smtpd"], 1500 // self.less, CONNECTIONS)
             self.results.postfix.setdefault(label, []).append(run)
             _say(f"Postfix with {label}: {run.per_second:.0f}/s {run.errors or ''}")
 
-    def _mta(self, stack: ExitStack, chain: Sequence[str]) -> tuple[int, list[peers.Milter]]:
+    def _mta(self, stack: ExitStack, chain: Sequence[str]) -> tuple[Postfix, list[peers.Milter]]:
+        """Start these milters, and a Postfix that asks them in order and throws the mail away."""
         milters = [stack.enter_context(peers.running(name, self.scratch)) for name in chain]
         sockets = [milter.socket for milter in milters]
-        return stack.enter_context(postfix.running(self.scratch / "postfix", sockets)), milters
+        return stack.enter_context(Postfix({"smtpd": sockets})), milters
 
     def _sizes(self) -> None:
         """CPU against the size of a message."""
@@ -177,10 +179,9 @@ class _Bench:
             seconds = max(2, 20 // self.less)
             self.results.profile = profile.take(jobs, str(milter.socket), milter.pid, seconds, self.scratch)
         with ExitStack() as stack:
-            port, (milter,) = self._mta(stack, ("mailvet",))
-            log = self.scratch / "postfix" / "mail.log"
-            smtp_load.drive(jobs, "127.0.0.1", port, 50, CONNECTIONS)
-            strain.killed(found, jobs, port, milter.pid, 600, log)
+            mta, (milter,) = self._mta(stack, ("mailvet",))
+            smtp_load.drive(jobs, mta.ports["smtpd"], 50, CONNECTIONS)
+            strain.killed(found, jobs, mta, milter.pid, 600)
         _say(f"{found.huge}: {found.huge_rss} MiB; bodies {found.bodies}; killed a worker: {found.killed}")
 
     def _cold(self, jobs: Jobs) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 
 from bench import milter_load, smtp_load
 from bench.milter_load import Measured, cpu_seconds, family, packet, plan, read
+from lab.postfix import Postfix
 
 CHUNK = 65_535  # octets Postfix hands over at once
 BODY_SIZES = (150_000, 1_000_000, 10_000_000)
@@ -157,18 +158,18 @@ def huge(strain: Strain, socket: str, pid: int, signed: Signed, size: int, messa
     strain.huge_rss = (before, seen[len(seen) // 2], max(seen))
 
 
-def killed(strain: Strain, jobs: list[Signed], port: int, pid: int, count: int, log: Path) -> None:
+def killed(strain: Strain, jobs: list[Signed], mta: Postfix, pid: int, count: int) -> None:
     """Kill the busiest worker in the middle of a load through Postfix; what was accepted is counted at the far end."""
     workers = family([pid]) - {pid}
-    before = _settled(log, 0)
+    before = _settled(mta.log_file, 0)
     busiest = max(workers, key=lambda worker: cpu_seconds([worker]))
     timer = threading.Timer(1.0, os.kill, (busiest, signal.SIGKILL))
     timer.start()
     try:
-        strain.killed = smtp_load.drive(jobs, "127.0.0.1", port, count, 16)
+        strain.killed = smtp_load.drive(jobs, mta.ports["smtpd"], count, 16)
     finally:
         timer.join()
-    strain.delivered = _settled(log, before + strain.killed.messages) - before
+    strain.delivered = _settled(mta.log_file, before + strain.killed.messages) - before
     strain.workers = len(workers), len(family([pid]) - {pid})
 
 
