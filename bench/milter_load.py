@@ -19,43 +19,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lab.milter_protocol import LEADING_SPACE, STEPS, packet, split
+
 _TICKS = os.sysconf("SC_CLK_TCK")
 _LAST = b"artyd"  # replies that end a message: accept, reject, tempfail, reply code, discard
-LEADING_SPACE = 0x100000  # protocol flag: white space after a colon belongs to the value
-# command → (protocol flag: do not send it, protocol flag: it gets no reply), libmilter/mfdef.h
-STEPS = {
-    b"C": (0x1, 0x1000),
-    b"H": (0x2, 0x2000),
-    b"M": (0x4, 0x4000),
-    b"R": (0x8, 0x8000),
-    b"T": (0x200, 0x10000),
-    b"L": (0x20, 0x80),
-    b"N": (0x40, 0x40000),
-    b"B": (0x10, 0x80000),
-    b"E": (0, 0),
-}
-
-
-def packet(command: bytes, data: bytes = b"") -> bytes:
-    return struct.pack("!I", len(data) + 1) + command + data
 
 
 def _macros(stage: bytes, **values: str) -> bytes:
     return packet(b"D", stage + b"".join(f"{k}\0{v}\0".encode() for k, v in values.items()))
-
-
-def split(raw: bytes) -> tuple[list[tuple[bytes, bytes]], bytes]:
-    """Header fields as a milter is shown them, and the body."""
-    head, _, body = raw.partition(b"\r\n\r\n")
-    fields: list[tuple[bytes, bytes]] = []
-    for line in head.split(b"\r\n") if head else ():
-        if line[:1] in (b" ", b"\t") and fields:
-            name, value = fields[-1]
-            fields[-1] = (name, value + b"\n" + line)
-        else:
-            name, _, value = line.partition(b":")
-            fields.append((name, value))
-    return fields, body
 
 
 def plan(raw: bytes, envelope: dict[str, Any], protocol: int) -> list[tuple[bytes, bool]]:

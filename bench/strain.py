@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from bench import milter_load, smtp_load
-from bench.milter_load import Measured, cpu_seconds, family, packet, plan, read
+from bench.milter_load import Measured, cpu_seconds, family, plan, read
+from lab.milter_protocol import packet
 from lab.postfix import Postfix
 
 CHUNK = 65_535  # octets Postfix hands over at once

@@ -7,7 +7,7 @@ way to misbehave.
     python -m lab.dnsserver zone.json [127.0.0.1:5353]
 
 A name's types are A, AAAA, MX, PTR, TXT (str or bytes) and CNAME. Beside them a name may have a `Manner`,
-{"manner": "servfail"}, or lose its records, {"loss": "another owner"} (dnslosses), and {"ttl": 0}, {"delay": 0.2}.
+{"manner": "servfail"}, or lose its records, {"loss": "another owner"} (dns_losses), and {"ttl": 0}, {"delay": 0.2}.
 It answers as a resolver does: aliases are followed, a name below which others exist is there (RFC 8020), everything
 else is NXDOMAIN with a SOA.
 """
@@ -34,7 +34,7 @@ import dns.rdatatype
 import dns.rrset
 from dns.rdtypes.ANY.TXT import TXT
 
-from lab.dnslosses import LOSSES, LOSSES_OVER_TCP
+from lab.dns_losses import LOSSES, LOSSES_OVER_TCP
 
 Types = Mapping[str, Any]
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from lab import postfix, world
 from lab.breach_scene import flagging
 from lab.letter import Letter
-from lab.standin import StandIn
-from lab.whole import Lab
+from lab.mail_system import Lab
+from lab.postfix_standin import StandIn
 
 COLOURS = {"pass": "32", "fail": "31", "permerror": "31", "softfail": "33", "none": "90", "temperror": "33"}
 WIDTH = 96

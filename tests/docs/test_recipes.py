@@ -17,8 +17,8 @@ import pytest
 from lab import world
 from lab.daemon import scratch
 from lab.letter import Letter
+from lab.mail_system import Lab
 from lab.paths import REPO
-from lab.whole import Lab
 from mailvet.checks.breach import eligibility as breach
 from mailvet.header.auth_results import format_value
 from mailvet.verdict import (

@@ -15,8 +15,8 @@ from lab import breach_scene, world
 from lab.daemon import Daemon
 from lab.hibp_server import TODAY, HibpServer
 from lab.letter import Letter
+from lab.mail_system import TRUSTED, Lab
 from lab.wait import until
-from lab.whole import TRUSTED, Lab
 
 ANN = "ann@signed.example"
 FORGED = b"Sender-Breach-Info: mx.example.org; result=not-listed; source=haveibeenpwned.com; checked=2026-01-01\r\n"

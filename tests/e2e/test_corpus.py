@@ -25,9 +25,9 @@ from dns.rdtypes.IN.A import A
 from lab.daemon import Daemon
 from lab.dnsserver import DnsServer
 from lab.letter import Letter
+from lab.mail_system import Lab
 from lab.milterclient import MilterClient
 from lab.paths import SHARED
-from lab.whole import Lab
 from lab.world import Zone
 
 GENERATOR = SHARED / "lab" / "corpus.py"

@@ -1,7 +1,10 @@
-"""dnslosses – ways to lose the records that were asked for: each makes of the right answer one without them, which
-looks more or less like an answer that there are none. None of them proves that.
+"""dns_losses – turns a correct DNS answer into one whose records a forwarder has lost, in some fifty ways.
 
-What an alias leads to stands at "held." and the name; a zone may have it.
+Each result looks more or less like the answer "there are no such records", and none proves it. Where the loss is an
+alias, its target is "held." followed by the name; a zone may have records there.
+
+Raises     nothing
+Not here   the server that sends them (dnsserver)
 """
 
 import struct
@@ -23,7 +26,7 @@ _SOA: Final = "ns.example. hostmaster.example. 1 2 3 4 300"
 
 
 def _without(right: Message) -> Message:
-    """From a resolver, the same answer, empty."""
+    """Return the same answer as a resolver would send it without any records."""
     empty = dns.message.from_wire(right.to_wire(max_size=65535))
     empty.answer, empty.authority, empty.additional = [], [], []
     empty.set_rcode(dns.rcode.NOERROR)
@@ -36,7 +39,7 @@ def _name(right: Message) -> str:
 
 
 def _with(right: Message, *lines: tuple[str, str, str], section: str = "answer", flags: int = 0) -> bytes:
-    """Nothing but these records (owner, type, data) in that section; `flags` are taken away."""
+    """Return an answer with only these records (owner, type, data), in that section, and without `flags`."""
     message = _without(right)
     for owner, rdtype, data in lines:
         getattr(message, section).append(dns.rrset.from_text(owner, 300, "IN", rdtype, data))
@@ -81,7 +84,7 @@ def _two_ways(right: Message) -> bytes:
 
 
 def _elsewhere(right: Message) -> bytes:
-    """The right records, of another owner."""
+    """Give the right records another owner."""
     message = _without(right)
     for rrset in right.answer:
         message.answer.append(dns.rrset.from_rdata_list(dns.name.from_text("other.example."), 300, list(rrset)))
@@ -112,7 +115,7 @@ def _signature(right: Message) -> bytes:
 
 
 def _behind(section: str) -> Callable[[Message], bytes]:
-    """The right records, in another section."""
+    """Return a loss that moves the right records to another section."""
 
     def lose(right: Message) -> bytes:
         message = _without(right)
@@ -155,7 +158,7 @@ _JUNK: Final = {"TXT": '"junk"', "A": "198.51.100.99", "AAAA": "2001:db8:ffff::9
 
 
 def _half(right: Message) -> Message:
-    """A record of the right owner and type, and none of those that matter; without EDNS, so that nothing follows."""
+    """Return one record of the right owner and type that is not one of those asked for, without EDNS behind it."""
     message = _without(right)
     kind = RdataType.to_text(right.question[0].rdtype)
     message.answer.append(dns.rrset.from_text(_name(right), 300, "IN", kind, _JUNK[kind]))
@@ -164,7 +167,7 @@ def _half(right: Message) -> Message:
 
 
 def _half_counted(count: bytes, *, edns: bool = False) -> Callable[[Message], bytes]:
-    """All are there, and the counts of the header say otherwise."""
+    """Return a loss that sends every record, with counts in the DNS header that hide some of them."""
 
     def lose(right: Message) -> bytes:
         message = _half(right)
@@ -179,7 +182,7 @@ def _half_counted(count: bytes, *, edns: bool = False) -> Callable[[Message], by
 def _half_and(
     *, owner: str = "", rdtype: RdataType = RdataType.NONE, rdclass: RdataClass = RdataClass.IN
 ) -> Callable[[Message], bytes]:
-    """What matters stands beside it under another owner, type or class."""
+    """Return a loss that sends the right records beside another one, with a changed owner, type or class."""
 
     def lose(right: Message) -> bytes:
         message = _half(right)
@@ -202,7 +205,7 @@ def _half_beside(section: str) -> Callable[[Message], bytes]:
 
 
 def _soa_and_behind(section: str) -> Callable[[Message], bytes]:
-    """The proof that there is nothing, and it."""
+    """Return a loss that sends a SOA, which proves absence, together with the right records."""
 
     def lose(right: Message) -> bytes:
         message = _without(right)
