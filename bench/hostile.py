@@ -160,10 +160,10 @@ class Run:
 
 
 @functools.cache
-def _caches() -> list[functools._lru_cache_wrapper[object]]:
-    """Everything of ours that remembers."""
-    found = [each for each in gc.get_objects() if isinstance(each, functools._lru_cache_wrapper)]
-    return [each for each in found if each.__module__.startswith("mailvet.")]
+def _caches() -> list[Any]:
+    """Return every function of mailvet that has an lru_cache."""
+    kind = type(functools.cache(len))
+    return [each for each in gc.get_objects() if isinstance(each, kind) and each.__module__.startswith("mailvet.")]
 
 
 def cost(message: Message, least: float = 0.2) -> float:

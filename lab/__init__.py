@@ -8,8 +8,10 @@ DNS
 mailvet
     engines         engine(settings, names): everything a session needs, over a Zone, with the clock standing still.
     daemon          Daemon: `mailvet serve` on a unix socket, with its log; scratch(): a directory for it.
-    breachprocess, breach_scene, hibp_server   the breach look-up: the process alone, in the lab, and its data source.
+    breachprocess, breach_scene, hibp_server   the breach look-up: the process alone, in the lab, and its data source;
+                    breach_fakes and certificates belong to them.
     faulty, injection   make mailvet's functions raise, in a daemon or in this process.
+    importing       what the modules do when they are imported.
     lenient, readers    models of programs that read a delivered header.
 The MTA
     milterclient    MilterClient: plays the MTA towards a milter's socket. milter_protocol has its octets.

@@ -14,6 +14,6 @@ def until(holds: Callable[[], T | None], seconds: float = 30.0) -> T:
     """Call `holds` every 20 ms, and return the first value that is true."""
     deadline = time.monotonic() + seconds
     while not (value := holds()):
-        assert time.monotonic() < deadline, "it has not come to pass"
+        assert time.monotonic() < deadline, "it has not happened in time"
         time.sleep(0.02)
     return value
