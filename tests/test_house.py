@@ -17,6 +17,7 @@ import lab
 import milter
 from lab.daemon import environment
 from lab.paths import REPO
+from scripts import conformance
 
 PACKAGE = REPO / "milter" / "mailvet"
 MODULES = {  # by dotted name inside the package; a folder's __init__.py by the name of the folder
@@ -67,6 +68,7 @@ def folder(module: str) -> str:
     return {"__main__": "commands", "assembly": "assembly"}.get(module, module.rpartition(".")[0])
 
 
+@functools.cache
 def is_edge(module: str) -> bool:
     """Tell whether it speaks to the world: a foreign library, files, processes, the clock."""
     tops = {name.split(".")[0] for name in imported(TREES[module])}
@@ -95,9 +97,10 @@ def modules_imported(module: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def foreign(module: str) -> set[str]:
+@functools.cache
+def foreign(module: str) -> frozenset[str]:
     tops = {name.split(".")[0] for name in imported(TREES[module])}
-    return tops - sys.stdlib_module_names - {"mailvet"}
+    return frozenset(tops - sys.stdlib_module_names - {"mailvet"})
 
 
 def functions(tree: ast.AST) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
@@ -408,9 +411,18 @@ def test_files_that_a_page_names_exist(page: Path) -> None:
     assert [file for file in named if not (REPO / file).exists() and not (PACKAGE / file).exists()] == []
 
 
-def test_the_architecture_names_every_folder() -> None:
+def test_the_page_on_conformance_has_the_commands_of_its_script() -> None:
+    page = (REPO / "docs" / "conformance.md").read_text("utf-8")
+    rows = {(cells[1].strip(), cells[5].strip()) for line in page.splitlines() if len(cells := line.split("|")) == 7}
+    rows = {row for row in rows if row[1].startswith("`pytest ")}
+    assert rows == {(what, f"`pytest {' '.join(arguments)}`") for what, _, arguments in conformance.SUITES}
+
+
+def test_the_architecture_names_every_folder_and_no_other() -> None:
     if not ARCHITECTURE.exists():
         pytest.skip("docs/architecture.md has not landed")
     text = ARCHITECTURE.read_text("utf-8")
     wanted = [name.replace(".", "/") + "/" for name in FOLDERS[1:] if name != "assembly"]
     assert [name for name in wanted if f"`{name}`" not in text] == []
+    named = re.findall(r"`(\w[\w/]*/)`", text)
+    assert [name for name in named if not (REPO / name).is_dir() and not (PACKAGE / name).is_dir()] == []
