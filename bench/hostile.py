@@ -1,13 +1,13 @@
-"""hostile – CPU time of messages made to be expensive, beside a plain message of the same size.
+"""hostile – measures the CPU time of messages made to be expensive, and of plain messages of the same size.
 
     python -m bench.hostile [--write] [GROUP...]
 
 Each message goes through a whole session as the daemon has it, with DNS answers that are read from octets and the
 log line that is written, in one process and without sockets. The plain message has as many octets, those of the
 DNS records counted, and as many signatures, all good. Every message is a stranger's: nothing is cached.
-`--write` puts what came of it into docs/hostile.md.
+`--write` puts the results into docs/hostile.md.
 
-Raises     AssertionError where a check was surprised
+Raises     AssertionError where a check has a bug
 Not here   the messages (hostile_mail); libmilter and Postfix (strain)
 """
 
@@ -76,7 +76,7 @@ class Row(NamedTuple):
 
 
 class Wire(Zone):
-    """Answers are octets, as they come from a name server, and are read once per message."""
+    """A Zone whose answers are octets, as from a name server, each read once per message."""
 
     def __init__(self, octets: dict[tuple[str, Kind], bytes]) -> None:
         super().__init__({})
@@ -99,7 +99,7 @@ class Wire(Zone):
 
 
 def octets(message: Message) -> dict[tuple[str, Kind], bytes]:
-    """The answers of a message's name servers."""
+    """Return the answers of the name servers for a message, as octets."""
     return {
         (name, Kind(kind)): _answer(name, kind, records)
         for name, types in (PLAIN_RECORDS | message.zone).items()
@@ -167,7 +167,7 @@ def _caches() -> list[Any]:
 
 
 def cost(message: Message, least: float = 0.2) -> float:
-    """Milliseconds; the quickest of several, as the machine is shared."""
+    """Return the milliseconds of the quickest of several runs, since the machine is shared."""
     run = Run(message)
     found: list[float] = []
     while len(found) < 5 or (sum(found) < least and len(found) < 60):

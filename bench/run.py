@@ -1,12 +1,12 @@
-"""run – `make bench`: mailvet beside OpenDKIM and OpenDMARC, same machine, corpus and DNS, in turn.
+"""run – measures mailvet, OpenDKIM and OpenDMARC in turn, with the same machine, corpus and DNS (`make bench`).
 
     python -m bench.run [--rounds N] [--quick]
 
-Runs itself again in a mount and network namespace of its own (root is needed), so that peers which read
-the system's resolver ask the one of the benchmark, and nothing leaves the machine. Writes the tables, the
-plot and the profile to docs/. Its process namespace ends with it, so nothing it started is left behind.
+It runs itself again in mount, network and process namespaces of its own (root is needed), so that peers which read the
+system's resolver ask the one of the benchmark, nothing leaves the machine, and nothing is left running. It writes the
+tables, the plot and the profile to docs/.
 
-Raises     what the parts raise
+Raises     OSError, CalledProcessError where a part does not start
 """
 
 import argparse
@@ -66,7 +66,7 @@ def main() -> int:
 
 
 class Unfit(Exception):
-    """The run means nothing: a peer did not do its work."""
+    """The results cannot be used, since a milter did not do its work."""
 
 
 def _isolated(arguments: Sequence[str]) -> int:
@@ -91,7 +91,7 @@ def _path() -> str:
 
 
 class _Bench:
-    """One run: its directory, its DNS world, and how many times fewer messages it sends."""
+    """One run: its directory and its senders. It sends 1/`less` of the messages of a full run."""
 
     def __init__(self, scratch: Path, less: int) -> None:
         self.scratch, self.less = scratch, less
@@ -150,7 +150,7 @@ class _Bench:
         return stack.enter_context(Postfix({"smtpd": sockets})), milters
 
     def _sizes(self) -> None:
-        """CPU against the size of a message."""
+        """Measure CPU time by the size of a message."""
         for size in SIZES:
             corpus.make(self.scratch / f"size-{size}", self.world, messages=2 if size > 5_000_000 else 8, size=size)
         for name in (*CHAIN, "mailvet"):
@@ -185,7 +185,7 @@ class _Bench:
         _say(f"{found.huge}: {found.huge_rss} MiB; bodies {found.bodies}; killed a worker: {found.killed}")
 
     def _cold(self, jobs: Jobs) -> None:
-        """One message after the other, as Postfix speaks, with a resolver that is far away and has nothing cached."""
+        """Send messages one by one, as Postfix does, with a resolver that is far away and has an empty cache."""
         count = 80 // self.less
         for name in self.names:
             with resolvers.cold(COLD_MILLISECONDS) as server, peers.running(name, self.scratch) as milter:

@@ -1,7 +1,6 @@
-"""smtp_load – send a corpus through a real Postfix, each message in a session of its own, and take the time.
+"""smtp_load – sends a corpus through a real Postfix, each message in a session of its own, and measures the time.
 
-Postfix has to list 127.0.0.1 in smtpd_authorized_xclient_hosts: client address and HELO name are the
-envelope's.
+Client address and HELO name are set by XCLIENT, which Postfix has to allow (smtpd_authorized_xclient_hosts).
 
 Raises     OSError
 """
@@ -50,7 +49,7 @@ async def _message(port: int, raw: bytes, envelope: dict[str, Any]) -> bytes:
 
 
 def drive(jobs: list[tuple[bytes, dict[str, Any]]], port: int, count: int, connections: int) -> Measured:
-    """Send `count` messages, so many at a time; `errors` counts the replies that were not 250."""
+    """Send `count` messages over this many connections at a time; `errors` counts the replies that were not 250."""
     work = iter([jobs[number % len(jobs)] for number in range(count)])
     codes: collections.Counter[str] = collections.Counter()
     latencies: list[float] = []
