@@ -83,13 +83,13 @@ class Wire(Zone):
         self._octets = octets
         self._found: dict[tuple[str, Kind], Answer | Trouble] = {}
 
-    def find(self, name: str, kind: Kind) -> Answer | Trouble:
+    def _find(self, name: str, kind: Kind) -> Answer | Trouble:
         key = name.lower(), kind
         found = self._found.get(key)
         if found is None:
             octets = self._octets.get(key)
             if octets is None:
-                found = super().find(name, kind)
+                found = super()._find(name, kind)
             else:
                 read = dnspython.read(octets, kind, trusted=True)
                 assert not isinstance(read, dnspython.LostTarget)  # no name of these messages is an alias

@@ -32,10 +32,10 @@ def engine(
     """Return a worker's engine with other clocks. TXT records may be str; `more` replaces attributes of the engine."""
     zone = {name: _octets(types) if isinstance(types, dict) else types for name, types in names.items()}
 
-    def met_in_spf(where: str, error: BaseException) -> None:
+    def bug(where: str, error: BaseException) -> None:
         connections.surprised(where, error, surprise)
 
-    made = make_engine(settings, lambda: Zone(zone), surprise, surprised=met_in_spf)
+    made = make_engine(settings, lambda: Zone(zone), surprise, surprised=bug)
     replays = Replays(lambda: 0.0)
     return dataclasses.replace(made, now=lambda: NOW, stopwatch=lambda: 0.0, replays=replays, **more)
 

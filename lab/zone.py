@@ -23,8 +23,7 @@ class Zone:
         self.secure, self.ttl, self.proven = secure, ttl, proven
         self.questions: dict[tuple[str, Kind], bool] = {}
 
-    def find(self, name: str, kind: Kind) -> Answer | Trouble:
-        """Return what the zone says, without counting it as a question."""
+    def _find(self, name: str, kind: Kind) -> Answer | Trouble:
         name = name.lower()
         types = self.names.get(name, None if self.proven else {})
         if isinstance(types, Trouble):
@@ -41,14 +40,14 @@ class Zone:
 
     def ask(self, name: str, kind: Kind) -> Answer:
         self.questions[name.lower(), kind] = True
-        found = self.find(name, kind)
+        found = self._find(name, kind)
         if isinstance(found, Trouble):
             raise Unavailable(found, name, kind)
         return found
 
     def ahead(self, name: str, kind: Kind, then: Callable[[Answer], None] | None = None) -> None:
         self.questions.setdefault((name.lower(), kind), False)
-        found = self.find(name, kind)
+        found = self._find(name, kind)
         if then is not None and isinstance(found, Answer):
             then(found)
 
@@ -56,7 +55,7 @@ class Zone:
         pass
 
     def trail(self) -> tuple[Question, ...]:
-        return tuple(Question(*key, self.find(*key), 0.0, False, wanted) for key, wanted in self.questions.items())
+        return tuple(Question(*key, self._find(*key), 0.0, False, wanted) for key, wanted in self.questions.items())
 
     def end(self) -> None:
         pass

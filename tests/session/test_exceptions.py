@@ -22,9 +22,7 @@ from lab.milterhost import Connection, Context, Fate, ProcessEnds, open_sessions
 from lab.mta import Field
 from lab.zone import Zone
 from mailvet.assembly import make_engine
-from mailvet.checks import iprev
 from mailvet.checks.breach import eligibility as breach
-from mailvet.checks.dmarc import check as dmarc
 from mailvet.checks.spf import pyspf
 from mailvet.checks.spf.pyspf import SpfChecker
 from mailvet.daemon import connections, guard, pymilter
@@ -421,9 +419,9 @@ def test_asking_ahead_costs_nothing_but_the_head_start(monkeypatch: pytest.Monke
         pytest.param((SpfChecker, "check_helo"), {"helo_spf": "temperror", "dmarc": "pass"}, id="spf of HELO"),
         pytest.param((verify, "_signatures"), {"dkim": ["temperror"], "dmarc": "pass"}, id="dkim"),
         pytest.param((verify, "_author"), {"dmarc": "temperror"}, id="author"),
-        pytest.param((dmarc, "check"), {"dmarc": "temperror", "spf": "pass"}, id="dmarc"),
+        pytest.param((verify.dmarc, "check"), {"dmarc": "temperror", "spf": "pass"}, id="dmarc"),
         pytest.param((verify, "_chain"), {"arc": "fail", "dmarc": "pass"}, id="arc"),
-        pytest.param((iprev, "check"), {"iprev": "temperror", "dmarc": "pass"}, id="iprev"),
+        pytest.param((verify.iprev, "check"), {"iprev": "temperror", "dmarc": "pass"}, id="iprev"),
         pytest.param((verify, "_breach"), {"dmarc": "pass"}, id="breach"),
         pytest.param(
             (verify, "HeaderForms"), {"spf": "temperror", "dkim": ["temperror"], "dmarc": "temperror"}, id="all at once"
