@@ -99,7 +99,7 @@ class Wire(Zone):
 
 
 def octets(message: Message) -> dict[tuple[str, Kind], bytes]:
-    """Return the answers of the name servers for a message, as octets."""
+    """The answers of a message's name servers."""
     return {
         (name, Kind(kind)): _answer(name, kind, records)
         for name, types in (PLAIN_RECORDS | message.zone).items()
