@@ -252,6 +252,11 @@ def test_a_module_says_what_it_is(module: str) -> None:
         assert docstring.startswith(f"{module.rpartition('.')[2]} – " if module else "mailvet ")
 
 
+@pytest.mark.parametrize("name", [name for name in MODULES if name and MODULES[name].name == "__init__.py"])
+def test_a_folder_has_no_code_of_its_own(name: str) -> None:
+    assert len(TREES[name].body) == 1  # the docstring
+
+
 @EVERY_MODULE
 def test_only_the_command_line_prints(module: str) -> None:
     calls = [node.func for node in ast.walk(TREES[module]) if isinstance(node, ast.Call)]
