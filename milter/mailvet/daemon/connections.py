@@ -6,7 +6,7 @@ Not here   libmilter (pymilter), what a session does (session)
 
 import threading
 
-from mailvet.ports import Surprised
+from mailvet.ports import ReportBug
 from mailvet.session.session import Session
 
 sessions: set[Session] = set()  # one for each connection
@@ -31,7 +31,7 @@ def queue_id() -> str:
     return session.queue_id if session is not None else ""
 
 
-def surprised(where: str, error: BaseException, otherwise: Surprised) -> None:
+def surprised(where: str, error: BaseException, otherwise: ReportBug) -> None:
     """A bug was met by what knows no session: it belongs to the message that this thread deals with, if any."""
     session: Session | None = getattr(current, "session", None)
     (session.surprised if session is not None else otherwise)(where, error)

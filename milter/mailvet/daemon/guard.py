@@ -15,14 +15,14 @@ from mailvet.daemon.connections import Conversation, current, sessions
 from mailvet.session.session import Session
 
 Callback = Callable[..., int]
-Surprised = Callable[[str, BaseException], None]
+ReportBug = Callable[[str, BaseException], None]
 _OVER: Final = ("end of message", "abort", "close")  # steps after which there is no message any more
 
 
 class Guard:
     """Makes steps into callbacks that do not raise. Each takes libmilter's context first."""
 
-    def __init__(self, surprised: Surprised, tempfail: int, reject: int) -> None:
+    def __init__(self, surprised: ReportBug, tempfail: int, reject: int) -> None:
         """`surprised` is told of a bug that was met where there is no session."""
         self._surprised = surprised
         self._tempfail, self._reject = tempfail, reject
