@@ -23,7 +23,9 @@ from lab.mta import Field
 from lab.zone import Zone
 from mailvet.assembly import make_engine
 from mailvet.case import Case
+from mailvet.checks import iprev
 from mailvet.checks.breach import eligibility as breach
+from mailvet.checks.dmarc import check as dmarc
 from mailvet.checks.spf import pyspf
 from mailvet.checks.spf.pyspf import SpfChecker
 from mailvet.daemon import connections, guard, pymilter
@@ -419,9 +421,9 @@ LAST_RESORTS: dict[str, tuple[tuple[Any, str], dict[str, object]]] = {
     "spf": ((SpfChecker, "check_mail_from"), {"spf": "temperror", "dmarc": "pass"}),
     "spf_helo": ((SpfChecker, "check_helo"), {"helo_spf": "temperror", "dmarc": "pass"}),
     "dkim": ((verify, "_signatures"), {"dkim": ["temperror"], "dmarc": "pass"}),
-    "dmarc": ((verify.dmarc_check, "check"), {"dmarc": "temperror", "spf": "pass"}),
+    "dmarc": ((dmarc, "check"), {"dmarc": "temperror", "spf": "pass"}),
     "arc": ((verify, "_chain"), {"arc": "fail", "dmarc": "pass"}),
-    "iprev": ((verify.iprev, "check"), {"iprev": "temperror", "dmarc": "pass"}),
+    "iprev": ((iprev, "check"), {"iprev": "temperror", "dmarc": "pass"}),
     "author": ((verify, "_author"), {"dmarc": "temperror"}),
     "breach": ((verify, "_breach"), {"dmarc": "pass"}),
     "list id": ((verify, "_list_id"), {"dmarc": "pass"}),
