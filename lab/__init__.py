@@ -4,7 +4,7 @@ DNS
     zone            Zone: DNS in memory, as `ports.Lookups`. TXT records are bytes; a `Trouble` makes lookups fail.
     dnsserver       DnsServer: a real name server on loopback. TXT records are str or bytes; a `Manner` misbehaves.
     dns_losses, dns_trouble, dns_absence   answers that have lost their records, and senders who suffer from each.
-    openspf         the SPF suite's cases with their zones.
+    openspf         the SPF suite's cases with their zones. resolving: what tests of the resolver share.
 mailvet
     engines         engine(settings, names): everything a session needs, over a Zone, with the clock standing still.
     daemon          Daemon: `mailvet serve` on a unix socket, with its log; scratch(): a directory for it.

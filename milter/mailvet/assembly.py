@@ -12,7 +12,8 @@ from mailvet.checks.dkim.dkimpy import parse_tags
 from mailvet.checks.dkim.keys import Tools
 from mailvet.checks.dkim.openssl import load
 from mailvet.checks.dkim.replays import Replays
-from mailvet.checks.spf.pyspf import SpfChecker
+from mailvet.checks.spf.check import Checker
+from mailvet.checks.spf.pyspf import evaluate
 from mailvet.ports import Lookups, ReportBug
 from mailvet.session.engine import BreachFeed, Engine, parse_networks
 from mailvet.settings import Settings
@@ -34,7 +35,7 @@ def make_engine(
     return Engine(
         settings=settings,
         begin=begin,
-        spf=SpfChecker(surprised=surprised or surprise),
+        spf=Checker(evaluate, time.monotonic, surprised=surprised or surprise),
         tools=Tools(taglist.parse, load, settings.limits, settings.dkim, parse_tags),
         now=time.time,
         stopwatch=time.perf_counter,

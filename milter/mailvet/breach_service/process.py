@@ -167,7 +167,7 @@ class Service:
         try:
             reply = await self._lookup.answer(question)
         except Exception as e:  # a bug costs this answer
-            self._log.surprise("breach", e)
+            self._log.report_bug("breach", e)
             return
         if reply is None or (reply.verdict.result is BreachResult.UNKNOWN and question.urgency is not Urgency.NOW):
             return  # no message waits for it, and one that waits for the same address must not take it for its answer

@@ -1,29 +1,28 @@
-"""cli – `mailvet` on the command line: argv → settings → one of the commands; exit statuses.
+"""cli – reads the command line, loads the configuration, and hands both to one of the commands.
 
-0 fine, 1 a finding or a failed check, 2 usage or configuration.
+Exit statuses: 0 fine, 1 a finding or a failed check, 2 usage or configuration.
 
 Raises     SystemExit, by argparse
-Not here   what the commands do
+Not here   what the commands do: one file for each
 """
 
 import argparse
 import dataclasses
-import functools
 import io
 import json
-import os
 import signal
 import sys
 from pathlib import Path
 
 from mailvet import __version__
+from mailvet.commands.output import say
 from mailvet.config import load as config
 from mailvet.observe.logs import complain
 from mailvet.settings import Settings
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The console script."""
+    """Run `mailvet` with these arguments and return its exit status; the console script."""
     arguments = _parser().parse_args(argv)
     if arguments.run is not _serve:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `mailvet check ... | head` is not an error
@@ -39,17 +38,6 @@ def main(argv: list[str] | None = None) -> int:
         return int(arguments.run(arguments, settings))
     except KeyboardInterrupt:  # Ctrl-C is not a bug
         return 128 + signal.SIGINT
-
-
-def _say(text: str) -> None:
-    """To standard output, all of it. Where it cannot be written, the command has failed."""
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except OSError as e:
-        complain(f"standard output: {e.strerror}")
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python writes what is left once more at exit
-        raise SystemExit(2) from e
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -90,10 +78,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(arguments: argparse.Namespace, settings: Settings) -> int:
-    from mailvet.daemon.serve import serve  # each command loads only what it needs
+    from mailvet.commands import serve  # each command loads only what it needs
 
-    file = arguments.config
-    return serve(settings, functools.partial(config.load, file), lambda current: config.doubtful(current, file))
+    return serve.run(arguments, settings)
 
 
 def _check(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -111,7 +98,7 @@ def _check(arguments: argparse.Namespace, settings: Settings) -> int:
     except (OSError, ValueError) as e:
         complain(str(e))
         return 2
-    _say(result.as_json() if arguments.json else explain.text(result))
+    say(result.as_json() if arguments.json else explain.text(result))
     return 1 if result.finding else 0
 
 
@@ -122,13 +109,13 @@ def _config_check(arguments: argparse.Namespace, settings: Settings) -> int:
     warned = "".join(f"warning: {warning}\n" for warning in found)
     state = "fine" if there else "not there: all defaults"
     counted = f", with {len(found)} warning{'s' if len(found) > 1 else ''}" if found else ""
-    _say(f"{warned}{arguments.config or config.DEFAULT_PATH}: {state}{counted}\n")
+    say(f"{warned}{arguments.config or config.DEFAULT_PATH}: {state}{counted}\n")
     return 0
 
 
 def _config_show(arguments: argparse.Namespace, settings: Settings) -> int:
     values = dataclasses.asdict(settings)
-    _say(json.dumps(values, indent=2) + "\n" if arguments.json else "\n".join(_toml(values)) + "\n")
+    say(json.dumps(values, indent=2) + "\n" if arguments.json else "\n".join(_toml(values)) + "\n")
     return 0
 
 
@@ -154,5 +141,5 @@ def _breach(arguments: argparse.Namespace, settings: Settings) -> int:
     from mailvet.commands import breach as breach_cli
 
     done = breach_cli.look_up(arguments.address, settings)
-    _say(breach_cli.as_json(done) if arguments.json else breach_cli.as_text(done))
+    say(breach_cli.as_json(done) if arguments.json else breach_cli.as_text(done))
     return done.status
