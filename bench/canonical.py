@@ -1,9 +1,9 @@
-"""canonical – what hashing a body costs, whatever it consists of: time beside plain text of the same size.
+"""canonical – measures the time to hash bodies of many kinds, compared with plain text of the same size.
 
     python -m bench.canonical
 
-Both canonicalisations are at work at once, in the chunks that Postfix hands over. Below, one signature from field
-to verdict without its RSA arithmetic.
+Both canonicalisations run at once, over chunks as Postfix sends them. A second part measures one signature from
+field to verdict, with and without its RSA arithmetic.
 
 Raises     nothing
 Not here   the whole daemon (strain)
@@ -39,7 +39,7 @@ _MIXED = b"".join(_SOURCE.choices([b" ", b"\t", b"\r", b"\n", b"\r\n", b"x", b" 
 
 
 def seconds(work: Callable[[], object], least: float = 0.15) -> float:
-    """The quickest of many runs: the machine is shared."""
+    """Return the CPU seconds of the quickest of many runs, since the machine is shared."""
     best, start = float("inf"), time.perf_counter()
     while time.perf_counter() - start < least or best == float("inf"):
         before = time.process_time()

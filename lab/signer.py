@@ -1,9 +1,9 @@
-"""signer – signs messages for tests, by the letter of RFC 6376 §3.7 and §5 and with nothing of ours.
+"""signer – signs messages by DKIM (RFC 6376 §3.7 and §5) without mailvet's code.
 
     mail = sign(letter(), Sealer("author.example"), names=[b"from", b"subject"])
     verdict, = judged(mail, zone_of(sealer))
 
-Any tag can be given another value, or none, before the signature is made, so that all the rest of it is right.
+Any tag can be given another value, or be left out (None), before the signature is made, so that the rest is right.
 """
 
 from base64 import b64encode
@@ -40,7 +40,7 @@ def sign(
     tail: bytes = b"",  # after b=
     **tags: str | None,
 ) -> Mail:
-    """The message with a DKIM-Signature on top; b= comes last."""
+    """Return the message with a DKIM-Signature on top, whose last tag is b=."""
     names = tuple(names)
     header_form, _, body_form = form.partition("/")
     body = relaxed_body(mail.body) if body_form == "relaxed" else simple_body(mail.body)
@@ -66,7 +66,7 @@ def judged(
     now: float = NOW,
     partial_body: Literal["policy", "pass"] = "policy",
 ) -> tuple[DkimVerdict, ...]:
-    """What mailvet says of the message's signatures."""
+    """Return mailvet's verdicts on the message's signatures."""
     limits = limits or LimitSettings()
     headers = mail.headers
     positions = headers.by_name.get(FIELD, [])[: limits.signatures]

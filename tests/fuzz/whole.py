@@ -221,7 +221,7 @@ def _tellings(case: Case, said: Said, fields: tuple[Field, ...], octets: bytes) 
         judged=NOW,
         milliseconds=1.0,
         settings=SETTINGS,
-        message=mailfile.MailFile(tuple(map(tuple, fields)), octets),
+        message=mailfile.MailFile(tuple((name, value) for name, value in fields), octets),
     )
     yield explain.text(result)
     json.loads(result.as_json())

@@ -17,12 +17,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from lab import world
+from lab.mail_system import Lab
 from lab.milterclient import MilterClient
 from lab.paths import REPO
 from lab.readers import models
 from lab.readers.models import Seen
 from lab.reports import MX, REPORT, REPORTS
-from lab.whole import Lab
 from mailvet import verdict as v
 from mailvet.header.auth_results import format_value
 from mailvet.header.auth_results_parser import parse
