@@ -33,7 +33,7 @@ def engine(
     zone = {name: _octets(types) if isinstance(types, dict) else types for name, types in names.items()}
 
     def bug(where: str, error: BaseException) -> None:
-        connections.surprised(where, error, surprise)
+        connections.report_bug(where, error, surprise)
 
     made = make_engine(settings, lambda: Zone(zone), surprise, surprised=bug)
     replays = Replays(lambda: 0.0)

@@ -15,7 +15,7 @@ from lab.dnsserver import DnsServer, Manner
 from lab.injection import at_call
 from lab.milterclient import MilterClient
 from lab.wait import until
-from mailvet.dns import dnspython, exchange as flight, tcp
+from mailvet.dns import dnspython, exchange, tcp
 from mailvet.dns.lookups import Pending
 from mailvet.dns.resolver import Resolver
 from mailvet.dns.udp import Transport
@@ -72,8 +72,8 @@ def ask(resolver: Resolver, name: str) -> Answer | Trouble:
 
 
 UDP: dict[str, Any] = {
-    "is_answer": flight.is_answer,
-    "tells": flight.tells,
+    "is_answer": exchange.is_answer,
+    "tells": exchange.tells,
     "_heard": Transport._heard,
     "_drop": Transport._drop,
     "_land": Transport._land,

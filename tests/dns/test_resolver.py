@@ -22,7 +22,7 @@ import dns.rrset
 import pytest
 from hypothesis import given, strategies as st
 
-from lab import dns_losses as dnslosses
+from lab import dns_losses
 from lab.dnsserver import DnsServer, Manner
 from lab.paths import REPO
 from mailvet.dns import dnspython, nameservers, udp
@@ -311,10 +311,10 @@ def _absent(result: object) -> bool:
 
 
 @pytest.mark.parametrize("kind", RecordType)
-@pytest.mark.parametrize("loss", dnslosses.EVERY)
+@pytest.mark.parametrize("loss", dns_losses.EVERY)
 def test_what_proves_no_absence_is_never_read_as_absence(loss: str, kind: RecordType) -> None:
-    over_tcp = loss in dnslosses.LOSSES_OVER_TCP
-    wire = {**dnslosses.LOSSES, **dnslosses.LOSSES_OVER_TCP}[loss](_right(kind))
+    over_tcp = loss in dns_losses.LOSSES_OVER_TCP
+    wire = {**dns_losses.LOSSES, **dns_losses.LOSSES_OVER_TCP}[loss](_right(kind))
     result = dnspython.read(wire, kind, trusted=True, retried=over_tcp)
     assert result is Trouble.BROKEN or isinstance(result, dnspython.LostTarget)
 
@@ -443,7 +443,7 @@ def test_a_truncated_nxdomain_may_be_said_again_over_tcp() -> None:
         assert server.asked_tcp == [("x.example.org", "TXT")]
 
 
-@pytest.mark.parametrize("loss", [loss for loss in dnslosses.EVERY if "alias" not in loss])
+@pytest.mark.parametrize("loss", [loss for loss in dns_losses.EVERY if "alias" not in loss])
 def test_lost_records_are_trouble_and_only_for_a_second(loss: str) -> None:
     with resolving({"x.example.org": {"TXT": ["v=spf1 -all"], "loss": loss}}) as (resolver, server, clock):
         assert trouble(resolver, "x.example.org") is Trouble.BROKEN
@@ -519,7 +519,7 @@ def test_a_server_that_does_not_know_edns_is_asked_without(manner: str) -> None:
         assert [dns.message.from_wire(query).edns for query in server.queries] == [0, -1]
 
 
-@pytest.mark.parametrize("loss", dnslosses.EVERY)
+@pytest.mark.parametrize("loss", dns_losses.EVERY)
 def test_the_second_server_is_asked_when_the_first_proves_nothing(loss: str) -> None:
     zone = {"held.x.example.org": {"manner": "servfail"}}
     with (

@@ -14,7 +14,7 @@ from lab.zone import Zone
 from mailvet import text
 from mailvet.checks import author
 from mailvet.checks.arc import fields as arc_fields
-from mailvet.checks.dkim import dkimpy, key_record as keyrecord, signature, tag_list as taglist
+from mailvet.checks.dkim import dkimpy, key_record, signature, tag_list
 from mailvet.checks.dkim.body_hash import BodyDigest, BodyHasher, Canon
 from mailvet.checks.dkim.header_forms import HeaderForms, relaxed_field, without_signature
 from mailvet.checks.dkim.keys import KeyParser, KeyReader
@@ -23,7 +23,7 @@ from mailvet.checks.dmarc import record as dmarc_record
 from mailvet.checks.spf import grammar as spf_grammar, terms as spf_terms
 from mailvet.checks.spf.check import Checker
 from mailvet.checks.spf.pyspf import evaluate
-from mailvet.header import auth_results_parser as authresults_parse, edits
+from mailvet.header import auth_results_parser, edits
 from mailvet.message import Field, Headers
 from mailvet.outcome import Delete
 from mailvet.settings import LimitSettings
@@ -54,7 +54,7 @@ def header(data: bytes) -> None:
     for field in left:
         key = field.name.strip(b" \t").lower()
         assert key != b"sender-breach-info"
-        assert key != b"authentication-results" or not authresults_parse.claims(field.value, IDS)
+        assert key != b"authentication-results" or not auth_results_parser.claims(field.value, IDS)
     found = author.find(headers.values(b"from"), headers)
     if isinstance(found, author.Author):
         assert DOMAIN.fullmatch(found.domain)
@@ -70,7 +70,7 @@ def header(data: bytes) -> None:
 
 def tags(data: bytes) -> None:
     """Tag lists, and the DKIM and ARC fields made of them."""
-    ours, theirs = taglist.parse(data), dkimpy.parse_tags(data)
+    ours, theirs = tag_list.parse(data), dkimpy.parse_tags(data)
     if isinstance(ours, dict) and isinstance(theirs, dict):
         assert ours == theirs
     said = signature.parse(data, LIMITS)
@@ -126,16 +126,16 @@ def addresses(data: bytes) -> None:
 
 def results(data: bytes) -> None:
     """Authentication-Results of others, and whether they claim to be ours."""
-    read = authresults_parse.parse(data)
-    claimed = authresults_parse.claims(data, IDS)
+    read = auth_results_parser.parse(data)
+    claimed = auth_results_parser.claims(data, IDS)
     assert claimed or (not isinstance(read, Problem) and read.authserv_id.strip(" .").lower() != OWN)
-    assert authresults_parse.claims(b" mx.Example.ORG;" + data, IDS)
-    assert authresults_parse.claims(b' (x) "mx.example.org" 1;' + data, IDS)
+    assert auth_results_parser.claims(b" mx.Example.ORG;" + data, IDS)
+    assert auth_results_parser.claims(b' (x) "mx.example.org" 1;' + data, IDS)
     word = data.decode("utf-8", "replace")
     for written in (text.pvalue(word), text.comment(word)):
         assert PLAIN.fullmatch(written)
     ours = f" mx.example.org; spf=pass (x {text.comment(word)}) smtp.mailfrom={text.pvalue(word) or 'x'}".encode()
-    again = authresults_parse.parse(ours)
+    again = auth_results_parser.parse(ours)
     assert not isinstance(again, Problem)
     assert len(again.results) == 1
     assert [name for name, _ in again.results[0].properties] == ["smtp.mailfrom"]
@@ -146,7 +146,7 @@ def records(data: bytes) -> None:
     policy = dmarc_record.parse(data)
     if policy is not None:
         assert all(uri.isascii() for uri in (*policy.rua, *policy.ruf))
-    read = keyrecord.parse(data, dkimpy.parse_tags)
+    read = key_record.parse(data, dkimpy.parse_tags)
     found = {kind: KeyReader(zone_with(data).ask, KEYS).fetch("k.example", kind) for kind in ("rsa", "ed25519")}
     for kind, each in found.items():
         assert (each.key is None) == bool(each.problem)

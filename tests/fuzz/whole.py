@@ -28,7 +28,7 @@ from mailvet.assembly import make_engine
 from mailvet.case import Case
 from mailvet.checks.dkim.replays import Replays
 from mailvet.commands import check, explain
-from mailvet.header import auth_results_parser as authresults_parse
+from mailvet.header import auth_results_parser
 from mailvet.message import Envelope, Field
 from mailvet.observe import journal
 from mailvet.outcome import Action, Delete, Insert
@@ -189,7 +189,7 @@ def _is_sound(case: Case, fields: Iterable[Field]) -> None:
     for insert in inserts:
         assert insert.index == 0
         assert _VALUE.fullmatch(insert.value)
-    parsed = authresults_parse.parse(ours.value.encode("ascii"))
+    parsed = auth_results_parser.parse(ours.value.encode("ascii"))
     assert not isinstance(parsed, Problem)
     assert parsed.authserv_id == OWN
     methods = [each.method for each in parsed.results]
@@ -197,7 +197,7 @@ def _is_sound(case: Case, fields: Iterable[Field]) -> None:
     for field in without(fields, deletes):
         if field.name.strip(b" \t").lower() == b"authentication-results":
             assert not _OURS.match(field.value)
-            assert not authresults_parse.claims(field.value, frozenset((OWN,)))
+            assert not auth_results_parser.claims(field.value, frozenset((OWN,)))
     refusal = case.disposition
     assert (refusal.code != "") == (refusal.action in (Action.REJECT, Action.TEMPFAIL))
     assert all(0x20 <= ord(char) < 0x7F for char in refusal.code + refusal.enhanced + refusal.text)

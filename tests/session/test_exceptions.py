@@ -25,20 +25,14 @@ from mailvet.assembly import make_engine
 from mailvet.case import Case
 from mailvet.checks import iprev
 from mailvet.checks.breach import eligibility as breach
-<<<<<<< HEAD
-from mailvet.checks.dmarc import check as dmarc
-from mailvet.checks.spf import pyspf
-from mailvet.checks.spf.pyspf import SpfChecker
-from mailvet.daemon import connections, guard, pymilter
-=======
+from mailvet.checks.dmarc import check as dmarc_check
 from mailvet.checks.spf.check import Checker
 from mailvet.daemon import callbacks, connections, guard
->>>>>>> main
 from mailvet.dns import dnspython
 from mailvet.dns.lookups import Pending
 from mailvet.dns.resolver import Resolver
 from mailvet.dns.udp import Transport
-from mailvet.header import auth_results as authresults, edits
+from mailvet.header import auth_results, edits
 from mailvet.observe import journal
 from mailvet.observe.journal import Line
 from mailvet.observe.logs import Log
@@ -428,7 +422,7 @@ LAST_RESORTS: dict[str, tuple[tuple[Any, str], dict[str, object]]] = {
     "spf": ((Checker, "check_mail_from"), {"spf": "temperror", "dmarc": "pass"}),
     "spf_helo": ((Checker, "check_helo"), {"helo_spf": "temperror", "dmarc": "pass"}),
     "dkim": ((verify, "_signatures"), {"dkim": ["temperror"], "dmarc": "pass"}),
-    "dmarc": ((dmarc, "check"), {"dmarc": "temperror", "spf": "pass"}),
+    "dmarc": ((dmarc_check, "check"), {"dmarc": "temperror", "spf": "pass"}),
     "arc": ((verify, "_chain"), {"arc": "fail", "dmarc": "pass"}),
     "iprev": ((iprev, "check"), {"iprev": "temperror", "dmarc": "pass"}),
     "author": ((verify, "_author"), {"dmarc": "temperror"}),
@@ -459,7 +453,7 @@ def test_each_method_has_its_last_resort(
 
 def test_a_bug_met_behind_a_verdict_does_not_lift_the_policy(monkeypatch: pytest.MonkeyPatch) -> None:
     """DMARC has failed, and only our field cannot be written: not undecided, but deferred."""
-    monkeypatch.setattr(authresults, "format_value", lambda *_: 1 / 0)
+    monkeypatch.setattr(auth_results, "format_value", lambda *_: 1 / 0)
     assert conversation(Mailvet()).code == "451"
 
 

@@ -180,7 +180,7 @@ def _own_networks(mynetworks: str) -> tuple[list[ip.Network], list[str]]:
         network = _network((match[3] or match[1] + (f"/{match[2]}" if match[2] else "")) if match else "")
         if network is not None:
             networks.append(network)
-        elif "\ufffd" not in entry:  # what is no text is not Postfix's answer
+        elif "\ufffd" not in entry:  # Postfix answers in text
             others.append(loggable(entry, _LONGEST_NAMED))
     return networks, others
 
