@@ -22,7 +22,7 @@ from mailvet.checks.dkim.body_hash import BodyDigest, BodyHash, BodyHasher, Cano
 from mailvet.checks.dkim.header_forms import HeaderForms
 from mailvet.checks.dkim.keys import Tools
 from mailvet.checks.dkim.openssl import load
-from mailvet.ports import Answer, Kind, Status
+from mailvet.ports import Answer, RecordType, Status
 from mailvet.settings import DkimSettings, LimitSettings
 
 CHUNK = 65_535
@@ -94,7 +94,7 @@ def signatures() -> None:
     answer = Answer(Status.FOUND, (by.record,))
     value = mail.fields[0][1]
 
-    def ask(_name: str, _kind: Kind) -> Answer:
+    def ask(_name: str, _kind: RecordType) -> Answer:
         return answer
 
     for name, key in (("with RSA", load), ("without", lambda _kind, _data: _Free())):

@@ -32,7 +32,7 @@ from lab.zone import Zone
 from mailvet.assembly import make_engine
 from mailvet.dns import dnspython
 from mailvet.observe import journal
-from mailvet.ports import Answer, Kind, Trouble
+from mailvet.ports import Answer, RecordType, Trouble
 from mailvet.session.session import Session
 from mailvet.settings import Settings, TrustSettings
 
@@ -78,12 +78,12 @@ class Row(NamedTuple):
 class Wire(Zone):
     """Answers are octets, as they come from a name server, and are read once per message."""
 
-    def __init__(self, octets: dict[tuple[str, Kind], bytes]) -> None:
+    def __init__(self, octets: dict[tuple[str, RecordType], bytes]) -> None:
         super().__init__({})
         self._octets = octets
-        self._found: dict[tuple[str, Kind], Answer | Trouble] = {}
+        self._found: dict[tuple[str, RecordType], Answer | Trouble] = {}
 
-    def _find(self, name: str, kind: Kind) -> Answer | Trouble:
+    def _find(self, name: str, kind: RecordType) -> Answer | Trouble:
         key = name.lower(), kind
         found = self._found.get(key)
         if found is None:
@@ -93,10 +93,10 @@ class Wire(Zone):
         return found
 
 
-def octets(message: Message) -> dict[tuple[str, Kind], bytes]:
+def octets(message: Message) -> dict[tuple[str, RecordType], bytes]:
     """The answers of a message's name servers."""
     return {
-        (name, Kind(kind)): _answer(name, kind, records)
+        (name, RecordType(kind)): _answer(name, kind, records)
         for name, types in (PLAIN_RECORDS | message.zone).items()
         for kind, records in types.items()
     }
@@ -148,8 +148,8 @@ class Run:
         session.end_of_headers()
         for chunk in self._chunks:
             session.body(chunk)
-        outcome = session.end_of_message("4XYZ")
-        journal.as_json(session.line(outcome))
+        case = session.end_of_message("4XYZ")
+        journal.as_json(journal.record(case, local_parts=False))
         session.abort()
         session.close()
 

@@ -10,7 +10,7 @@ absence comes as from a forwarder that strips the SOA, and makes NODATA of NXDOM
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mailvet.ports import Answer, Kind, Question, Status, Trouble, Unavailable
+from mailvet.ports import Answer, Question, RecordType, Status, Trouble, Unavailable
 
 
 class Zone:
@@ -19,9 +19,9 @@ class Zone:
     ) -> None:
         self.names = {name.lower(): value for name, value in names.items()}
         self.secure, self.ttl, self.proven = secure, ttl, proven
-        self.questions: dict[tuple[str, Kind], bool] = {}
+        self.questions: dict[tuple[str, RecordType], bool] = {}
 
-    def _find(self, name: str, kind: Kind) -> Answer | Trouble:
+    def _find(self, name: str, kind: RecordType) -> Answer | Trouble:
         name = name.lower()
         types = self.names.get(name, None if self.proven else {})
         if isinstance(types, Trouble):
@@ -36,14 +36,14 @@ class Zone:
             return Answer(Status.NODATA, (), self.secure, self.ttl if self.proven else 0.0, self.proven)
         return Answer(Status.FOUND, tuple(records), self.secure, self.ttl)
 
-    def ask(self, name: str, kind: Kind) -> Answer:
+    def ask(self, name: str, kind: RecordType) -> Answer:
         self.questions[name.lower(), kind] = True
         found = self._find(name, kind)
         if isinstance(found, Trouble):
             raise Unavailable(found, name, kind)
         return found
 
-    def ahead(self, name: str, kind: Kind, then: Callable[[Answer], None] | None = None) -> None:
+    def ahead(self, name: str, kind: RecordType, then: Callable[[Answer], None] | None = None) -> None:
         self.questions.setdefault((name.lower(), kind), False)
         found = self._find(name, kind)
         if then is not None and isinstance(found, Answer):

@@ -13,7 +13,7 @@ from mailvet.checks.dkim.keys import Tools
 from mailvet.checks.dkim.openssl import load
 from mailvet.checks.dkim.replays import Replays
 from mailvet.checks.spf.pyspf import SpfChecker
-from mailvet.ports import Lookups, Surprised
+from mailvet.ports import Lookups, ReportBug
 from mailvet.session.engine import BreachFeed, Engine, parse_networks
 from mailvet.settings import Settings
 
@@ -21,9 +21,9 @@ from mailvet.settings import Settings
 def make_engine(
     settings: Settings,
     begin: Callable[[], Lookups],
-    surprise: Surprised,
+    surprise: ReportBug,
     breach: BreachFeed | None = None,
-    surprised: Surprised | None = None,
+    surprised: ReportBug | None = None,
 ) -> Engine:
     """The engine of a worker, and of `mailvet check`.
 

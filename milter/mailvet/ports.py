@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 
-class Kind(StrEnum):
+class RecordType(StrEnum):
     """Record types we ask for, and the Python shape of a record of that type."""
 
     TXT = "TXT"  # bytes: the strings of one record, joined
@@ -54,8 +54,8 @@ class Answer:
     proven: bool = True  # False: absent by the word of a resolver alone, without a SOA (RFC 2308 §2.2, type 3)
 
 
-Surprised = Callable[[str, BaseException], None]  # is told of a bug: where, and what
-Ask = Callable[[str, Kind], Answer]  # `Lookups.ask`, for those who need no more
+ReportBug = Callable[[str, BaseException], None]  # where the bug was met, and what it is
+Ask = Callable[[str, RecordType], Answer]  # `Lookups.ask`, for those who need no more
 
 
 def all_secure(states: Iterable[bool | None]) -> bool | None:
@@ -69,7 +69,7 @@ def all_secure(states: Iterable[bool | None]) -> bool | None:
 class Unavailable(Exception):
     """Could not find out. Becomes `temperror`, never `none` or `fail`."""
 
-    def __init__(self, trouble: Trouble, name: str, kind: Kind) -> None:
+    def __init__(self, trouble: Trouble, name: str, kind: RecordType) -> None:
         super().__init__(f"{kind} {name}: {trouble}")
         self.trouble = trouble
         self.name = name
@@ -80,7 +80,7 @@ class Question(NamedTuple):
     """One question of a message and how it ended, for the log and `mailvet check`."""
 
     name: str
-    kind: Kind
+    kind: RecordType
     answer: Answer | Trouble
     milliseconds: float  # from asking to answer, whether or not anyone waited
     cached: bool
@@ -96,11 +96,11 @@ class Lookups(Protocol):
     message is not asked again.
     """
 
-    def ask(self, name: str, kind: Kind) -> Answer:
+    def ask(self, name: str, kind: RecordType) -> Answer:
         """Wait for the answer. Raises Unavailable."""
         ...
 
-    def ahead(self, name: str, kind: Kind, then: Callable[[Answer], None] | None = None) -> None:
+    def ahead(self, name: str, kind: RecordType, then: Callable[[Answer], None] | None = None) -> None:
         """Ask without waiting; counts against the budget. `then` runs on any thread once an answer
         is there (also from the cache, then at once), never for a failure; it must be quick."""
         ...

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Literal
 
+from mailvet.outcome import Action
+
 Seconds = Annotated[float, "seconds"]  # in the file: "1s", "500ms", "2m", "1h", "7d"
 
 
@@ -17,13 +19,6 @@ class Mode(StrEnum):
     MARK = "mark"  # write the header, change nothing else
     QUARANTINE = "quarantine"  # hold what enforce would reject or defer
     ENFORCE = "enforce"  # do what [policy.on] says
-
-
-class Action(StrEnum):
-    ACCEPT = "accept"
-    QUARANTINE = "quarantine"
-    REJECT = "reject"
-    TEMPFAIL = "tempfail"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from hypothesis import given, strategies as st
 
 from lab.zone import Zone
 from mailvet.checks import iprev
-from mailvet.ports import Answer, Kind, Trouble
+from mailvet.ports import Answer, RecordType, Trouble
 from mailvet.verdict import IprevResult
 
 NAME = "host.example.org"
@@ -84,8 +84,8 @@ def test_secure_is_what_all_answers_were(zone: dict[str, Any], secure: bool | No
 class HalfSigned(Zone):
     """Only the reverse zones are signed."""
 
-    def ask(self, name: str, kind: Kind) -> Answer:
-        return dataclasses.replace(super().ask(name, kind), secure=kind is Kind.PTR)
+    def ask(self, name: str, kind: RecordType) -> Answer:
+        return dataclasses.replace(super().ask(name, kind), secure=kind is RecordType.PTR)
 
 
 @pytest.mark.parametrize("zone", [points_to(NAME) | HOST, points_to("nobody.example")], ids=["pass", "fail"])
@@ -113,4 +113,4 @@ def test_any_text_has_a_verdict(address: str) -> None:
 def test_any_address_without_names_is_asked_once(address: Any) -> None:
     zone = Zone({})
     assert iprev.check(str(address), zone).result is IprevResult.PERMERROR
-    assert [kind for _, kind in zone.questions] == [Kind.PTR]
+    assert [kind for _, kind in zone.questions] == [RecordType.PTR]

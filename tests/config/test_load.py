@@ -14,7 +14,8 @@ from lab.paths import REPO
 from lab.wait import until
 from mailvet.config import load as config
 from mailvet.config.warnings import warnings
-from mailvet.settings import Action, Mode, Settings
+from mailvet.outcome import Action
+from mailvet.settings import Mode, Settings
 from mailvet.syntax import endpoint
 
 

@@ -19,7 +19,7 @@ from mailvet.dns import dnspython, exchange as flight, tcp
 from mailvet.dns.lookups import Pending
 from mailvet.dns.resolver import Resolver
 from mailvet.dns.udp import Transport
-from mailvet.ports import Answer, Kind, Trouble, Unavailable
+from mailvet.ports import Answer, RecordType, Trouble, Unavailable
 from mailvet.settings import DnsSettings
 
 ZONE = {
@@ -56,7 +56,7 @@ def resolving() -> Iterator[tuple[Resolver, Clock, list[tuple[str, BaseException
     clock = Clock()
     with DnsServer(ZONE) as server:
         settings = DnsSettings(nameservers=(server.address,), timeout=TIMEOUT)
-        resolver = Resolver(settings, clock, surprised=lambda where, error: bugs.append((where, error)))
+        resolver = Resolver(settings, clock, report_bug=lambda where, error: bugs.append((where, error)))
         resolver.start()
         try:
             yield resolver, clock, bugs
@@ -66,7 +66,7 @@ def resolving() -> Iterator[tuple[Resolver, Clock, list[tuple[str, BaseException
 
 def ask(resolver: Resolver, name: str) -> Answer | Trouble:
     try:
-        return resolver.begin().ask(name, Kind.TXT)
+        return resolver.begin().ask(name, RecordType.TXT)
     except Unavailable as e:
         return e.trouble
 
@@ -134,7 +134,7 @@ def test_whatever_a_listener_raises_is_heard_by_nobody_else() -> None:
         raise SystemExit
 
     with resolving() as (resolver, _, bugs):
-        resolver.begin().ahead("a.example", Kind.TXT, listener)
+        resolver.begin().ahead("a.example", RecordType.TXT, listener)
         until(lambda: bugs)
         assert ask(resolver, "b.example").records == (b"b",)
         assert [where for where, _ in bugs] == ["asking ahead"]
@@ -142,10 +142,10 @@ def test_whatever_a_listener_raises_is_heard_by_nobody_else() -> None:
 
 def test_a_question_that_was_lost_is_asked_again() -> None:
     with resolving() as (resolver, _, _), at_call(Resolver._guarded, Once(ValueError)):
-        lost = resolver.fetch(("a.example", Kind.TXT))
+        lost = resolver.fetch(("a.example", RecordType.TXT))
         assert isinstance(lost, Pending)
         until(lambda: resolver.counters()["bugs"])
-        assert resolver.fetch(("a.example", Kind.TXT)) is lost
+        assert resolver.fetch(("a.example", RecordType.TXT)) is lost
         forget(resolver)
         assert ask(resolver, "a.example").records == (b"a",)
 

@@ -8,18 +8,18 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from lab.zone import Zone
 from mailvet.dns import recording as replay
-from mailvet.ports import Answer, Kind, Question, Record, Status, Trouble, Unavailable
+from mailvet.ports import Answer, Question, Record, RecordType, Status, Trouble, Unavailable
 
 NAMES = st.text("abcdefghijklmnopqrstuvwxyz0123456789-_.\\", max_size=30)
 
 
 @st.composite
 def questions(draw: st.DrawFn) -> Question:
-    kind = draw(st.sampled_from(Kind))
+    kind = draw(st.sampled_from(RecordType))
     record: st.SearchStrategy[Record] = NAMES
-    if kind is Kind.TXT:
+    if kind is RecordType.TXT:
         record = st.binary(max_size=40) | st.text('\0\n"\\ az~\x7f', max_size=20).map(str.encode)
-    elif kind is Kind.MX:
+    elif kind is RecordType.MX:
         record = st.tuples(st.integers(0, 65535), NAMES)
     status = draw(st.sampled_from(Status))
     records = tuple(draw(st.lists(record, min_size=1, max_size=4))) if status is Status.FOUND else ()
@@ -56,9 +56,9 @@ def test_what_was_recorded_is_answered(trail: list[Question]) -> None:
 
 def test_what_was_not_recorded_could_not_be_found_out() -> None:
     lookups = through_json(())
-    lookups.ahead("example.org", Kind.TXT, lambda _: pytest.fail("there is no answer"))
+    lookups.ahead("example.org", RecordType.TXT, lambda _: pytest.fail("there is no answer"))
     with pytest.raises(Unavailable) as e:
-        lookups.ask("example.net", Kind.TXT)
+        lookups.ask("example.net", RecordType.TXT)
     assert e.value.trouble is Trouble.UNRECORDED
     assert [(q.name, q.answer, q.wanted) for q in lookups.trail()] == [
         ("example.org", Trouble.UNRECORDED, False),
@@ -74,26 +74,26 @@ def test_when_it_was_made_is_told() -> None:
 def test_a_recording_of_before_is_read() -> None:
     lookups = replay.from_json({"format": "mailvet-dns-1", "questions": [ENTRY]})
     assert lookups.when is None
-    assert lookups.ask("example.org", Kind.TXT).records == (b"x",)
+    assert lookups.ask("example.org", RecordType.TXT).records == (b"x",)
 
 
 def test_what_the_budget_did_not_do_for_comes_when_it_came() -> None:
     """What SPF was refused, the policy may have been told: each hears again what it heard."""
     answer = Answer(Status.FOUND, (b"x",), None, 1.0)
-    lookups = through_json([Question("key.example", Kind.TXT, answer, 0.0, False, True, late=True)])
-    lookups.ahead("key.example", Kind.TXT, lambda _: pytest.fail("it is too early"))
+    lookups = through_json([Question("key.example", RecordType.TXT, answer, 0.0, False, True, late=True)])
+    lookups.ahead("key.example", RecordType.TXT, lambda _: pytest.fail("it is too early"))
     with pytest.raises(Unavailable) as e:
-        lookups.ask("key.example", Kind.TXT)
+        lookups.ask("key.example", RecordType.TXT)
     assert e.value.trouble is Trouble.BUDGET
     lookups.for_policy()
-    assert lookups.ask("key.example", Kind.TXT) == answer
+    assert lookups.ask("key.example", RecordType.TXT) == answer
     assert [q.late for q in lookups.trail()] == [True]
 
 
 def test_a_person_can_read_it() -> None:
     zone = Zone({"example.org": {"TXT": [b"v=spf1 -all", b"\xff\n"], "MX": [(10, "mx.example.org")]}}, secure=True)
-    zone.ask("example.org", Kind.TXT)
-    zone.ahead("example.org", Kind.MX)
+    zone.ask("example.org", RecordType.TXT)
+    zone.ahead("example.org", RecordType.MX)
     text = {"milliseconds": 0.0, "cached": False}
     assert replay.to_json(zone.trail(), WHEN + 0.75) == {
         "format": "mailvet-dns-2",

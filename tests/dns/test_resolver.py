@@ -30,7 +30,7 @@ from mailvet.dns.exchange import is_answer
 from mailvet.dns.lookups import MessageLookups
 from mailvet.dns.resolver import Resolver
 from mailvet.dns.slow_zones import Patience
-from mailvet.ports import Answer, Kind, Status, Trouble, Unavailable
+from mailvet.ports import Answer, RecordType, Status, Trouble, Unavailable
 from mailvet.settings import DnsSettings
 
 ZONE: dict[str, dict[str, Any]] = {
@@ -89,7 +89,7 @@ def shared() -> Iterator[Resolver]:
         yield resolver
 
 
-def trouble(asked: Resolver | MessageLookups, name: str, kind: Kind = Kind.TXT) -> Trouble:
+def trouble(asked: Resolver | MessageLookups, name: str, kind: RecordType = RecordType.TXT) -> Trouble:
     lookups = asked.begin() if isinstance(asked, Resolver) else asked
     with pytest.raises(Unavailable) as e:
         lookups.ask(name, kind)
@@ -115,26 +115,30 @@ def closed_port() -> str:
 @pytest.mark.parametrize(
     ("name", "kind", "records"),
     [
-        pytest.param("example.org", Kind.TXT, {b"v=spf1 -all"}, id="TXT"),
-        pytest.param("EXAMPLE.org", Kind.TXT, {b"v=spf1 -all"}, id="any case"),
-        pytest.param("long.example.org", Kind.TXT, {b"x" * 600}, id="the strings of a TXT record are joined"),
-        pytest.param("octets.example.org", Kind.TXT, {bytes(range(256))}, id="TXT holds any octets"),
-        pytest.param("example.org", Kind.A, {"192.0.2.1"}, id="A"),
-        pytest.param("example.org", Kind.AAAA, {"2001:db8::1", "::102:304"}, id="AAAA as ipaddress writes it"),
-        pytest.param("example.org", Kind.MX, {(10, "mx.example.org"), (0, "")}, id="MX, and the null MX of RFC 7505"),
-        pytest.param("1.2.0.192.in-addr.arpa", Kind.PTR, {"host.example.org"}, id="PTR in lower case, no dot"),
-        pytest.param("_dmarc.example.org", Kind.TXT, {b"v=DMARC1; p=none"}, id="underscores are fine"),
-        pytest.param("alias2.example.org", Kind.A, {"192.0.2.1"}, id="aliases are followed"),
-        pytest.param("huge.example.org", Kind.TXT, {b"y" * 20_000}, id="TCP where UDP is too small"),
-        pytest.param("truncate.test", Kind.TXT, {b"right"}, id="TCP when the server says so"),
-        pytest.param("wrong-id.test", Kind.TXT, {b"right"}, id="RFC 5452 §9.1: a wrong id is not listened to"),
-        pytest.param("wrong-question.test", Kind.TXT, {b"right"}, id="RFC 5452 §9.1: nor another question's answer"),
-        pytest.param("query-back.test", Kind.TXT, {b"right"}, id="a query is not an answer"),
-        pytest.param("case.test", Kind.TXT, {b"right"}, id="the server may change case"),
-        pytest.param("drop-once.test", Kind.TXT, {b"right"}, id="a lost packet is sent again"),
+        pytest.param("example.org", RecordType.TXT, {b"v=spf1 -all"}, id="TXT"),
+        pytest.param("EXAMPLE.org", RecordType.TXT, {b"v=spf1 -all"}, id="any case"),
+        pytest.param("long.example.org", RecordType.TXT, {b"x" * 600}, id="the strings of a TXT record are joined"),
+        pytest.param("octets.example.org", RecordType.TXT, {bytes(range(256))}, id="TXT holds any octets"),
+        pytest.param("example.org", RecordType.A, {"192.0.2.1"}, id="A"),
+        pytest.param("example.org", RecordType.AAAA, {"2001:db8::1", "::102:304"}, id="AAAA as ipaddress writes it"),
+        pytest.param(
+            "example.org", RecordType.MX, {(10, "mx.example.org"), (0, "")}, id="MX, and the null MX of RFC 7505"
+        ),
+        pytest.param("1.2.0.192.in-addr.arpa", RecordType.PTR, {"host.example.org"}, id="PTR in lower case, no dot"),
+        pytest.param("_dmarc.example.org", RecordType.TXT, {b"v=DMARC1; p=none"}, id="underscores are fine"),
+        pytest.param("alias2.example.org", RecordType.A, {"192.0.2.1"}, id="aliases are followed"),
+        pytest.param("huge.example.org", RecordType.TXT, {b"y" * 20_000}, id="TCP where UDP is too small"),
+        pytest.param("truncate.test", RecordType.TXT, {b"right"}, id="TCP when the server says so"),
+        pytest.param("wrong-id.test", RecordType.TXT, {b"right"}, id="RFC 5452 §9.1: a wrong id is not listened to"),
+        pytest.param(
+            "wrong-question.test", RecordType.TXT, {b"right"}, id="RFC 5452 §9.1: nor another question's answer"
+        ),
+        pytest.param("query-back.test", RecordType.TXT, {b"right"}, id="a query is not an answer"),
+        pytest.param("case.test", RecordType.TXT, {b"right"}, id="the server may change case"),
+        pytest.param("drop-once.test", RecordType.TXT, {b"right"}, id="a lost packet is sent again"),
     ],
 )
-def test_found(shared: Resolver, name: str, kind: Kind, records: set[Any]) -> None:
+def test_found(shared: Resolver, name: str, kind: RecordType, records: set[Any]) -> None:
     answer = shared.begin().ask(name, kind)
     assert answer.status is Status.FOUND
     assert set(answer.records) == records
@@ -143,14 +147,14 @@ def test_found(shared: Resolver, name: str, kind: Kind, records: set[Any]) -> No
 @pytest.mark.parametrize(
     ("name", "kind", "status"),
     [
-        pytest.param("nobody.example.org", Kind.TXT, Status.NXDOMAIN, id="no such name"),
-        pytest.param("alias.example.org", Kind.PTR, Status.NODATA, id="an alias to a name without the type"),
-        pytest.param("dangling.example.org", Kind.A, Status.NXDOMAIN, id="an alias to a name that is not"),
-        pytest.param("org", Kind.A, Status.NODATA, id="RFC 8020: there are names below"),
-        pytest.param("bare.example.org", Kind.A, Status.NODATA, id="RFC 2308 §2.2: type 3, no SOA"),
+        pytest.param("nobody.example.org", RecordType.TXT, Status.NXDOMAIN, id="no such name"),
+        pytest.param("alias.example.org", RecordType.PTR, Status.NODATA, id="an alias to a name without the type"),
+        pytest.param("dangling.example.org", RecordType.A, Status.NXDOMAIN, id="an alias to a name that is not"),
+        pytest.param("org", RecordType.A, Status.NODATA, id="RFC 8020: there are names below"),
+        pytest.param("bare.example.org", RecordType.A, Status.NODATA, id="RFC 2308 §2.2: type 3, no SOA"),
     ],
 )
-def test_absent(shared: Resolver, name: str, kind: Kind, status: Status) -> None:
+def test_absent(shared: Resolver, name: str, kind: RecordType, status: Status) -> None:
     assert shared.begin().ask(name, kind).status is status
 
 
@@ -172,14 +176,14 @@ def test_absent(shared: Resolver, name: str, kind: Kind, status: Status) -> None
 def test_impossible_names_do_not_exist_and_are_not_asked(name: str) -> None:
     with resolving() as (resolver, server, _):
         lookups = resolver.begin()
-        assert lookups.ask(name, Kind.TXT).status is Status.NXDOMAIN
+        assert lookups.ask(name, RecordType.TXT).status is Status.NXDOMAIN
         assert (server.asked, lookups.asked) == ([], 0)
 
 
 @pytest.mark.parametrize("name", ["a" * 63 + ".org", ".".join(["a" * 49] * 5 + ["abc"]), "a\\b.org", "a b.org"])
 def test_odd_but_possible_names_are_asked(shared: Resolver, name: str) -> None:
     lookups = shared.begin()
-    lookups.ask(name, Kind.TXT)
+    lookups.ask(name, RecordType.TXT)
     assert lookups.asked == 1
 
 
@@ -233,7 +237,7 @@ def test_close_ends_those_who_wait() -> None:
 
 def test_query_asks_for_ad_and_1232_octets_and_not_for_signatures() -> None:
     with resolving() as (resolver, server, _):
-        resolver.begin().ask("example.org", Kind.TXT)
+        resolver.begin().ask("example.org", RecordType.TXT)
         query = dns.message.from_wire(server.queries[0])
     assert dns.flags.to_text(query.flags) == "RD AD"  # RFC 6840 §5.7
     assert (query.edns, query.payload, query.ednsflags) == (0, 1232, 0)
@@ -243,7 +247,7 @@ def test_ids_and_ports_cannot_be_foretold() -> None:
     with resolving() as (resolver, server, _):
         lookups = resolver.begin()
         for n in range(60):
-            lookups.ask(f"n{n}.example.org", Kind.TXT)
+            lookups.ask(f"n{n}.example.org", RecordType.TXT)
         assert len({query[:2] for query in server.queries}) > 50
         assert len(set(server.ports)) > 30
 
@@ -255,8 +259,8 @@ def test_ids_and_ports_cannot_be_foretold() -> None:
 )
 def test_ad_bit(secure: bool, trusted: tuple[str, ...], expected: bool) -> None:
     with resolving(secure=secure, trusted=trusted) as (resolver, _, _):
-        assert resolver.begin().ask("example.org", Kind.TXT).secure is expected
-        assert resolver.begin().ask("huge.example.org", Kind.TXT).secure is expected  # TCP
+        assert resolver.begin().ask("example.org", RecordType.TXT).secure is expected
+        assert resolver.begin().ask("huge.example.org", RecordType.TXT).secure is expected  # TCP
         assert (resolver.unvalidated() is None) is expected
 
 
@@ -280,7 +284,7 @@ def test_whose_ad_bit_counts(server: str, trusted: tuple[str, ...], expected: bo
 def test_ad_of_a_server_that_is_not_trusted_is_not_known() -> None:
     _, data = _exchange("example.org")
     for trusted, secure in ((False, None), (True, True)):
-        answer = dnspython.read(data, Kind.TXT, trusted=trusted)
+        answer = dnspython.read(data, RecordType.TXT, trusted=trusted)
         assert isinstance(answer, Answer)
         assert answer.secure is secure
 
@@ -288,16 +292,16 @@ def test_ad_of_a_server_that_is_not_trusted_is_not_known() -> None:
 # Absence is proven
 
 
-RIGHT: dict[Kind, Any] = {
-    Kind.TXT: "v=spf1 -all",
-    Kind.A: "192.0.2.1",
-    Kind.AAAA: "2001:db8::1",
-    Kind.MX: [10, "mx.example.org"],
-    Kind.PTR: "mx.example.org",
+RIGHT: dict[RecordType, Any] = {
+    RecordType.TXT: "v=spf1 -all",
+    RecordType.A: "192.0.2.1",
+    RecordType.AAAA: "2001:db8::1",
+    RecordType.MX: [10, "mx.example.org"],
+    RecordType.PTR: "mx.example.org",
 }
 
 
-def _right(kind: Kind, name: str = "There.example.org") -> dns.message.Message:
+def _right(kind: RecordType, name: str = "There.example.org") -> dns.message.Message:
     query = dns.message.make_query(name, kind.value, flags=dns.flags.RD | dns.flags.AD, use_edns=0)
     return DnsServer({name: {kind.value: [RIGHT[kind]]}}).answer(query)
 
@@ -306,9 +310,9 @@ def _absent(result: object) -> bool:
     return isinstance(result, Answer) and result.status is not Status.FOUND
 
 
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", RecordType)
 @pytest.mark.parametrize("loss", dnslosses.EVERY)
-def test_what_proves_no_absence_is_never_read_as_absence(loss: str, kind: Kind) -> None:
+def test_what_proves_no_absence_is_never_read_as_absence(loss: str, kind: RecordType) -> None:
     over_tcp = loss in dnslosses.LOSSES_OVER_TCP
     wire = {**dnslosses.LOSSES, **dnslosses.LOSSES_OVER_TCP}[loss](_right(kind))
     result = dnspython.read(wire, kind, trusted=True, retried=over_tcp)
@@ -344,7 +348,7 @@ ALIAS = ("a.Example.org.", "b.example.net.")
 )
 def test_what_proves_absence(wire: bytes, retried: bool, status: Status, ttl: float) -> None:
     answer = Answer(status, (), None, ttl, proven=ttl > 0)
-    assert dnspython.read(wire, Kind.TXT, trusted=False, retried=retried) == answer
+    assert dnspython.read(wire, RecordType.TXT, trusted=False, retried=retried) == answer
 
 
 _RECORDS = st.lists(
@@ -368,7 +372,7 @@ def test_no_answer_without_proof_reads_as_absence(
     for section, records in zip(message.sections[1:], (answers, authority, additional), strict=True):
         for owner, rdclass, text in records:
             section.append(dns.rrset.from_text(owner, 300, rdclass, *text.split(" ", 1)))
-    result = dnspython.read(message.to_wire(), Kind.TXT, trusted=True, retried=retried)
+    result = dnspython.read(message.to_wire(), RecordType.TXT, trusted=True, retried=retried)
     soas = {owner for owner, rdclass, text in authority if rdclass == "IN" and text.startswith("SOA")}
     if isinstance(result, Answer) and result.status is Status.FOUND:
         assert code == 0
@@ -400,11 +404,13 @@ def test_what_a_dname_synthesized_is_an_alias() -> None:  # RFC 6672 §3.1
         ("a.example.org.", "CNAME", "a.Example.net."),
     ):
         answer.answer.append(dns.rrset.from_text(owner, 300, "IN", rdtype, data))
-    assert dnspython.read(answer.to_wire(), Kind.TXT, trusted=False) == dnspython.LostTarget("a.example.net", None, 300)
+    assert dnspython.read(answer.to_wire(), RecordType.TXT, trusted=False) == dnspython.LostTarget(
+        "a.example.net", None, 300
+    )
     answer.authority.append(dns.rrset.from_text("example.NET.", 300, "IN", "SOA", "ns.example. h.example. 1 2 3 4 60"))
-    assert dnspython.read(answer.to_wire(), Kind.TXT, trusted=False) == Answer(Status.NODATA, (), None, 60)
+    assert dnspython.read(answer.to_wire(), RecordType.TXT, trusted=False) == Answer(Status.NODATA, (), None, 60)
     answer.answer.append(dns.rrset.from_text("A.example.NET.", 9, "IN", "TXT", "x"))
-    assert dnspython.read(answer.to_wire(), Kind.TXT, trusted=False) == Answer(Status.FOUND, (b"x",), None, 9)
+    assert dnspython.read(answer.to_wire(), RecordType.TXT, trusted=False) == Answer(Status.FOUND, (b"x",), None, 9)
 
 
 def test_the_signature_of_an_alias_is_no_other_answer() -> None:
@@ -412,15 +418,15 @@ def test_the_signature_of_an_alias_is_no_other_answer() -> None:
     answer = dns.message.from_wire(_nothing(0, "example.net.", ALIAS))
     signature = "CNAME 8 2 300 20300101000000 20200101000000 1 example. AAAA"
     answer.answer.append(dns.rrset.from_text(ALIAS[0], 300, "IN", "RRSIG", signature))
-    assert dnspython.read(answer.to_wire(), Kind.TXT, trusted=False) == Answer(Status.NODATA, (), None, 60)
+    assert dnspython.read(answer.to_wire(), RecordType.TXT, trusted=False) == Answer(Status.NODATA, (), None, 60)
 
 
 def test_an_answer_over_tcp_without_a_word_proves_nothing() -> None:
     """Over UDP something was there, and did not fit."""
     for code in (0, 3):
-        assert dnspython.read(_nothing(code), Kind.TXT, trusted=False, retried=True) is Trouble.BROKEN
-    assert dnspython.read(_nothing(0), Kind.TXT, trusted=False, retried=True, denied=True) is Trouble.BROKEN
-    answer = dnspython.read(_nothing(3), Kind.TXT, trusted=False, retried=True, denied=True)
+        assert dnspython.read(_nothing(code), RecordType.TXT, trusted=False, retried=True) is Trouble.BROKEN
+    assert dnspython.read(_nothing(0), RecordType.TXT, trusted=False, retried=True, denied=True) is Trouble.BROKEN
+    answer = dnspython.read(_nothing(3), RecordType.TXT, trusted=False, retried=True, denied=True)
     assert answer == Answer(Status.NXDOMAIN, (), None, 0, proven=False)
 
 
@@ -433,7 +439,7 @@ def test_a_truncated_nxdomain_may_be_said_again_over_tcp() -> None:
             return answer
 
         server.answer = denied  # type: ignore[method-assign]
-        assert resolver.begin().ask("x.example.org", Kind.TXT).status is Status.NXDOMAIN
+        assert resolver.begin().ask("x.example.org", RecordType.TXT).status is Status.NXDOMAIN
         assert server.asked_tcp == [("x.example.org", "TXT")]
 
 
@@ -443,7 +449,7 @@ def test_lost_records_are_trouble_and_only_for_a_second(loss: str) -> None:
         assert trouble(resolver, "x.example.org") is Trouble.BROKEN
         clock.now += 1
         server.zone["x.example.org"] = {"TXT": ["v=spf1 -all"]}
-        assert resolver.begin().ask("x.example.org", Kind.TXT).records == (b"v=spf1 -all",)
+        assert resolver.begin().ask("x.example.org", RecordType.TXT).records == (b"v=spf1 -all",)
 
 
 LOST_TARGETS = [
@@ -461,12 +467,12 @@ def test_the_lost_target_of_an_alias_is_asked_for_by_itself(loss: str) -> None:
     zone: dict[str, Any] = {"x.example.org": {"loss": loss}, "held.x.example.org": {"TXT": ["key"], "ttl": 70}}
     with resolving(zone, secure=True) as (resolver, server, _):
         lookups = resolver.begin()
-        assert lookups.ask("x.example.org", Kind.TXT) == Answer(Status.FOUND, (b"key",), True, 70)
+        assert lookups.ask("x.example.org", RecordType.TXT) == Answer(Status.FOUND, (b"key",), True, 70)
         assert lookups.asked == 2  # the message pays for both
-        assert resolver.begin().ask("x.example.org", Kind.TXT).records == (b"key",)
+        assert resolver.begin().ask("x.example.org", RecordType.TXT).records == (b"key",)
         assert server.asked == [("x.example.org", "TXT"), ("held.x.example.org", "TXT")]
         server.secure = False
-        assert resolver.begin().ask("held.x.example.org", Kind.TXT).secure is False
+        assert resolver.begin().ask("held.x.example.org", RecordType.TXT).secure is False
 
 
 @pytest.mark.parametrize(
@@ -502,14 +508,14 @@ def test_the_word_of_all_answers_counts_for_an_alias() -> None:
             return answer(query)
 
         server.answer = first_alone  # type: ignore[method-assign]
-        assert resolver.begin().ask("x.example.org", Kind.TXT).secure is False
+        assert resolver.begin().ask("x.example.org", RecordType.TXT).secure is False
         resolver.close()
 
 
 @pytest.mark.parametrize("manner", ["no-edns", "bad-version", "two-opts"])
 def test_a_server_that_does_not_know_edns_is_asked_without(manner: str) -> None:  # RFC 6891 §6.1.1, §6.1.3, §7
     with resolving({"x.example.org": {"TXT": ["right"], "manner": manner}}) as (resolver, server, _):
-        assert resolver.begin().ask("x.example.org", Kind.TXT).records == (b"right",)
+        assert resolver.begin().ask("x.example.org", RecordType.TXT).records == (b"right",)
         assert [dns.message.from_wire(query).edns for query in server.queries] == [0, -1]
 
 
@@ -525,7 +531,7 @@ def test_the_second_server_is_asked_when_the_first_proves_nothing(loss: str) -> 
         if loss in LOST_TARGETS:  # it is asked for its target, and both say that they cannot tell
             assert trouble(resolver, "x.example.org") is Trouble.SERVFAIL
         else:
-            assert resolver.begin().ask("x.example.org", Kind.TXT).records == (b"right",)
+            assert resolver.begin().ask("x.example.org", RecordType.TXT).records == (b"right",)
         resolver.close()
 
 
@@ -535,7 +541,7 @@ def test_the_second_server_is_asked_when_the_first_has_not_said_it_all(manner: s
     with DnsServer({"x.example.org": {"manner": manner}}) as first, DnsServer(zone) as second:
         resolver = Resolver(DnsSettings(nameservers=(first.address, second.address), timeout=5))
         resolver.start()
-        assert resolver.begin().ask("x.example.org", Kind.TXT).records == (b"right",)
+        assert resolver.begin().ask("x.example.org", RecordType.TXT).records == (b"right",)
         resolver.close()
 
 
@@ -590,7 +596,7 @@ _NS = [("example.org.", "NS", "ns.example."), ("example.org.", "RRSIG", f"NS {_S
     ],
 )
 def test_what_honest_servers_add_to_their_records(wire: bytes) -> None:
-    answer = dnspython.read(wire, Kind.MX, trusted=False)
+    answer = dnspython.read(wire, RecordType.MX, trusted=False)
     assert answer == Answer(Status.FOUND, ((10, "a.example.org"),), None, 300)
 
 
@@ -598,9 +604,9 @@ def test_glue_does_not_contradict_the_answer_that_there_is_no_address() -> None:
     answer = dns.message.from_wire(_nothing(0, "example.org."))
     answer.question[0].rdtype = dns.rdatatype.A
     answer.additional.append(dns.rrset.from_text("ns.example.org.", 300, "IN", "A", "192.0.2.2"))
-    assert dnspython.read(answer.to_wire(), Kind.A, trusted=False) == Answer(Status.NODATA, (), None, 60)
+    assert dnspython.read(answer.to_wire(), RecordType.A, trusted=False) == Answer(Status.NODATA, (), None, 60)
     answer.additional.append(dns.rrset.from_text("a.example.org.", 300, "IN", "A", "192.0.2.2"))
-    assert dnspython.read(answer.to_wire(), Kind.A, trusted=False) is Trouble.BROKEN
+    assert dnspython.read(answer.to_wire(), RecordType.A, trusted=False) is Trouble.BROKEN
 
 
 # Caching
@@ -608,12 +614,12 @@ def test_glue_does_not_contradict_the_answer_that_there_is_no_address() -> None:
 
 def test_kept_for_its_ttl_which_runs_down() -> None:
     with resolving() as (resolver, server, clock):
-        assert resolver.begin().ask("example.org", Kind.TXT).ttl == 300
+        assert resolver.begin().ask("example.org", RecordType.TXT).ttl == 300
         clock.now += 299
-        assert resolver.begin().ask("example.org", Kind.TXT).ttl == 1
+        assert resolver.begin().ask("example.org", RecordType.TXT).ttl == 1
         assert len(server.asked) == 1
         clock.now += 1
-        assert resolver.begin().ask("example.org", Kind.TXT).ttl == 300
+        assert resolver.begin().ask("example.org", RecordType.TXT).ttl == 300
         assert len(server.asked) == 2
 
 
@@ -622,7 +628,7 @@ def test_absence_is_kept_as_the_soa_says(name: str, ttl: float) -> None:  # RFC 
     with resolving() as (resolver, server, clock):
         for later in (0, ttl - 1, 2):
             clock.now += later
-            resolver.begin().ask(name, Kind.TXT)
+            resolver.begin().ask(name, RecordType.TXT)
         assert len(server.asked) == 2
 
 
@@ -630,21 +636,21 @@ def test_absence_is_kept_as_the_soa_says(name: str, ttl: float) -> None:  # RFC 
 def test_what_may_not_be_kept_serves_its_message_alone(name: str) -> None:
     with resolving() as (resolver, server, _):
         first = resolver.begin()
-        assert first.ask(name, Kind.TXT) is first.ask(name, Kind.TXT)
+        assert first.ask(name, RecordType.TXT) is first.ask(name, RecordType.TXT)
         assert len(server.asked) == 1
-        resolver.begin().ask(name, Kind.TXT)
+        resolver.begin().ask(name, RecordType.TXT)
         assert len(server.asked) == 2
 
 
 def test_a_ttl_is_a_day_at_most() -> None:
     with resolving({"example.org": {"TXT": ["x"], "ttl": 10_000_000}}) as (resolver, _, _):
-        assert resolver.begin().ask("example.org", Kind.TXT).ttl == 86_400
+        assert resolver.begin().ask("example.org", RecordType.TXT).ttl == 86_400
 
 
 def test_an_alias_lowers_the_ttl() -> None:
     zone = {"a.example": {"CNAME": "b.example", "ttl": 7}, "b.example": {"A": ["192.0.2.1"]}}
     with resolving(zone) as (resolver, _, _):
-        assert resolver.begin().ask("a.example", Kind.A).ttl == 7
+        assert resolver.begin().ask("a.example", RecordType.A).ttl == 7
 
 
 def test_a_failure_is_kept_for_a_second_and_for_its_message() -> None:
@@ -652,12 +658,12 @@ def test_a_failure_is_kept_for_a_second_and_for_its_message() -> None:
         lookups = resolver.begin()
         for _ in range(2):
             with pytest.raises(Unavailable):
-                lookups.ask("servfail.test", Kind.TXT)
+                lookups.ask("servfail.test", RecordType.TXT)
         assert trouble(resolver, "servfail.test") is Trouble.SERVFAIL
         assert len(server.asked) == 1
         clock.now += 1
         with pytest.raises(Unavailable):
-            lookups.ask("servfail.test", Kind.TXT)
+            lookups.ask("servfail.test", RecordType.TXT)
         assert len(server.asked) == 1
         assert trouble(resolver, "servfail.test") is Trouble.SERVFAIL
         assert len(server.asked) == 2
@@ -666,46 +672,46 @@ def test_a_failure_is_kept_for_a_second_and_for_its_message() -> None:
 def test_the_cache_is_bounded_and_forgets_the_oldest() -> None:
     with resolving(cache=10, questions=1000) as (resolver, server, _):
         for n in range(40):
-            resolver.begin().ask(f"n{n}.example.org", Kind.TXT)
+            resolver.begin().ask(f"n{n}.example.org", RecordType.TXT)
         assert len(resolver._cache) <= 10
-        resolver.begin().ask("n39.example.org", Kind.TXT)
+        resolver.begin().ask("n39.example.org", RecordType.TXT)
         assert len(server.asked) == 40
-        resolver.begin().ask("n0.example.org", Kind.TXT)
+        resolver.begin().ask("n0.example.org", RecordType.TXT)
         assert len(server.asked) == 41
 
 
 def test_large_answers_count_for_several_in_the_cache() -> None:
     with resolving(cache=30) as (resolver, server, _):
         for name in ("huge.example.org", "huge2.example.org"):  # 20 kB each
-            resolver.begin().ask(name, Kind.TXT)
-        resolver.begin().ask("huge2.example.org", Kind.TXT)
+            resolver.begin().ask(name, RecordType.TXT)
+        resolver.begin().ask("huge2.example.org", RecordType.TXT)
         assert len(server.asked_tcp) == 2
-        resolver.begin().ask("huge.example.org", Kind.TXT)
+        resolver.begin().ask("huge.example.org", RecordType.TXT)
         assert len(server.asked_tcp) == 3
 
 
 def test_an_answer_larger_than_the_cache_is_not_kept() -> None:
     with resolving(cache=10) as (resolver, server, _):
         for _ in range(2):
-            assert len(resolver.begin().ask("huge.example.org", Kind.TXT).records[0]) == 20_000
+            assert len(resolver.begin().ask("huge.example.org", RecordType.TXT).records[0]) == 20_000
         assert len(server.asked_tcp) == 2
 
 
 def test_no_cache_when_told_so() -> None:
     with resolving(cache=0) as (resolver, server, _):
         for _ in range(2):
-            resolver.begin().ask("example.org", Kind.TXT)
+            resolver.begin().ask("example.org", RecordType.TXT)
         assert len(server.asked) == 2
 
 
 def test_of_very_many_records_none_is_chosen_by_chance() -> None:
     """Which of them a server puts first changes, and so would the verdict: no set is better than a part of one."""
     with resolving() as (resolver, server, _):
-        assert trouble(resolver, "many.example.org", Kind.A) is Trouble.BROKEN
+        assert trouble(resolver, "many.example.org", RecordType.A) is Trouble.BROKEN
         before = server.asked_tcp.copy()
-        assert trouble(resolver, "crowd.example.org", Kind.A) is Trouble.BROKEN
+        assert trouble(resolver, "crowd.example.org", RecordType.A) is Trouble.BROKEN
         assert server.asked_tcp == [*before, ("crowd.example.org", "A")]
-        assert len(resolver.begin().ask("some.example.org", Kind.A).records) == 100
+        assert len(resolver.begin().ask("some.example.org", RecordType.A).records) == 100
 
 
 def _crowd(kind: int, rdata: list[bytes], *, before: bytes = b"", more: int = 0) -> bytes:
@@ -723,12 +729,12 @@ def _txt(*strings: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("kind", "number", "data"),
     [
-        pytest.param(Kind.A, 1, [struct.pack("!I", n) for n in range(4000)], id="A"),
-        pytest.param(Kind.TXT, 16, [_txt(b"%d" % n) for n in range(4000)], id="TXT"),
-        pytest.param(Kind.TXT, 16, [_txt(b"v=%d" % n) for n in range(1000)], id="as many TXT as are looked at"),
+        pytest.param(RecordType.A, 1, [struct.pack("!I", n) for n in range(4000)], id="A"),
+        pytest.param(RecordType.TXT, 16, [_txt(b"%d" % n) for n in range(4000)], id="TXT"),
+        pytest.param(RecordType.TXT, 16, [_txt(b"v=%d" % n) for n in range(1000)], id="as many TXT as are looked at"),
     ],
 )
-def test_thousands_of_records_are_not_all_read(kind: Kind, number: int, data: list[bytes]) -> None:
+def test_thousands_of_records_are_not_all_read(kind: RecordType, number: int, data: list[bytes]) -> None:
     """Each takes the library 25 µs, and an answer over TCP holds 4,000."""
     whole = _crowd(number, data)
     started = time.thread_time()
@@ -759,7 +765,7 @@ def test_a_policy_is_found_among_very_many_records(policies: list[bytes], alias:
     if alias:  # a CNAME b, and all that follows is of b, by a pointer into the alias
         link = b"\xc0\x0c" + struct.pack("!HHIH", 5, 1, 300, 3) + b"\1b\0"
         whole = _crowd(16, data, before=link, more=1).replace(b"\xc0\x0c\0\x10", b"\xc0\x1f\0\x10")
-    answer = dnspython.read(whole, Kind.TXT, trusted=True)
+    answer = dnspython.read(whole, RecordType.TXT, trusted=True)
     assert isinstance(answer, Answer)
     found = {record for record in answer.records if isinstance(record, bytes) and not record.startswith(b"vendor")}
     assert found == {_joined(policy) for policy in policies}
@@ -774,8 +780,8 @@ def test_mx_that_were_cut_are_no_mx() -> None:
     """Or whether there are more than ten (RFC 7208 §4.6.4) would depend on which repeated ones came first."""
     one, ten = [struct.pack("!H", 0) + b"\0"], [struct.pack("!H", n) + b"\0" for n in range(11)]
     for data in (one * 112 + ten, ten + one * 112, [struct.pack("!H", n) + b"\0" for n in range(300)]):
-        assert dnspython.read(_crowd(15, data), Kind.MX, trusted=True) is Trouble.BROKEN
-    answer = dnspython.read(_crowd(15, one * 101 + ten), Kind.MX, trusted=True)
+        assert dnspython.read(_crowd(15, data), RecordType.MX, trusted=True) is Trouble.BROKEN
+    answer = dnspython.read(_crowd(15, one * 101 + ten), RecordType.MX, trusted=True)
     assert isinstance(answer, Answer)
     assert len(answer.records) == 11
 
@@ -783,7 +789,7 @@ def test_mx_that_were_cut_are_no_mx() -> None:
 def test_names_come_in_one_order_whichever_the_server_chose() -> None:
     """The first ten count (RFC 7208 §4.6.4, RFC 8601 §3): the same ten each time."""
     names = [b"\2n%d\0" % n for n in range(10)]
-    first, second = (dnspython.read(_crowd(12, data), Kind.PTR, trusted=True) for data in (names, names[::-1]))
+    first, second = (dnspython.read(_crowd(12, data), RecordType.PTR, trusted=True) for data in (names, names[::-1]))
     assert first == second
     assert isinstance(first, Answer)
     assert first.records[0] == "n0"
@@ -799,7 +805,7 @@ def test_twenty_who_ask_at_once_cost_one_packet() -> None:
 
         def ask() -> None:
             together.wait()
-            answers.append(resolver.begin().ask("slow.example.org", Kind.TXT))
+            answers.append(resolver.begin().ask("slow.example.org", RecordType.TXT))
 
         threads = [threading.Thread(target=ask) for _ in range(20)]
         for thread in threads:
@@ -813,16 +819,16 @@ def test_twenty_who_ask_at_once_cost_one_packet() -> None:
 
 def test_an_answer_that_landed_meanwhile_is_not_fetched_again() -> None:
     with resolving() as (resolver, server, _):
-        answer = resolver.begin().ask("example.org", Kind.TXT)
-        assert resolver.fetch(("example.org", Kind.TXT)) == answer
+        answer = resolver.begin().ask("example.org", RecordType.TXT)
+        assert resolver.fetch(("example.org", RecordType.TXT)) == answer
         assert len(server.asked) == 1
 
 
 def test_ask_waits_for_what_was_asked_ahead() -> None:
     with resolving() as (resolver, server, _):
         lookups = resolver.begin()
-        lookups.ahead("slow.example.org", Kind.TXT)
-        assert lookups.ask("slow.example.org", Kind.TXT).records == (b"late",)
+        lookups.ahead("slow.example.org", RecordType.TXT)
+        assert lookups.ask("slow.example.org", RecordType.TXT).records == (b"late",)
         assert (len(server.asked), lookups.asked) == (1, 1)
 
 
@@ -832,34 +838,36 @@ def test_questions_asked_ahead_travel_side_by_side() -> None:
         lookups = resolver.begin()
         started = time.monotonic()
         for name in zone:
-            lookups.ahead(name, Kind.TXT)
+            lookups.ahead(name, RecordType.TXT)
         for name in zone:
-            lookups.ask(name, Kind.TXT)
+            lookups.ask(name, RecordType.TXT)
         assert time.monotonic() - started < 5  # one after the other: 10
 
 
 def test_then_is_called_with_answers_in_the_order_they_were_waited_for() -> None:
     with resolving() as (resolver, _, _):
         lookups, heard = resolver.begin(), list[str]()
-        lookups.ahead("slow.example.org", Kind.TXT, lambda _: heard.append("first"))
-        lookups.ahead("slow.example.org", Kind.TXT, lambda _: heard.append("second"))
-        resolver.begin().ahead("slow.example.org", Kind.TXT, lambda _: heard.append("other message"))
-        lookups.ask("slow.example.org", Kind.TXT)
+        lookups.ahead("slow.example.org", RecordType.TXT, lambda _: heard.append("first"))
+        lookups.ahead("slow.example.org", RecordType.TXT, lambda _: heard.append("second"))
+        resolver.begin().ahead("slow.example.org", RecordType.TXT, lambda _: heard.append("other message"))
+        lookups.ask("slow.example.org", RecordType.TXT)
         _until(lambda: len(heard) == 3)
         assert heard == ["first", "second", "other message"]
-        lookups.ahead("slow.example.org", Kind.TXT, lambda _: heard.append("memo"))
-        resolver.begin().ahead("slow.example.org", Kind.TXT, lambda _: heard.append("cache"))
+        lookups.ahead("slow.example.org", RecordType.TXT, lambda _: heard.append("memo"))
+        resolver.begin().ahead("slow.example.org", RecordType.TXT, lambda _: heard.append("cache"))
         assert heard[3:] == ["memo", "cache"]
 
 
 def test_then_may_ask_ahead_and_is_not_called_for_a_failure() -> None:
     with resolving() as (resolver, server, _):
         lookups, heard = resolver.begin(), list[Answer]()
-        lookups.ahead("slow.example.org", Kind.TXT, lambda _: lookups.ahead("example.org", Kind.MX, heard.append))
-        lookups.ahead("servfail.test", Kind.TXT, heard.append)
+        lookups.ahead(
+            "slow.example.org", RecordType.TXT, lambda _: lookups.ahead("example.org", RecordType.MX, heard.append)
+        )
+        lookups.ahead("servfail.test", RecordType.TXT, heard.append)
         _until(lambda: heard)
         with pytest.raises(Unavailable):
-            lookups.ask("servfail.test", Kind.TXT)
+            lookups.ask("servfail.test", RecordType.TXT)
         assert [set(answer.records) for answer in heard] == [{(10, "mx.example.org"), (0, "")}]
         assert ("example.org", "MX") in server.asked
 
@@ -867,10 +875,10 @@ def test_then_may_ask_ahead_and_is_not_called_for_a_failure() -> None:
 def test_a_listener_that_raises_harms_nobody() -> None:
     with resolving() as (resolver, _, _):
         lookups = resolver.begin()
-        lookups.ahead("slow.example.org", Kind.TXT, _fail)
-        assert lookups.ask("slow.example.org", Kind.TXT).records == (b"late",)
-        lookups.ahead("slow.example.org", Kind.TXT, _fail)
-        assert lookups.ask("example.org", Kind.A).records == ("192.0.2.1",)
+        lookups.ahead("slow.example.org", RecordType.TXT, _fail)
+        assert lookups.ask("slow.example.org", RecordType.TXT).records == (b"late",)
+        lookups.ahead("slow.example.org", RecordType.TXT, _fail)
+        assert lookups.ask("example.org", RecordType.A).records == ("192.0.2.1",)
         _until(lambda: resolver.counters()["bugs"] == 2)
 
 
@@ -878,8 +886,8 @@ def test_nothing_is_asked_ahead_when_the_message_is_over() -> None:
     with resolving() as (resolver, server, _):
         lookups = resolver.begin()
         lookups.end()
-        lookups.ahead("example.org", Kind.TXT)
-        assert resolver.begin().ask("example.org", Kind.A)
+        lookups.ahead("example.org", RecordType.TXT)
+        assert resolver.begin().ask("example.org", RecordType.A)
         assert server.asked == [("example.org", "A")]
 
 
@@ -896,10 +904,10 @@ def test_a_thousand_questions_at_once_wait_their_turn_with_few_descriptors(monke
     with resolving(zone, questions=1000, timeout=10) as (resolver, server, _):
         lookups, most = resolver.begin(), 0
         for name in zone:
-            lookups.ahead(name, Kind.TXT)
+            lookups.ahead(name, RecordType.TXT)
             most = max(most, _sockets_to(server.address))
         for n, name in enumerate(zone):
-            assert lookups.ask(name, Kind.TXT).records == (str(n).encode(),)
+            assert lookups.ask(name, RecordType.TXT).records == (str(n).encode(),)
         assert most <= 128  # one that lands while they are counted counts twice, as its successor
         assert len(server.asked) == 1000
 
@@ -910,7 +918,7 @@ def test_a_quarter_of_the_descriptors_is_for_questions(monkeypatch: pytest.Monke
     with resolving(zone, timeout=20) as (resolver, server, _):
         lookups = resolver.begin()
         for name in zone:
-            lookups.ahead(name, Kind.TXT)
+            lookups.ahead(name, RecordType.TXT)
         assert _sockets_to(server.address) == 64  # nothing lands, so nothing moves while they are counted
 
 
@@ -920,7 +928,7 @@ def test_those_who_wait_their_turn_time_out_too(monkeypatch: pytest.MonkeyPatch)
     with resolving(zone, timeout=0.4) as (resolver, server, _):
         lookups = resolver.begin()
         for name in zone:
-            lookups.ahead(name, Kind.TXT)
+            lookups.ahead(name, RecordType.TXT)
         _until(lambda: resolver.counters()["timeout"] == 40)
         assert len(set(server.asked)) < 40  # nobody would have heard the answer
 
@@ -944,8 +952,8 @@ def test_the_second_server_is_asked_when_the_first_is_silent(
     with DnsServer({"example.org": {"manner": "drop"}}) as first, DnsServer(ZONE) as second:
         resolver = Resolver(DnsSettings(nameservers=(first.address, second.address), timeout=1))
         resolver.start()
-        assert resolver.begin().ask("example.org", Kind.TXT).records == (b"v=spf1 -all",)
-        assert resolver.begin().ask("example.org", Kind.A).records == ("192.0.2.1",)
+        assert resolver.begin().ask("example.org", RecordType.TXT).records == (b"v=spf1 -all",)
+        assert resolver.begin().ask("example.org", RecordType.A).records == ("192.0.2.1",)
         assert [kind for _, kind in first.asked] == asked
         resolver.close()
 
@@ -956,9 +964,9 @@ def test_the_second_server_is_asked_at_once_when_the_first_cannot_tell(manner: s
         resolver = Resolver(DnsSettings(nameservers=(first.address, second.address), timeout=5))
         resolver.start()
         started = time.monotonic()
-        assert resolver.begin().ask("example.org", Kind.TXT).records == (b"v=spf1 -all",)
+        assert resolver.begin().ask("example.org", RecordType.TXT).records == (b"v=spf1 -all",)
         assert time.monotonic() - started < 2
-        resolver.begin().ask("example.org", Kind.A)
+        resolver.begin().ask("example.org", RecordType.A)
         assert len(first.asked) == 2  # it stays the first
         resolver.close()
 
@@ -969,7 +977,7 @@ def test_the_second_server_is_asked_at_once_when_nobody_listens_or_no_route_lead
             resolver = Resolver(DnsSettings(nameservers=(dead, server.address), timeout=5))
             resolver.start()
             started = time.monotonic()
-            assert resolver.begin().ask("example.org", Kind.TXT).records == (b"v=spf1 -all",)
+            assert resolver.begin().ask("example.org", RecordType.TXT).records == (b"v=spf1 -all",)
             assert time.monotonic() - started < 2
             resolver.close()
 
@@ -1025,10 +1033,10 @@ fcntl.ioctl(sock, 0x8914, struct.pack("16sH", b"lo", 1))  # netdevice(7): SIOCSI
 index = socket.if_nametoindex("lo")
 address = socket.inet_pton(socket.AF_INET6, "fe80::53")
 fcntl.ioctl(sock, 0x8916, address + struct.pack("Ii", 64, index))  # SIOCSIFADDR
-from dnsserver import DnsServer
+from lab.dnsserver import DnsServer
 from mailvet.dns import nameservers
 from mailvet.dns.resolver import Resolver
-from mailvet.ports import Kind
+from mailvet.ports import RecordType
 from mailvet.settings import DnsSettings
 zone = {"example.org": {"TXT": ["small"]}, "large.example.org": {"TXT": ["x" * 5000]}}
 for host in ("fe80::53%lo", f"fe80::53%{index}"):
@@ -1037,7 +1045,7 @@ for host in ("fe80::53%lo", f"fe80::53%{index}"):
         resolver = Resolver(settings)
         resolver.start()
         for name in zone:
-            print(len(resolver.begin().ask(name, Kind.TXT).records[0]), nameservers.silent(resolver.servers, 5))
+            print(len(resolver.begin().ask(name, RecordType.TXT).records[0]), nameservers.silent(resolver.servers, 5))
         resolver.close()
 """
 _OWN_NETWORK = ["unshare", "--map-root-user", "--net"]
@@ -1068,16 +1076,16 @@ def test_a_server_on_a_link_that_is_not_there_is_unreachable() -> None:
 
 def test_questions_beyond_the_limit_are_not_asked_and_cached_answers_are_free() -> None:
     with resolving(questions=3) as (resolver, server, _):
-        resolver.begin().ask("example.org", Kind.TXT)
+        resolver.begin().ask("example.org", RecordType.TXT)
         lookups = resolver.begin()
         for n in range(3):
-            lookups.ahead(f"n{n}.example.org", Kind.TXT)
+            lookups.ahead(f"n{n}.example.org", RecordType.TXT)
         with pytest.raises(Unavailable) as e:
-            lookups.ask("example.org", Kind.A)
+            lookups.ask("example.org", RecordType.A)
         assert e.value.trouble is Trouble.BUDGET
-        assert lookups.ask("example.org", Kind.TXT).records == (b"v=spf1 -all",)
+        assert lookups.ask("example.org", RecordType.TXT).records == (b"v=spf1 -all",)
         assert lookups.asked == 3
-        lookups.ask("n2.example.org", Kind.TXT)
+        lookups.ask("n2.example.org", RecordType.TXT)
         assert len(server.asked) == 4
 
 
@@ -1085,10 +1093,10 @@ def test_a_sender_who_asks_for_a_lot_cannot_buy_the_absence_of_a_policy() -> Non
     with resolving(questions=3) as (resolver, _, _):
         lookups = resolver.begin()
         for n in range(10):
-            lookups.ahead(f"n{n}.example.org", Kind.TXT)
-        assert lookups.ask("_dmarc.example.org", Kind.TXT).records == (b"v=DMARC1; p=none",)
+            lookups.ahead(f"n{n}.example.org", RecordType.TXT)
+        assert lookups.ask("_dmarc.example.org", RecordType.TXT).records == (b"v=DMARC1; p=none",)
         for n in range(40):
-            lookups.ahead(f"_dmarc.n{n}.example.org", Kind.TXT)
+            lookups.ahead(f"_dmarc.n{n}.example.org", RecordType.TXT)
         assert lookups.asked == 3 + 16
 
 
@@ -1098,12 +1106,12 @@ def test_nor_can_one_whose_name_servers_are_slow() -> None:
     zone |= {name: {"TXT": ["x"], "delay": 3} for name in ("n1.example", "n2.example")}
     with resolving(zone, budget=0.5, timeout=2, questions=4) as (resolver, _, _):
         lookups = resolver.begin()
-        assert lookups.ask("n0.example", Kind.TXT)
+        assert lookups.ask("n0.example", RecordType.TXT)
         for name in ("n1.example", "_dmarc.b.example", "a.b.example", "n3.example"):
             assert trouble(lookups, name) is Trouble.BUDGET
         lookups.for_policy()
         for name in policy:
-            assert lookups.ask(name, Kind.TXT)
+            assert lookups.ask(name, RecordType.TXT)
         assert trouble(lookups, "n2.example") is Trouble.BUDGET  # what is kept is not endless
 
 
@@ -1112,14 +1120,14 @@ def test_only_waiting_uses_up_the_time() -> None:
     with resolving(zone, budget=0.8, timeout=5) as (resolver, _, _):
         lookups = resolver.begin()
         time.sleep(0.9)  # a slow client
-        assert lookups.ask("n0.example", Kind.TXT)
-        assert lookups.ask("n1.example", Kind.TXT)
+        assert lookups.ask("n0.example", RecordType.TXT)
+        assert lookups.ask("n1.example", RecordType.TXT)
         with pytest.raises(Unavailable) as e:
-            lookups.ask("drop.example", Kind.TXT)
+            lookups.ask("drop.example", RecordType.TXT)
         assert e.value.trouble is Trouble.BUDGET
-        lookups.ahead("n2.example", Kind.TXT)
-        _until(lambda: resolver.cached(("n2.example", Kind.TXT)))
-        assert lookups.ask("n2.example", Kind.TXT)  # came while nobody waited
+        lookups.ahead("n2.example", RecordType.TXT)
+        _until(lambda: resolver.cached(("n2.example", RecordType.TXT)))
+        assert lookups.ask("n2.example", RecordType.TXT)  # came while nobody waited
 
 
 def test_a_zone_that_failed_slowly_is_not_waited_for_again() -> None:
@@ -1128,7 +1136,9 @@ def test_a_zone_that_failed_slowly_is_not_waited_for_again() -> None:
         assert trouble(resolver, "a.x.slow.example") is Trouble.TIMEOUT
         clock.now += 2
         assert trouble(resolver, "b.x.slow.example") is Trouble.TIMEOUT  # though there will be an answer
-        _until(lambda: resolver.begin().ask("b.x.slow.example", Kind.TXT))  # it came, and is good news for the zone
+        _until(
+            lambda: resolver.begin().ask("b.x.slow.example", RecordType.TXT)
+        )  # it came, and is good news for the zone
 
 
 @pytest.mark.parametrize(
@@ -1167,21 +1177,21 @@ def test_slowness_is_forgotten_after_a_minute_and_bounded() -> None:
 
 def test_trail_says_what_was_asked_in_order_also_when_the_message_is_over() -> None:
     with resolving() as (resolver, _, _):
-        resolver.begin().ask("example.org", Kind.A)
+        resolver.begin().ask("example.org", RecordType.A)
         lookups = resolver.begin()
-        lookups.ahead("_dmarc.example.org", Kind.TXT)
-        lookups.ask("Example.org", Kind.A)
+        lookups.ahead("_dmarc.example.org", RecordType.TXT)
+        lookups.ask("Example.org", RecordType.A)
         with pytest.raises(Unavailable):
-            lookups.ask("servfail.test", Kind.TXT)
-        lookups.ask("slow.example.org", Kind.TXT)
+            lookups.ask("servfail.test", RecordType.TXT)
+        lookups.ask("slow.example.org", RecordType.TXT)
         lookups.end()
         trail = lookups.trail()
         found = [(q.name, q.kind, q.cached, q.wanted) for q in trail]
         assert found == [
-            ("_dmarc.example.org", Kind.TXT, False, False),
-            ("example.org", Kind.A, True, True),
-            ("servfail.test", Kind.TXT, False, True),
-            ("slow.example.org", Kind.TXT, False, True),
+            ("_dmarc.example.org", RecordType.TXT, False, False),
+            ("example.org", RecordType.A, True, True),
+            ("servfail.test", RecordType.TXT, False, True),
+            ("slow.example.org", RecordType.TXT, False, True),
         ]
         assert trail[2].answer is Trouble.SERVFAIL
         assert trail[1].milliseconds == 0
@@ -1193,8 +1203,8 @@ def test_trail_says_what_was_asked_in_order_also_when_the_message_is_over() -> N
 # Octets
 
 
-@given(st.binary(max_size=600), st.sampled_from(Kind))
-def test_any_octets_are_an_answer_or_broken(data: bytes, kind: Kind) -> None:
+@given(st.binary(max_size=600), st.sampled_from(RecordType))
+def test_any_octets_are_an_answer_or_broken(data: bytes, kind: RecordType) -> None:
     assert isinstance(dnspython.read(data, kind, trusted=True), Answer | Trouble | dnspython.LostTarget)
 
 
@@ -1204,20 +1214,20 @@ def test_a_damaged_answer_is_an_answer_or_trouble(data: st.DataObject, name: str
     wire = bytearray(answer)
     for _ in range(data.draw(st.integers(1, 4))):
         wire[data.draw(st.integers(0, len(wire) - 1))] = data.draw(st.integers(0, 255))
-    result = dnspython.read(bytes(wire), Kind.TXT, trusted=True)
+    result = dnspython.read(bytes(wire), RecordType.TXT, trusted=True)
     assert isinstance(result, Answer | Trouble | dnspython.LostTarget)
     assert isinstance(is_answer(query[2:], bytes(wire)), bool)
 
 
 @given(st.binary(max_size=40))
 def test_any_octets_can_be_weighed(data: bytes) -> None:
-    query = dnspython.query("example.org", Kind.TXT)
+    query = dnspython.query("example.org", RecordType.TXT)
     assert query is not None
     assert not is_answer(query, data) or len(data) == 12 or data[12:].startswith(query[10:])
 
 
-@given(st.text(max_size=300), st.sampled_from(Kind))
-def test_a_query_reads_back_as_the_name_it_asks_for(name: str, kind: Kind) -> None:
+@given(st.text(max_size=300), st.sampled_from(RecordType))
+def test_a_query_reads_back_as_the_name_it_asks_for(name: str, kind: RecordType) -> None:
     query = dnspython.query(name, kind)
     if query is not None:
         message = dns.message.from_wire(b"\0\0" + query)

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from mailvet.outcome import Disposition
+from mailvet.outcome import Action, Disposition
 from mailvet.policy import disposition
-from mailvet.settings import Action, Mode, OnSettings, PolicySettings
+from mailvet.settings import Mode, OnSettings, PolicySettings
 from mailvet.verdict import (
     ArcResult,
     ArcVerdict,

@@ -23,7 +23,7 @@ from typing import Final
 from mailvet.checks.breach import wire as breach_wire
 from mailvet.checks.breach.eligibility import digest as digest_of
 from mailvet.checks.breach.wire import Wish
-from mailvet.ports import Surprised
+from mailvet.ports import ReportBug
 from mailvet.verdict import BreachResult, BreachVerdict
 
 _REMEMBERED: Final = 20_000
@@ -54,7 +54,7 @@ class BreachClient:
         path: Path,
         remembered: int = _REMEMBERED,
         say: Callable[[str], None] = lambda _: None,
-        surprised: Surprised = lambda *_: None,
+        surprised: ReportBug = lambda *_: None,
     ) -> None:
         """`say` gets a line for the operator when waiting makes no sense any more, and when it does again;
         `surprised` is told of bugs on the thread that takes answers."""

@@ -7,7 +7,7 @@ Not here   what a name says about a sender
 from functools import lru_cache
 from typing import Final
 
-from mailvet.ports import Answer, Kind, Lookups, Status, Unavailable, all_secure
+from mailvet.ports import Answer, Lookups, RecordType, Status, Unavailable, all_secure
 from mailvet.syntax import ip
 from mailvet.verdict import IprevResult, IprevVerdict
 
@@ -23,7 +23,7 @@ def check(address: str, lookups: Lookups) -> IprevVerdict:
         )
     reverse, kind, canonical = question
     try:
-        pointers = lookups.ask(reverse, Kind.PTR)
+        pointers = lookups.ask(reverse, RecordType.PTR)
     except Unavailable as e:
         return IprevVerdict(result=IprevResult.TEMPERROR, address=canonical, problem=str(e))
     if pointers.status is not Status.FOUND:
@@ -60,13 +60,13 @@ def ahead(address: str, lookups: Lookups) -> None:
         for name in answer.records[:_MOST_NAMES]:
             lookups.ahead(str(name), kind)
 
-    lookups.ahead(reverse, Kind.PTR, forward)
+    lookups.ahead(reverse, RecordType.PTR, forward)
 
 
 @lru_cache(maxsize=4096)
-def _question(address: str) -> tuple[str, Kind, str] | None:
+def _question(address: str) -> tuple[str, RecordType, str] | None:
     """The reverse name, the type of the forward question, and the canonical text of an address."""
     parsed = ip.parse(address)
     if parsed is None:
         return None
-    return parsed.reverse_pointer, Kind.A if parsed.version == 4 else Kind.AAAA, str(parsed)
+    return parsed.reverse_pointer, RecordType.A if parsed.version == 4 else RecordType.AAAA, str(parsed)

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator
 from mailvet.checks.breach.counting import ALSO
 from mailvet.checks.breach.eligibility import digest
 from mailvet.checks.breach.hash_range import template_problem, url_problem
-from mailvet.settings import Action, Settings
+from mailvet.outcome import Action
+from mailvet.settings import Settings
 from mailvet.syntax import endpoint, ip
 
 Key = tuple[str, ...]  # ("dns", "timeout")

@@ -14,7 +14,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from mailvet.config.rules import Key
-from mailvet.settings import Action, Mode, Settings
+from mailvet.outcome import Action
+from mailvet.settings import Mode, Settings
 from mailvet.syntax import endpoint, ip
 from mailvet.text import loggable
 

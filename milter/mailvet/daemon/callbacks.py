@@ -21,23 +21,21 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
+from mailvet.case import Case, Listener
 from mailvet.daemon import libmilter
 from mailvet.daemon.connections import Conversation, current, sessions
 from mailvet.daemon.guard import Callback, Guard
-from mailvet.outcome import Delete, Outcome
-from mailvet.ports import Surprised
+from mailvet.outcome import Action, Delete
+from mailvet.ports import ReportBug
 from mailvet.session.session import Session
-from mailvet.settings import Action
-
-Finished = Callable[[Session, Outcome], None]
 
 
 def make_callbacks(
-    new_session: Callable[[], Session], finished: Finished, report_bug: Surprised
+    new_session: Callable[[], Session], finished: Listener, report_bug: ReportBug
 ) -> dict[str, Callback]:
     """Return the callbacks by step. None of them raises.
 
-    `finished` gets each message's outcome, once it is applied; `report_bug` a bug that was met without a session.
+    `finished` gets the Case of each message, once it is applied; `report_bug` a bug that was met without a session.
     """
     guard = Guard(report_bug, libmilter.TEMPFAIL, libmilter.REJECT)
     quiet: dict[str, Callback] = {
@@ -121,16 +119,16 @@ def _body(ctx: Any, chunk: bytes) -> int:
     return talk.go_on
 
 
-def _end_of_message(ctx: Any, finished: Finished, guard: Guard) -> int:
+def _end_of_message(ctx: Any, finished: Listener, guard: Guard) -> int:
     session: Session = ctx.getpriv().session
     try:
-        outcome = session.end_of_message(_macro(ctx, "i"))
-        reply = _apply(ctx, outcome)
+        case = session.end_of_message(_macro(ctx, "i"))
+        reply = _apply(ctx, case)
     except BaseException as e:
         session.failed("end of message", e)
-        outcome, reply = session.deferred(), guard.defer(ctx)
+        case, reply = session.deferred(), guard.defer(ctx)
     try:
-        finished(session, outcome)
+        finished(case)
     except BaseException as e:  # the reply stands
         session.failed("log", e)
     try:
@@ -141,14 +139,14 @@ def _end_of_message(ctx: Any, finished: Finished, guard: Guard) -> int:
     return reply
 
 
-def _apply(ctx: Any, outcome: Outcome) -> int:
+def _apply(ctx: Any, case: Case) -> int:
     """Send libmilter a plan that is complete. Nothing here decides, so only the MTA can stop it half-way."""
-    disposition = outcome.disposition
+    disposition = case.disposition
     if disposition.code:
         # MTAs differ on "%" in a reply (a format for some), and none of our texts needs one
         ctx.setreply(disposition.code, disposition.enhanced, disposition.text.replace("%", " "))
         return libmilter.TEMPFAIL if disposition.action is Action.TEMPFAIL else libmilter.REJECT
-    for edit in outcome.edits:
+    for edit in case.edits:
         if isinstance(edit, Delete):
             ctx.chgheader(edit.name, edit.index, None)
         else:

@@ -6,7 +6,7 @@ Not here   libmilter's callbacks (callbacks), what a session does (session)
 
 import threading
 
-from mailvet.ports import Surprised
+from mailvet.ports import ReportBug
 from mailvet.session.session import Session
 
 sessions: set[Session] = set()  # one for each connection
@@ -31,7 +31,7 @@ def queue_id() -> str:
     return session.queue_id if session is not None else ""
 
 
-def report_bug(where: str, error: BaseException, otherwise: Surprised) -> None:
+def report_bug(where: str, error: BaseException, otherwise: ReportBug) -> None:
     """Report a bug to the session that this thread deals with; if there is none, to `otherwise`.
 
     For code that is part of a message's checks and knows no session.

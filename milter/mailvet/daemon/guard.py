@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Final
 
 from mailvet.daemon.connections import Conversation, current, sessions
-from mailvet.ports import Surprised
+from mailvet.ports import ReportBug
 from mailvet.session.session import Session
 
 Callback = Callable[..., int]
@@ -22,7 +22,7 @@ _LAST_STEPS: Final = ("end of message", "abort", "close")  # after these no mess
 class Guard:
     """Turns steps into callbacks that do not raise. The first argument of each is libmilter's context."""
 
-    def __init__(self, report_bug: Surprised, tempfail: int, reject: int) -> None:
+    def __init__(self, report_bug: ReportBug, tempfail: int, reject: int) -> None:
         """`report_bug` gets a bug that was met without a session; the other two are libmilter's answers."""
         self._report_bug = report_bug
         self._tempfail, self._reject = tempfail, reject

@@ -19,14 +19,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from mailvet.assembly import make_engine
+from mailvet.case import Case, Listener
 from mailvet.daemon import callbacks, connections, libmilter
 from mailvet.daemon.health_check import INTERVAL, HealthCheck
 from mailvet.daemon.process import wait_for_signal
 from mailvet.dns.resolver import Resolver
+from mailvet.observe import journal
 from mailvet.observe.logs import Log
 from mailvet.observe.metrics import Meter
-from mailvet.outcome import Outcome
-from mailvet.ports import Surprised
+from mailvet.ports import ReportBug
 from mailvet.session.session import Session
 from mailvet.settings import Settings
 
@@ -44,7 +45,7 @@ _BUG_INTERVAL: Final = 1.0  # seconds between two log lines about bugs outside a
 _STUCK_GRACE: Final = 10.0  # seconds for messages in progress where others will never be finished
 
 
-def _breach_client(path: Path, log: Log, report_bug: Surprised) -> "BreachClient":
+def _breach_client(path: Path, log: Log, report_bug: ReportBug) -> "BreachClient":
     from mailvet.breach_service.client import BreachClient  # only where the look-up is on
 
     return BreachClient(path, say=lambda problem: log.say("warning", "breach", problem=problem), surprised=report_bug)
@@ -59,10 +60,11 @@ class Worker:
         self._meter = meter
         self._health = HealthCheck(settings, log, meter)
         self._silent_until = 0.0  # before that, bugs outside any message are only counted
-        self._resolver = Resolver(settings.dns, surprised=self._report_stray_bug)
+        self._resolver = Resolver(settings.dns, report_bug=self._report_stray_bug)
         self._breach = _breach_client(breach_socket, log, self._report_stray_bug) if settings.breach.enabled else None
         engine = make_engine(settings, self._resolver.begin, self._report_bug, self._breach, self._report_spf_bug)
         self._engine = dataclasses.replace(engine, surprised_again=meter.bug)
+        self._listeners: tuple[tuple[str, Listener], ...] = (("counters", meter.message), ("log", self._write))
 
     def run(self, find_doubtful: FindDoubtful | None) -> None:
         """Answer Postfix until told to stop. One worker of all gets `find_doubtful`, and checks what they share."""
@@ -72,7 +74,7 @@ class Worker:
         if find_doubtful is not None:
             threading.Thread(target=self._check_surroundings, args=(find_doubtful,), daemon=True).start()
         threading.Thread(target=self._housekeeping, daemon=True).start()
-        libmilter.run(callbacks.make_callbacks(lambda: Session(self._engine), self._finished, self._report_bug))
+        libmilter.run(callbacks.make_callbacks(lambda: Session(self._engine), self._listen, self._report_bug))
 
     def _report_spf_bug(self, where: str, error: BaseException) -> None:
         connections.report_bug(where, error, self._report_bug)
@@ -92,11 +94,16 @@ class Worker:
             logged = problem
             time.sleep(dns.timeout * _PROBE_INTERVAL)
 
-    def _finished(self, session: Session, outcome: Outcome) -> None:
-        try:
-            self._meter.message(outcome, session.milliseconds / 1000)
-        finally:
-            self._log.message(session.line(outcome))
+    def _listen(self, case: Case) -> None:
+        """Hand a judged message to all listeners. It is carried out by then; one that raises costs no other."""
+        for name, listener in self._listeners:
+            try:
+                listener(case)
+            except Exception as e:
+                self._report_bug(name, e)
+
+    def _write(self, case: Case) -> None:
+        self._log.message(journal.record(case, local_parts=self._settings.log.local_parts))
 
     def _report_bug(self, where: str, error: BaseException) -> None:
         try:

@@ -24,10 +24,10 @@ import dns.rcode
 import dns.rdataclass
 
 from mailvet.dns.large_answers import FILLER, goes_on, is_whole, thinned
-from mailvet.ports import Answer, Kind, Record, Status, Trouble
+from mailvet.ports import Answer, Record, RecordType, Status, Trouble
 
-_TYPES: Final = {Kind.A: 1, Kind.PTR: 12, Kind.MX: 15, Kind.TXT: 16, Kind.AAAA: 28}
-_ADDRESSES: Final = (_TYPES[Kind.A], _TYPES[Kind.AAAA])
+_TYPES: Final = {RecordType.A: 1, RecordType.PTR: 12, RecordType.MX: 15, RecordType.TXT: 16, RecordType.AAAA: 28}
+_ADDRESSES: Final = (_TYPES[RecordType.A], _TYPES[RecordType.AAAA])
 _CNAME: Final = 5
 _SOA: Final = 6
 _DNAME: Final = 39
@@ -49,7 +49,7 @@ class LostTarget(NamedTuple):
     ttl: float
 
 
-def query(name: str, kind: Kind) -> bytes | None:
+def query(name: str, kind: RecordType) -> bytes | None:
     """A question without its id; None for a name that cannot be in the DNS (RFC 1035 §2.3.4)."""
     labels = name.encode("ascii", "replace").split(b".") if name.isascii() and "\0" not in name else [b""]
     if not all(0 < len(label) < 64 for label in labels) or len(name) > 253:
@@ -95,7 +95,7 @@ def is_validated(data: bytes) -> bool:
 
 
 def read(
-    data: bytes, kind: Kind, *, trusted: bool, retried: bool = False, denied: bool = False
+    data: bytes, kind: RecordType, *, trusted: bool, retried: bool = False, denied: bool = False
 ) -> Answer | Trouble | LostTarget:
     """The answer in these octets. `trusted`: the AD bit of this server means something; `retried`: over TCP,
     since over UDP records were missing; `denied`: where that answer said NXDOMAIN."""
@@ -125,7 +125,7 @@ def _message(data: bytes) -> Any:
         return dns.message.from_wire(data, ignore_trailing=True, one_rr_per_rrset=True)
 
 
-def _answer(message: Any, kind: Kind, secure: bool | None) -> Answer | Trouble | LostTarget:
+def _answer(message: Any, kind: RecordType, secure: bool | None) -> Answer | Trouble | LostTarget:
     """Follow the aliases to the records; where there are none, look for the proof."""
     name, wanted, ttl, passed = message.question[0].name, _TYPES[kind], _LONGEST_TTL, set()
     left = _by_owner(message.answer)
@@ -149,7 +149,7 @@ def _answer(message: Any, kind: Kind, secure: bool | None) -> Answer | Trouble |
             return Trouble.BROKEN
         records = dict.fromkeys(_record(kind, rdata[0]) for rdata in found)
         # Of many names the first ten count (RFC 7208 §4.6.4, RFC 8601 §3), and servers shuffle them
-        chosen = sorted(records) if kind is Kind.PTR else records
+        chosen = sorted(records) if kind is RecordType.PTR else records
         return Answer(Status.FOUND, tuple(chosen), secure, float(min(ttl, *(each.ttl for each in found))))
     lasts = _lasts(message, name)
     if lasts is not None:  # RFC 6604 §3: with aliases, the code speaks of the last name
@@ -214,12 +214,12 @@ def _is_bare(message: Any, wanted: int) -> bool:
     return not (message.answer or message.authority or misplaced) and is_whole(message.wire)
 
 
-def _record(kind: Kind, rdata: Any) -> Record:
-    if kind is Kind.TXT:
+def _record(kind: RecordType, rdata: Any) -> Record:
+    if kind is RecordType.TXT:
         return b"".join(rdata.strings)
-    if kind is Kind.MX:
+    if kind is RecordType.MX:
         return int(rdata.preference), _name(rdata.exchange)
-    if kind is Kind.PTR:
+    if kind is RecordType.PTR:
         return _name(rdata.target)
     return str(ipaddress.ip_address(rdata.address))
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from mailvet.checks.dmarc import record as dmarc_record
 from mailvet.checks.spf import grammar as spf_grammar
-from mailvet.ports import Kind
+from mailvet.ports import RecordType
 
 _MOST_READ: Final = 112  # of a section
 _MOST_SKIMMED: Final = 1000  # each takes up to 4 µs
@@ -25,14 +25,14 @@ _FIXED: Final = struct.Struct("!HHIH")  # RFC 1035 §4.1.3: type, class, TTL, le
 _SHORTEST: Final = 1 + _FIXED.size
 
 
-def thinned(data: bytes, kind: Kind) -> bytes:
+def thinned(data: bytes, kind: RecordType) -> bytes:
     """The same message, with as many answers as can be read."""
     answers, authority, additional = struct.unpack_from("!HHH", data, 6)
     if authority + additional > _MOST_READ or answers > _MOST_SKIMMED:
         raise ValueError("more than anybody has to say")
     if answers <= _MOST_READ:
         return data
-    if kind is not Kind.TXT:
+    if kind is not RecordType.TXT:
         raise ValueError("a set that was cut is not the set")
     return _chosen(data, answers)
 

@@ -16,10 +16,10 @@ import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from mailvet.ports import Answer, Kind, Question, Trouble, Unavailable
+from mailvet.ports import Answer, Question, RecordType, Trouble, Unavailable
 from mailvet.settings import DnsSettings
 
-Key = tuple[str, Kind]
+Key = tuple[str, RecordType]
 Then = Callable[[Answer], None]
 _RESERVED: Final = 16  # questions beyond the limit for a policy: a tree walk needs eight (RFC 9989 §4.10)
 _POLICY: Final = "_dmarc."
@@ -67,7 +67,7 @@ class MessageLookups:
         self._ended = False
         self.asked = 0  # how many of those
 
-    def ask(self, name: str, kind: Kind) -> Answer:
+    def ask(self, name: str, kind: RecordType) -> Answer:
         """See ports.Lookups. Raises Unavailable."""
         key = (name.lower(), kind)
         self._wanted.add(key)
@@ -80,7 +80,7 @@ class MessageLookups:
             return found
         raise Unavailable(found, name, kind)
 
-    def ahead(self, name: str, kind: Kind, then: Then | None = None) -> None:
+    def ahead(self, name: str, kind: RecordType, then: Then | None = None) -> None:
         """See ports.Lookups."""
         if self._ended:  # an answer came late, and what it leads to interests nobody
             return

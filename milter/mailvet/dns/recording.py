@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from mailvet.ports import Answer, Kind, Question, Record, Status, Trouble, Unavailable
+from mailvet.ports import Answer, Question, Record, RecordType, Status, Trouble, Unavailable
 
 FORMAT: Final = "mailvet-dns-2"
 _TIMELESS: Final = "mailvet-dns-1"  # it had no "time", and no "late"
 _TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
-_Key = tuple[str, Kind]
+_Key = tuple[str, RecordType]
 
 
 def to_json(trail: Iterable[Question], when: float) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def from_json(recording: Any) -> "ReplayLookups":
         when = None
         if recording["format"] == FORMAT:
             when = datetime.strptime(recording["time"], _TIME).replace(tzinfo=UTC).timestamp()
-        entries = {(str(entry["name"]).lower(), Kind(entry["type"])): entry for entry in recording["questions"]}
+        entries = {(str(entry["name"]).lower(), RecordType(entry["type"])): entry for entry in recording["questions"]}
         late = frozenset(key for key, entry in entries.items() if entry.get("late", False))
         return ReplayLookups({key: _read(entry) for key, entry in entries.items()}, late, when)
     except (LookupError, TypeError, AttributeError, ValueError, OverflowError) as e:
@@ -79,20 +79,20 @@ def from_json(recording: Any) -> "ReplayLookups":
 def _read(entry: dict[str, Any]) -> Answer | Trouble:
     if "trouble" in entry:
         return Trouble(entry["trouble"])
-    records = tuple(_record(record, Kind(entry["type"])) for record in entry["records"])
+    records = tuple(_record(record, RecordType(entry["type"])) for record in entry["records"])
     if entry["secure"] not in (None, True, False):
         raise ValueError(f"secure is {entry['secure']!r}")
     proven = entry.get("proven", True) is not False
     return Answer(Status(entry["status"]), records, entry["secure"], float(entry["ttl"]), proven)
 
 
-def _record(value: Any, kind: Kind) -> Record:
-    if kind is Kind.TXT:
+def _record(value: Any, kind: RecordType) -> Record:
+    if kind is RecordType.TXT:
         encoded = isinstance(value, dict)
         return base64.b64decode(value["base64"], validate=True) if encoded else str(value).encode("ascii")
     if isinstance(value, dict):
         raise ValueError(f"a {kind} record is no object")
-    return (int(value[0]), str(value[1])) if kind is Kind.MX else str(value)
+    return (int(value[0]), str(value[1])) if kind is RecordType.MX else str(value)
 
 
 class ReplayLookups:
@@ -107,7 +107,7 @@ class ReplayLookups:
         self.when = when  # the message was judged, in seconds since 1970; None: the recording does not say
         self.asked = 0
 
-    def ask(self, name: str, kind: Kind) -> Answer:
+    def ask(self, name: str, kind: RecordType) -> Answer:
         """See ports.Lookups. Raises Unavailable."""
         key = (name.lower(), kind)
         self._asked[key] = True
@@ -116,7 +116,7 @@ class ReplayLookups:
             return found
         raise Unavailable(found, name, kind)
 
-    def ahead(self, name: str, kind: Kind, then: Callable[[Answer], None] | None = None) -> None:
+    def ahead(self, name: str, kind: RecordType, then: Callable[[Answer], None] | None = None) -> None:
         """See ports.Lookups."""
         key = (name.lower(), kind)
         found = self._answers.get(key)

@@ -23,7 +23,7 @@ from mailvet.dns.lookup_state import LookupState, weigh
 from mailvet.dns.lookups import Key, MessageLookups, Pending, Then
 from mailvet.dns.slow_zones import Patience
 from mailvet.dns.udp import Transport
-from mailvet.ports import Answer, Status, Surprised, Trouble
+from mailvet.ports import Answer, ReportBug, Status, Trouble
 from mailvet.settings import DnsSettings
 
 _NO_SUCH_NAME: Final = Answer(Status.NXDOMAIN)
@@ -37,10 +37,13 @@ class Resolver:
     """Create and `start` in the process that uses it; before that it has no thread."""
 
     def __init__(
-        self, settings: DnsSettings, clock: Callable[[], float] = time.monotonic, surprised: Surprised = lambda *_: None
+        self,
+        settings: DnsSettings,
+        clock: Callable[[], float] = time.monotonic,
+        report_bug: ReportBug = lambda *_: None,
     ) -> None:
-        """`surprised` is told of bugs that no message is told of."""
-        self._surprised = surprised
+        """`report_bug` is told of bugs that no message is told of."""
+        self._report_bug = report_bug
         self.servers: Sequence[Server] = nameservers.choose(settings)
         self._settings = settings
         self._clock = clock
@@ -87,7 +90,7 @@ class Resolver:
     def _bug(self, where: str, error: BaseException) -> None:
         self.count("bugs")
         with contextlib.suppress(BaseException):  # a log that cannot be written changes nothing
-            self._surprised(where, error)
+            self._report_bug(where, error)
 
     def count(self, what: str, number: int = 1) -> None:
         self._counts[what] += number

@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from mailvet.dns.exchange import Flight, Landed, Server, is_answer, most_flights, socket_address, tells
-from mailvet.ports import Surprised, Trouble
+from mailvet.ports import ReportBug, Trouble
 
 _MOST_BYTES: Final = 65535
 _MOST_WAITING: Final = 10_000  # flights that wait for others to land
@@ -32,8 +32,8 @@ _STAY: Final = 30.0  # seconds with the server that answered in place of a silen
 class Transport:
     """Sends questions to the first server, then to the next; `start` makes the receiving thread."""
 
-    def __init__(self, servers: Sequence[Server], timeout: float, surprised: Surprised = lambda *_: None) -> None:
-        self._surprised = surprised
+    def __init__(self, servers: Sequence[Server], timeout: float, report_bug: ReportBug = lambda *_: None) -> None:
+        self._report_bug = report_bug
         self._servers = servers
         self._timeout = timeout
         self._tick = min(0.05, timeout / 10)  # how exact times are kept
@@ -148,7 +148,7 @@ class Transport:
                 failed = 0
             except BaseException as e:  # a bug: all other questions still have to be heard
                 failed += 1
-                self._surprised("dns receiver", e)
+                self._report_bug("dns receiver", e)
         self._expire(closing=True)
 
     def _guarded(self, flight: Flight | None, step: Callable[..., object], *arguments: object) -> None:
@@ -156,7 +156,7 @@ class Transport:
         try:
             step(*arguments)
         except BaseException as e:
-            self._surprised("dns receiver", e)
+            self._report_bug("dns receiver", e)
             if flight is not None:
                 self._give_up(flight)
 
@@ -244,4 +244,4 @@ class Transport:
         try:
             flight.landed(result, server)
         except BaseException as e:  # the receiver has other flights to look after
-            self._surprised("dns", e)
+            self._report_bug("dns", e)

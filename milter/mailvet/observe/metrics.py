@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Self
 
+from mailvet.case import Case
 from mailvet.observe import scrape
 from mailvet.observe.counters import CONTENT_TYPE, Counters, Family
-from mailvet.outcome import Delete, Outcome
 
 
 class Meter:
@@ -37,18 +37,17 @@ class Meter:
         """Make the counters of a daemon in `directory`, before it forks. Raises OSError if the disk is full."""
         return cls(Counters(directory))
 
-    def message(self, outcome: Outcome, seconds: float) -> None:
-        """Count a message and its verdicts; `seconds` is how long it waited for us at its end."""
-        report = outcome.report
+    def message(self, case: Case) -> None:
+        """Count a judged message, its verdicts, and how long it waited for us at its end."""
+        counters = self._counters
         with self._lock:
-            self._add(self._counters.messages, outcome.disposition.action.value)
-            for verdict in (report.iprev, report.spf, report.arc, report.dmarc, report.auth, *report.dkim):
-                if verdict is not None:
-                    self._add(self._counters.results, verdict.method, verdict.result.value)
-            removed = sum(isinstance(edit, Delete) for edit in outcome.edits)
-            if removed:
-                self._add(self._counters.removed, number=removed)
-            self._seconds.append(seconds)
+            self._add(counters.messages, case.disposition.action.value)
+            for name, verdicts in case.report.methods():
+                for verdict in verdicts:
+                    self._add(counters.results, name, verdict.result.value)
+            if case.removed:
+                self._add(counters.removed, number=case.removed)
+            self._seconds.append(case.milliseconds / 1000)
 
     def _add(self, counter: Family, *labels: str, number: int = 1) -> None:
         key = (counter, labels)

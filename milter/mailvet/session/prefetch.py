@@ -1,7 +1,7 @@
-"""prefetch – which DNS questions to ask before their answers are needed, at each step of a session.
+"""prefetch – send DNS queries before their answers are needed, at each step of a session.
 
-Nothing here waits, decides or remembers; a question not asked ahead is simply asked later. What is asked is what
-verify will most probably ask: the aim is under 15 % more questions than without.
+Nothing here waits, decides or remembers: without it, each query is sent later. It sends what verify is likely to need,
+and should add less than 15 % to the number of queries.
 
 Raises     nothing
 Not here   how answers are judged (verify)
@@ -11,7 +11,7 @@ from mailvet.checks import author, iprev
 from mailvet.checks.dkim.check import Candidate
 from mailvet.checks.dmarc import record as dmarc_record, tree_walk as dmarc_walk
 from mailvet.checks.spf import terms as spf_terms
-from mailvet.ports import Answer, Kind, Lookups, Status
+from mailvet.ports import Answer, Lookups, RecordType, Status
 from mailvet.session.engine import BreachFeed, Engine
 from mailvet.session.transaction import Transaction
 from mailvet.verdict import SpfIdentity
@@ -26,8 +26,8 @@ def sender(transaction: Transaction, engine: Engine) -> None:
     """HELO and MAIL FROM are known: their SPF records and what those lead to."""
     address, helo = transaction.address, transaction.helo
     mail_from = transaction.envelope.mail_from
-    domain = mail_from.rpartition("@")[2] if mail_from else helo
-    if not engine.spf.known(address, domain, SpfIdentity.MAILFROM):
+    domain = (mail_from.domain or "") if mail_from.text else helo
+    if domain and not engine.spf.known(address, domain, SpfIdentity.MAILFROM):
         spf_terms.ahead(domain, address, transaction.lookups)
     if helo != domain and not engine.spf.known(address, helo, SpfIdentity.HELO):
         spf_terms.ahead(helo, address, transaction.lookups)
@@ -42,7 +42,7 @@ def author_field(transaction: Transaction, value: bytes, engine: Engine) -> None
 def key(candidate: Candidate, lookups: Lookups) -> None:
     """A signature has arrived: its key."""
     if candidate.key_name is not None:
-        lookups.ahead(candidate.key_name, Kind.TXT)
+        lookups.ahead(candidate.key_name, RecordType.TXT)
 
 
 def _author(value: bytes, lookups: Lookups, breach: BreachFeed | None) -> None:
@@ -57,9 +57,9 @@ def _author(value: bytes, lookups: Lookups, breach: BreachFeed | None) -> None:
         """The parents matter only where the author domain has no record of its own."""
         if answer.status is not Status.FOUND or not any(map(dmarc_record.is_record, answer.records)):
             for name in names[1:]:
-                lookups.ahead(name, Kind.TXT)
+                lookups.ahead(name, RecordType.TXT)
 
-    lookups.ahead(names[0], Kind.TXT, walk_on)
+    lookups.ahead(names[0], RecordType.TXT, walk_on)
 
 
 def signatures(transaction: Transaction) -> None:

@@ -15,7 +15,7 @@ from mailvet.checks.dkim.body_hash import BodyHasher, Canon
 from mailvet.checks.dkim.header_forms import HeaderForms
 from mailvet.checks.dkim.keys import Tools
 from mailvet.checks.dkim.openssl import load
-from mailvet.ports import Kind, Trouble
+from mailvet.ports import RecordType, Trouble
 from mailvet.settings import DkimSettings, LimitSettings
 from mailvet.verdict import ArcResult, ArcVerdict
 
@@ -130,7 +130,7 @@ def test_keys_are_asked_ahead_and_none_besides() -> None:
     mail = chain_of(*ALL)
     questions = arc.prepare(mail.headers, taglist.parse, LimitSettings()).questions
     judged(mail, zone)
-    assert set(questions) == {(sealer.name, Kind.TXT) for sealer in ALL} == set(zone.questions)
+    assert set(questions) == {(sealer.name, RecordType.TXT) for sealer in ALL} == set(zone.questions)
 
 
 def test_the_key_of_the_newest_message_signature_is_asked_ahead_too() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, strategies as st
 from lab.zone import Zone
 from mailvet.checks.author import Author, NoAuthor
 from mailvet.checks.dmarc import check as dmarc, tree_walk as dmarc_walk
-from mailvet.ports import Answer, Kind, Status, Trouble
+from mailvet.ports import Answer, RecordType, Status, Trouble
 from mailvet.verdict import (
     DkimResult,
     DkimVerdict,
@@ -554,7 +554,7 @@ def test_existence_is_not_shown_by_an_answer_without_records_and_soa(types, resu
 
 
 def test_nxdomain_without_a_soa_is_nxdomain():
-    def ask(name: str, kind: Kind) -> Answer:
+    def ask(name: str, kind: RecordType) -> Answer:
         answer = zone({"_dmarc.example.com": "v=DMARC1; p=reject; sp=none; np=reject"}).ask(name, kind)
         return answer if answer.records else Answer(Status.NXDOMAIN, proven=False)
 
@@ -602,7 +602,7 @@ def test_existence_is_not_asked_where_a_name_below_proves_it():
 def test_one_answer_without_dnssec_makes_the_verdict_insecure(insecure):
     records = zone({"_dmarc.example.com": "v=DMARC1; p=none; np=reject"}, secure=True)
 
-    def ask(name: str, kind: Kind) -> Answer:
+    def ask(name: str, kind: RecordType) -> Answer:
         return dataclasses.replace(records.ask(name, kind), secure=name != insecure)
 
     who = Author(domain="a.example.com", address="someone@a.example.com")

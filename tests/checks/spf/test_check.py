@@ -9,7 +9,7 @@ from hypothesis import given, strategies as st
 
 from lab.zone import Zone
 from mailvet.checks.spf.pyspf import SpfChecker
-from mailvet.ports import Answer, Kind, Trouble
+from mailvet.ports import Answer, RecordType, Trouble
 from mailvet.verdict import SpfIdentity, SpfResult, SpfVerdict
 
 IP = "192.0.2.1"
@@ -236,7 +236,7 @@ def test_an_mx_that_matches_ends_the_questions() -> None:
     names["x.example"]["MX"] = [(20, "m2.example"), (10, "m1.example")]
     zone = Zone(names)
     assert mail_from("ann@x.example", zone).result is SpfResult.PASS
-    assert ("m2.example", Kind.A) not in zone.questions
+    assert ("m2.example", RecordType.A) not in zone.questions
 
 
 def test_explanations_are_not_asked_for() -> None:
@@ -304,7 +304,7 @@ def test_what_is_beyond_our_limits_says_so(term: str) -> None:
 def test_a_name_a_resolver_could_misread_is_not_asked(local: str) -> None:
     zone = Zone(NAMES)
     assert mail_from(f"{local}@macro.example.org", zone).result is SpfResult.FAIL
-    assert list(zone.questions) == [("macro.example.org", Kind.TXT)]
+    assert list(zone.questions) == [("macro.example.org", RecordType.TXT)]
 
 
 @given(st.binary(max_size=200), st.text(max_size=40), st.text(max_size=40))
@@ -332,7 +332,7 @@ def test_any_terms_get_a_verdict(terms: list[str], ip: str) -> None:
 
 
 class Failing(Zone):
-    def ask(self, name: str, kind: Kind) -> Answer:
+    def ask(self, name: str, kind: RecordType) -> Answer:
         raise ZeroDivisionError
 
 
@@ -348,7 +348,7 @@ class Signed(Zone):
         super().__init__(names)
         self.by_name = secure
 
-    def ask(self, name: str, kind: Kind) -> Answer:
+    def ask(self, name: str, kind: RecordType) -> Answer:
         answer = super().ask(name, kind)
         return Answer(answer.status, answer.records, self.by_name.get(name), answer.ttl)
 
@@ -543,7 +543,7 @@ def test_sixteen_threads_do_not_mix_their_answers() -> None:
 class Counting(Zone):
     asks = 0
 
-    def ask(self, name: str, kind: Kind) -> Answer:
+    def ask(self, name: str, kind: RecordType) -> Answer:
         self.asks += 1
         return super().ask(name, kind)
 

@@ -7,7 +7,7 @@ import pytest
 
 from lab.zone import Zone
 from mailvet.checks.spf.pyspf import SpfChecker
-from mailvet.ports import Kind, Trouble
+from mailvet.ports import RecordType, Trouble
 from mailvet.verdict import SpfIdentity, SpfResult, SpfVerdict
 
 IP, IP6 = "192.0.2.1", "2001:db8::1"
@@ -117,7 +117,7 @@ def test_what_is_behind_a_match_is_not_asked(term: str, match: str) -> None:
     """RFC 7208 §4.6.2"""
     where = zone(f"v=spf1 {match} {term} +all", BROKEN)
     assert check(where).result in {"-": [FAIL], "i": [PASS], "?": [NEUTRAL], "~": [SOFTFAIL]}[match[0]]
-    assert list(where.questions) == [("x.example", Kind.TXT)]
+    assert list(where.questions) == [("x.example", RecordType.TXT)]
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_of_twenty_names_the_same_ten_are_looked_at() -> None:
         names["zz.x.example"] = {"A": [IP]}
         where = zone("v=spf1 ptr -all", names)
         assert check(where).result is PASS
-        assert ("n18.example", Kind.A) not in where.questions
+        assert ("n18.example", RecordType.A) not in where.questions
 
 
 def test_exchanges_of_one_preference_are_asked_in_one_order() -> None:
@@ -246,7 +246,7 @@ def test_exchanges_of_one_preference_are_asked_in_one_order() -> None:
         names = {"x.example": {"MX": list(order)}, "a.example": {"A": [IP]}, "b.example": {"A": ["192.0.2.9"]}}
         where = zone("v=spf1 mx -all", {**names, "c.example": Trouble.SERVFAIL})
         assert check(where).result is PASS
-        assert list(where.questions)[2:] == [("b.example", Kind.A), ("a.example", Kind.A)]
+        assert list(where.questions)[2:] == [("b.example", RecordType.A), ("a.example", RecordType.A)]
 
 
 FOUR = {f"f{i}.example": {"A": ["198.51.100.1"], "MX": [(1, f"f{i}.example")]} for i in range(10)}
@@ -299,7 +299,7 @@ def test_the_other_family_is_asked_for_only_where_it_decides() -> None:
     for terms, other in ((two, []), (four, ["f0.example", "f1.example", "f2.example"])):
         where = zone(f"v=spf1 {terms} ~all", THERE)
         assert check(where, IP6).result is SOFTFAIL
-        assert [name for name, kind in where.questions if kind is Kind.A] == other
+        assert [name for name, kind in where.questions if kind is RecordType.A] == other
 
 
 def test_a_host_of_which_we_cannot_find_out_is_not_held_against_the_sender() -> None:

@@ -9,7 +9,7 @@ from lab.zone import Zone
 from mailvet.checks.spf import terms as spf_terms
 from mailvet.checks.spf.identity import client, covers
 from mailvet.checks.spf.pyspf import SpfChecker
-from mailvet.ports import Kind, Trouble
+from mailvet.ports import RecordType, Trouble
 
 IP, IP6 = "192.0.2.1", "2001:db8::1"
 D = "example.org"
@@ -18,31 +18,38 @@ D = "example.org"
 @pytest.mark.parametrize(
     ("record", "ip", "questions"),
     [
-        pytest.param("v=spf1 a mx -all", IP, [(D, Kind.A), (D, Kind.MX)], id="a and mx"),
-        pytest.param("v=spf1 a/24 mx//64 -all", IP6, [(D, Kind.AAAA), (D, Kind.MX)], id="IPv6 and lengths"),
-        pytest.param("V=SPF1 A:H.Example/24 -ALL", IP, [("h.example", Kind.A)], id="names know no case"),
-        pytest.param("v=spf1 ?include:i.example ~all", IP, [("i.example", Kind.TXT)], id="include"),
-        pytest.param("v=spf1 exists:e.example -all", IP6, [("e.example", Kind.A)], id="exists is A, RFC 7208 §5.7"),
+        pytest.param("v=spf1 a mx -all", IP, [(D, RecordType.A), (D, RecordType.MX)], id="a and mx"),
+        pytest.param("v=spf1 a/24 mx//64 -all", IP6, [(D, RecordType.AAAA), (D, RecordType.MX)], id="IPv6 and lengths"),
+        pytest.param("V=SPF1 A:H.Example/24 -ALL", IP, [("h.example", RecordType.A)], id="names know no case"),
+        pytest.param("v=spf1 ?include:i.example ~all", IP, [("i.example", RecordType.TXT)], id="include"),
         pytest.param(
-            "v=spf1 redirect=r.example a", IP, [(D, Kind.A), ("r.example", Kind.TXT)], id="redirect comes last"
+            "v=spf1 exists:e.example -all", IP6, [("e.example", RecordType.A)], id="exists is A, RFC 7208 §5.7"
         ),
-        pytest.param("v=spf1 redirect=r.example a -all", IP, [(D, Kind.A)], id="no redirect beside all, RFC 7208 §6.1"),
+        pytest.param(
+            "v=spf1 redirect=r.example a",
+            IP,
+            [(D, RecordType.A), ("r.example", RecordType.TXT)],
+            id="redirect comes last",
+        ),
+        pytest.param(
+            "v=spf1 redirect=r.example a -all", IP, [(D, RecordType.A)], id="no redirect beside all, RFC 7208 §6.1"
+        ),
         pytest.param("v=spf1 ~all include:i.example", IP, [], id="nothing after all"),
         pytest.param("v=spf1 ip4:192.0.2.0/24 a redirect=r.example", IP, [], id="nothing after a range that matches"),
-        pytest.param("v=spf1 a ip6:2001:db8::/32 mx", IP6, [(D, Kind.AAAA)], id="the same for IPv6"),
-        pytest.param("v=spf1 ip4:192.0.3.0/24 ip6:::/0 a", IP, [(D, Kind.A)], id="ranges that do not match"),
-        pytest.param("v=spf1 ip4:192.0.2.0/24 a", "::ffff:192.0.3.1", [(D, Kind.A)], id="IPv4-mapped"),
+        pytest.param("v=spf1 a ip6:2001:db8::/32 mx", IP6, [(D, RecordType.AAAA)], id="the same for IPv6"),
+        pytest.param("v=spf1 ip4:192.0.3.0/24 ip6:::/0 a", IP, [(D, RecordType.A)], id="ranges that do not match"),
+        pytest.param("v=spf1 ip4:192.0.2.0/24 a", "::ffff:192.0.3.1", [(D, RecordType.A)], id="IPv4-mapped"),
         pytest.param("v=spf1 exists:%{i}.e.example include:%{d2} -all", IP, [], id="macros are skipped"),
         pytest.param("v=spf1 ptr exp=why.example a= include exists: -all", IP, [], id="no first question"),
         pytest.param("v=spf1 a:a a:b..c a:(x.example a:1.2.3.4 -all", IP, [], id="not names"),
-        pytest.param("v=spf1 a a a:example.org -all", IP, [(D, Kind.A)], id="each once"),
+        pytest.param("v=spf1 a a a:example.org -all", IP, [(D, RecordType.A)], id="each once"),
         pytest.param("v=spf10 a", IP, [], id="another version"),
         pytest.param("a mx", IP, [], id="no SPF record"),
         pytest.param("v=spf1 a", "unknown", [], id="no client"),
         pytest.param("v=spf1 " + "a " * 5000, IP, [], id="too long"),
     ],
 )
-def test_targets(record: str, ip: str, questions: list[tuple[str, Kind]]) -> None:
+def test_targets(record: str, ip: str, questions: list[tuple[str, RecordType]]) -> None:
     assert spf_terms.targets(record.encode(), D, ip) == tuple(questions)
 
 
@@ -67,15 +74,15 @@ def test_a_first_include_is_followed_and_a_second_only_asked() -> None:
     })  # fmt: skip
     spf_terms.ahead(D, IP, zone)
     assert list(zone.questions) == [
-        (D, Kind.TXT),
-        ("i.example", Kind.TXT),
-        ("h.i.example", Kind.A),
-        ("j.example", Kind.TXT),
+        (D, RecordType.TXT),
+        ("i.example", RecordType.TXT),
+        ("h.i.example", RecordType.A),
+        ("j.example", RecordType.TXT),
     ]
 
 
-@pytest.mark.parametrize(("ip", "kind"), [(IP, Kind.A), (IP6, Kind.AAAA)])
-def test_behind_an_mx_are_its_exchanges(ip: str, kind: Kind) -> None:
+@pytest.mark.parametrize(("ip", "kind"), [(IP, RecordType.A), (IP6, RecordType.AAAA)])
+def test_behind_an_mx_are_its_exchanges(ip: str, kind: RecordType) -> None:
     exchanges = [(i, f"m{i:02}.example") for i in range(30)]
     zone = Zone({D: {"TXT": [b"v=spf1 mx -all"], "MX": [(5, ""), *reversed(exchanges)]}})
     spf_terms.ahead(D, ip, zone)
@@ -191,12 +198,12 @@ def test_covers(network: str, prefix: int, ip: str, inside: bool) -> None:
 @pytest.mark.parametrize(
     ("address", "text", "kind"),
     [
-        ("fe80::1%eth0", "fe80::1", Kind.AAAA),
-        ("::FFFF:192.0.2.1", "192.0.2.1", Kind.A),
-        ("2001:DB8::0:1", "2001:db8::1", Kind.AAAA),
+        ("fe80::1%eth0", "fe80::1", RecordType.AAAA),
+        ("::FFFF:192.0.2.1", "192.0.2.1", RecordType.A),
+        ("2001:DB8::0:1", "2001:db8::1", RecordType.AAAA),
     ],
 )
-def test_a_client_has_one_spelling(address: str, text: str, kind: Kind) -> None:
+def test_a_client_has_one_spelling(address: str, text: str, kind: RecordType) -> None:
     who = client(address)
     assert who is not None
     assert (who.text, who.kind) == (text, kind)

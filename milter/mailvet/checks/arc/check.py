@@ -22,7 +22,7 @@ from mailvet.checks.dkim.header_forms import HeaderForms, without_signature
 from mailvet.checks.dkim.keys import Tools
 from mailvet.checks.dkim.tag_values import ParseTags, expired
 from mailvet.message import Headers
-from mailvet.ports import Ask, Kind, all_secure
+from mailvet.ports import Ask, RecordType, all_secure
 from mailvet.settings import LimitSettings
 from mailvet.verdict import ArcResult, ArcVerdict, DkimResult
 
@@ -39,12 +39,12 @@ class Chain:
         return frozenset([each.message.digest for each in self.sets.found])
 
     @property
-    def questions(self) -> tuple[tuple[str, Kind], ...]:
+    def questions(self) -> tuple[tuple[str, RecordType], ...]:
         """The keys that will be needed, unless the chain breaks."""
         newest_first = self.sets.found[::-1]
         names = [each.message.by.key_name for each in newest_first[:1]]
         names += [each.seal.key_name for each in newest_first]
-        return tuple((name, Kind.TXT) for name in dict.fromkeys(names))
+        return tuple((name, RecordType.TXT) for name in dict.fromkeys(names))
 
 
 def prepare(headers: Headers, parse_tags: ParseTags, limits: LimitSettings) -> Chain:

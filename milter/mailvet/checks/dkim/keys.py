@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from mailvet.checks.dkim import key_record as keyrecord
 from mailvet.checks.dkim.key_record import KeyRecord
 from mailvet.checks.dkim.tag_values import ParseTags
-from mailvet.ports import Ask, Kind, PublicKey, Status, Unavailable
+from mailvet.ports import Ask, PublicKey, RecordType, Status, Unavailable
 from mailvet.settings import DkimSettings, LimitSettings
 from mailvet.verdict import DkimResult
 
@@ -42,7 +42,7 @@ class FoundKey:
 def fetch(name: str, key_type: str, ask: Ask, tools: Tools) -> FoundKey:
     """The key at this name, fit for sha256 signatures of mail; total."""
     try:
-        answer = ask(name, Kind.TXT)
+        answer = ask(name, RecordType.TXT)
     except Unavailable as e:
         return FoundKey(result=DkimResult.TEMPERROR, problem=f"key not available: {e}")
     if answer.status is not Status.FOUND:

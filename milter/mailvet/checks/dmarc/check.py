@@ -17,7 +17,7 @@ from mailvet.checks.author import Author, NoAuthor
 from mailvet.checks.dmarc.alignment import Alignment
 from mailvet.checks.dmarc.record import PolicyRecord
 from mailvet.checks.dmarc.tree_walk import Discovery, discover, look, names
-from mailvet.ports import Ask, Kind, Status, Unavailable, all_secure
+from mailvet.ports import Ask, RecordType, Status, Unavailable, all_secure
 from mailvet.verdict import (
     DkimResult,
     DkimVerdict,
@@ -163,7 +163,8 @@ def _exists(domain: str, alignment: Alignment) -> bool | None:
 
     NODATA without a SOA may be an NXDOMAIN of which a forwarder lost the code too: then records of another type tell.
     """
-    for kind in (Kind.TXT, Kind.A, Kind.MX, Kind.AAAA):  # TXT first, because SPF has probably asked it
+    # TXT first, because SPF has probably asked it
+    for kind in (RecordType.TXT, RecordType.A, RecordType.MX, RecordType.AAAA):
         answer = alignment.ask(domain, kind)
         alignment.secure.append(answer.secure)
         if answer.proven or answer.status is Status.NXDOMAIN:

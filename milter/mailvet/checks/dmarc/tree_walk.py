@@ -13,7 +13,7 @@ from typing import Final
 
 from mailvet.checks.dmarc import record as dmarc_record
 from mailvet.checks.dmarc.record import PolicyRecord, Psd
-from mailvet.ports import Answer, Ask, Kind, Status, all_secure
+from mailvet.ports import Answer, Ask, RecordType, Status, all_secure
 
 _PREFIX: Final = "_dmarc."
 _MOST: Final = 8  # questions of one walk (RFC 9989 §4.10)
@@ -42,7 +42,7 @@ def names(domain: str) -> tuple[str, ...]:
 
 def look(name: str, ask: Ask) -> tuple[PolicyRecord | None, Answer]:
     """The one DMARC Policy Record at this name. Several are none (RFC 9989 §4.10 step 2)."""
-    answer = ask(name, Kind.TXT)
+    answer = ask(name, RecordType.TXT)
     if answer.status is not Status.FOUND:
         return None, answer
     records = list(filter(dmarc_record.is_record, answer.records))

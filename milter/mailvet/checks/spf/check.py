@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from mailvet.checks.spf.identity import Client, client, fqdn, sender
 from mailvet.checks.spf.memo import Memo
-from mailvet.ports import Lookups, Surprised
+from mailvet.ports import Lookups, ReportBug
 from mailvet.verdict import SpfIdentity, SpfResult, SpfVerdict
 
 _NO_DOMAIN = {
@@ -44,7 +44,7 @@ Evaluate = Callable[[Client, Claim, str, Lookups], Evaluation]
 class Checker:
     """RFC 7208 check_host(), with a memory of what it found."""
 
-    def __init__(self, evaluate: Evaluate, memo: Memo, surprised: Surprised | None = None) -> None:
+    def __init__(self, evaluate: Evaluate, memo: Memo, surprised: ReportBug | None = None) -> None:
         """`surprised` is told of bugs: where, and what."""
         self._evaluate = evaluate
         self._memo = memo

@@ -13,7 +13,7 @@ import socket
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from mailvet.ports import Kind
+from mailvet.ports import RecordType
 from mailvet.syntax import ip
 from mailvet.syntax.domain import to_alabel
 
@@ -24,7 +24,7 @@ _LOCAL = re.compile(r'[^\x00-\x1f\x7f"(),:;<>@\[\]\\]*+|"(?:[^\x00-\x1f\x7f"\\]|
 
 class Client(NamedTuple):
     text: str  # as SPF's macros want it: no zone index, IPv4 where it is mapped
-    kind: Kind  # of the records its addresses stand in: A or AAAA
+    kind: RecordType  # of the records its addresses stand in: A or AAAA
     number: int
     bits: int
 
@@ -35,13 +35,13 @@ def client(address: str) -> Client | None:
     parsed = ip.parse(address)
     if parsed is None:
         return None
-    kind = Kind.A if parsed.version == 4 else Kind.AAAA
+    kind = RecordType.A if parsed.version == 4 else RecordType.AAAA
     return Client(str(parsed), kind, int(parsed), parsed.max_prefixlen)
 
 
 def covers(network: str, prefix: int, who: Client) -> bool:
     """Do the first `prefix` bits agree? False where `network` is no address of the client's kind."""
-    number = _number(network, socket.AF_INET if who.kind is Kind.A else socket.AF_INET6)
+    number = _number(network, socket.AF_INET if who.kind is RecordType.A else socket.AF_INET6)
     return number is not None and (number ^ who.number) >> max(who.bits - prefix, 0) == 0
 
 

@@ -21,7 +21,7 @@ from mailvet.checks.spf.grammar import Directive, Macro, MacroString, Mechanism,
 from mailvet.checks.spf.identity import Client, covers
 from mailvet.checks.spf.memo import Clock, Memo
 from mailvet.checks.spf.voids import Voids
-from mailvet.ports import Answer, Kind, Lookups, Status, Surprised, Unavailable, all_secure
+from mailvet.ports import Answer, Lookups, RecordType, ReportBug, Status, Unavailable, all_secure
 from mailvet.text import loggable
 from mailvet.verdict import SpfIdentity, SpfResult, SpfVerdict
 
@@ -35,7 +35,7 @@ _NO_NAME: Final = Answer(Status.NXDOMAIN)
 class SpfChecker(Checker):
     """RFC 7208 check_host(), with a memory of what it found."""
 
-    def __init__(self, clock: Clock = time.monotonic, size: int = 8_000, surprised: Surprised | None = None) -> None:
+    def __init__(self, clock: Clock = time.monotonic, size: int = 8_000, surprised: ReportBug | None = None) -> None:
         super().__init__(evaluate, Memo(clock, size), surprised)
 
 
@@ -58,7 +58,7 @@ class _Query(spf.query):  # type: ignore[misc]  # the library has no types
         self.ttl = float("inf")
         self.repeatable = True
         self.personal = False  # names may hold the sender's local part, which is not to be told
-        self.asked: set[tuple[str, Kind]] = set()
+        self.asked: set[tuple[str, RecordType]] = set()
         self.voids = Voids(self._is_there, spf_limits.VOIDS)
         self.answers_secure: set[bool | None] = set()
         self.passing: list[bytes] = []
@@ -120,7 +120,7 @@ class _Query(spf.query):  # type: ignore[misc]  # the library has no types
     def _matches(self, directive: Directive, recursion: int) -> bool:
         """RFC 7208 §5"""
         mechanism = directive.mechanism
-        length = directive.length4 if self.who.kind is Kind.A else directive.length6
+        length = directive.length4 if self.who.kind is RecordType.A else directive.length6
         if mechanism is Mechanism.ALL or directive.network:
             return mechanism is Mechanism.ALL or covers(directive.network, length, self.who)
         self.check_lookups()
@@ -128,7 +128,7 @@ class _Query(spf.query):  # type: ignore[misc]  # the library has no types
         if mechanism is Mechanism.INCLUDE:
             return self._included(target, directive, recursion)
         if mechanism is Mechanism.EXISTS:
-            return bool(self._records(target, Kind.A))
+            return bool(self._records(target, RecordType.A))
         if mechanism is Mechanism.PTR:
             return bool(spf.domainmatch(self._validated(target), target))
         addresses = self._addresses(target) if mechanism is Mechanism.A else self._exchanges(target)
@@ -169,14 +169,14 @@ class _Query(spf.query):  # type: ignore[misc]  # the library has no types
         expanded: str = spf.expand_one(value, part.transformers, ".")  # "rejoined using '.'", whatever the delimiter
         return quote(expanded, safe="~") if part.escaped else expanded
 
-    def _records(self, name: str, kind: Kind) -> tuple[Any, ...]:
+    def _records(self, name: str, kind: RecordType) -> tuple[Any, ...]:
         """Records of a name, of which the absence counts."""
         answer = self._answer(name, kind)
         if not answer.records:
             self._void()
         return answer.records
 
-    def _answer(self, name: str, kind: Kind) -> Answer:
+    def _answer(self, name: str, kind: RecordType) -> Answer:
         """Every question comes through here."""
         name = spf_limits.fitting(name.removesuffix("."))
         if not _ASKABLE.fullmatch(name):
@@ -193,21 +193,21 @@ class _Query(spf.query):  # type: ignore[misc]  # the library has no types
         """RFC 7208 §4.4, §4.5"""
         if not all(0 < len(label) < 64 for label in domain.split(".")):
             return None
-        found = [record for record in self._records(domain, Kind.TXT) if is_record(record)]
+        found = [record for record in self._records(domain, RecordType.TXT) if is_record(record)]
         if len(found) > 1:
             raise spf.PermError("Two or more SPF records")
         return found[0] if found else None
 
     def _addresses(self, name: str) -> tuple[Any, ...]:
-        kind, other = (Kind.A, Kind.AAAA) if self.who.kind is Kind.A else (Kind.AAAA, Kind.A)
-        answer = self._answer(name, kind)
+        other = RecordType.AAAA if self.who.kind is RecordType.A else RecordType.A
+        answer = self._answer(name, self.who.kind)
         if not answer.records:
             self._void((name, other) if answer.status is Status.NODATA else None)
         return answer.records
 
     def _exchanges(self, name: str) -> Iterator[str]:
         """Addresses of the exchanges, looked up one by one: the first that matches is the last that is asked."""
-        exchanges = sorted(self._records(name, Kind.MX))  # so that those of one preference have an order too
+        exchanges = sorted(self._records(name, RecordType.MX))  # so that those of one preference have an order too
         if len(exchanges) > spf.MAX_MX:  # RFC 7208 §4.6.4
             raise spf.PermError(f"More than {spf.MAX_MX} MX records returned")
         return (address for _, host in exchanges for address in self._addresses(host))
@@ -223,7 +223,7 @@ class _Query(spf.query):  # type: ignore[misc]  # the library has no types
             return self.led_back[key]
         names: list[str] = []
         try:
-            names.extend(self._records(f"{spf.reverse_dots(self.i)}.{self.v}.arpa", Kind.PTR))
+            names.extend(self._records(f"{spf.reverse_dots(self.i)}.{self.v}.arpa", RecordType.PTR))
         except Unavailable as e:
             self.ptr_trouble, self.repeatable = e, False
         names.sort(key=lambda name: (name != key[1], not name.endswith(f".{key[1]}"), name))
@@ -237,11 +237,11 @@ class _Query(spf.query):  # type: ignore[misc]  # the library has no types
             self.ptr_trouble, self.repeatable = e, False
             return False
 
-    def _void(self, other: tuple[str, Kind] | None = None) -> None:
+    def _void(self, other: tuple[str, RecordType] | None = None) -> None:
         if self.voids.add(self.lookups, other):
             raise spf.PermError(f"More than {spf_limits.VOIDS} void lookups")
 
-    def _is_there(self, name: str, kind: Kind) -> bool:
+    def _is_there(self, name: str, kind: RecordType) -> bool:
         """Has the host addresses of the other family? Where we cannot find out, nobody is blamed."""
         try:
             return len(self.asked) >= spf_limits.QUESTIONS or bool(self._answer(name, kind).records)

@@ -14,17 +14,17 @@ from typing import Final
 from mailvet.checks.spf import grammar as spf_grammar
 from mailvet.checks.spf.grammar import Directive, MacroString, Mechanism, Mistake, is_record
 from mailvet.checks.spf.identity import Client, client, covers, fqdn
-from mailvet.ports import Answer, Kind, Lookups
+from mailvet.ports import Answer, Lookups, RecordType
 from mailvet.verdict import SpfResult
 
 TERMS: Final = 10  # RFC 7208 §4.6.4: terms that ask the DNS
 _AT_ONCE: Final = 2  # terms of one record asked side by side; a third costs more questions than it saves waiting
 _NOTES: Final = 3  # of one record: enough to see that it is weak
 # Nobody holds more than a /8 of IPv4, and only a handful of carriers more than a /24 of IPv6.
-_WIDEST: Final = {Kind.A: 8, Kind.AAAA: 24}
+_WIDEST: Final = {RecordType.A: 8, RecordType.AAAA: 24}
 
 
-def targets(record: bytes, domain: str, address: str) -> tuple[tuple[str, Kind], ...]:
+def targets(record: bytes, domain: str, address: str) -> tuple[tuple[str, RecordType], ...]:
     """What evaluating the record of `domain` for a client will ask, in order, until a term surely matches."""
     who = client(address)
     if who is None or not is_record(record):
@@ -32,7 +32,7 @@ def targets(record: bytes, domain: str, address: str) -> tuple[tuple[str, Kind],
     read = spf_grammar.read(record)
     if isinstance(read, Mistake):  # permerror, and nothing is asked
         return ()
-    found: dict[tuple[str, Kind], None] = {}
+    found: dict[tuple[str, RecordType], None] = {}
     for directive in read.directives:
         if directive.mechanism is Mechanism.ALL or _in_range(directive, who):
             return tuple(found)  # RFC 7208 §6.1: redirect= only where nothing matches
@@ -43,7 +43,7 @@ def targets(record: bytes, domain: str, address: str) -> tuple[tuple[str, Kind],
                 return tuple(found)
     name = _name(read.redirect)
     if name:
-        found[name, Kind.TXT] = None
+        found[name, RecordType.TXT] = None
     return tuple(found)
 
 
@@ -54,12 +54,13 @@ def _in_range(directive: Directive, who: Client) -> bool:
 
 def _length(directive: Directive, who: Client) -> int:
     """How many leading bits have to agree."""
-    return directive.length4 if who.kind is Kind.A else directive.length6
+    return directive.length4 if who.kind is RecordType.A else directive.length6
 
 
-def _question(directive: Directive, domain: str, who: Client) -> tuple[str, Kind] | None:
+def _question(directive: Directive, domain: str, who: Client) -> tuple[str, RecordType] | None:
     """The first question of a mechanism; None if it has none, or one that only evaluation can tell."""
-    kind = {"include": Kind.TXT, "exists": Kind.A, "a": who.kind, "mx": Kind.MX}.get(directive.mechanism)
+    kinds = {"include": RecordType.TXT, "exists": RecordType.A, "a": who.kind, "mx": RecordType.MX}
+    kind = kinds.get(directive.mechanism)
     name = _name(directive.target) if directive.target else domain
     return (name, kind) if kind and name else None
 
@@ -89,9 +90,9 @@ class _Asker:
         for at, (name, kind) in enumerate(targets(records[0], domain, self._address)[:_AT_ONCE]):
             if next(self._terms, None) is None:
                 return
-            if kind is Kind.MX:
+            if kind is RecordType.MX:
                 self._lookups.ahead(name, kind, self.exchanges)
-            elif kind is Kind.TXT and at == 0:
+            elif kind is RecordType.TXT and at == 0:
                 self._lookups.ahead(name, kind, partial(self.record, name))
             else:
                 self._lookups.ahead(name, kind)
@@ -109,7 +110,7 @@ def ahead(domain: str, address: str, lookups: Lookups) -> None:
     """Ask what checking `domain` for this client will ask; at most 21 questions."""
     name = fqdn(domain)
     if name and client(address) is not None:
-        lookups.ahead(name, Kind.TXT, partial(_Asker(address, lookups).record, name))
+        lookups.ahead(name, RecordType.TXT, partial(_Asker(address, lookups).record, name))
 
 
 def notes(record: bytes, address: str) -> tuple[str, ...]:

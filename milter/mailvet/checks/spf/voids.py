@@ -10,15 +10,15 @@ Not here   the limit (checks.spf.limits), and what follows from it (checks.spf.p
 
 from collections.abc import Callable
 
-from mailvet.ports import Kind
+from mailvet.ports import RecordType
 
-Host = tuple[str, Kind]
+Host = tuple[str, RecordType]
 
 
 class Voids:
     """The terms of one check; `is_there` asks whether a name has records of a type."""
 
-    def __init__(self, is_there: Callable[[str, Kind], bool], enough: int) -> None:
+    def __init__(self, is_there: Callable[[str, RecordType], bool], enough: int) -> None:
         self._is_there = is_there
         self._enough = enough
         self._terms: dict[int, Host | bool] = {}  # True: void; False: not; a host: not if that has addresses
