@@ -14,15 +14,15 @@ from typing import Any
 from lab.breachprocess import toml
 from lab.daemon import Daemon
 from lab.hibp_server import HibpServer
+from lab.mail_system import TRUSTED, Lab
 from lab.wait import until
-from lab.whole import TRUSTED, Lab
 
 
 @contextlib.contextmanager
 def flagging(
     lab: Lab, listed: Mapping[str, Sequence[str]], *, workers: int = 1, **more: Any
 ) -> Iterator[tuple[HibpServer, Daemon]]:
-    """The lab has to have `spare=("breach",)`; `more` goes into the section [breach]."""
+    """Start both. The lab has to have `spare=("breach",)`; `more` goes into the section [breach]."""
     with TemporaryDirectory(prefix="mailvet-breach-") as directory, HibpServer(Path(directory), listed) as hibp:
         settings = hibp.settings() | {"enabled": True, "wait": "2s", "rpm": 600} | more
         text = f'[trust]\nnetworks = ["{TRUSTED}"]\n[breach]\n{toml(settings)}'

@@ -7,12 +7,12 @@ Not here   the resolver itself (dns), the processes (daemon), what a message goe
 import time
 from collections.abc import Callable
 
-from mailvet.checks.dkim import tag_list as taglist
 from mailvet.checks.dkim.dkimpy import parse_tags
-from mailvet.checks.dkim.keys import Tools
+from mailvet.checks.dkim.keys import KeyParser
 from mailvet.checks.dkim.openssl import load
 from mailvet.checks.dkim.replays import Replays
-from mailvet.checks.spf.pyspf import SpfChecker
+from mailvet.checks.spf.check import Checker
+from mailvet.checks.spf.pyspf import evaluate
 from mailvet.ports import Lookups, ReportBug
 from mailvet.session.engine import BreachFeed, Engine, parse_networks
 from mailvet.settings import Settings
@@ -34,8 +34,8 @@ def make_engine(
     return Engine(
         settings=settings,
         begin=begin,
-        spf=SpfChecker(surprised=surprised or surprise),
-        tools=Tools(taglist.parse, load, settings.limits, settings.dkim, parse_tags),
+        spf=Checker(evaluate, time.monotonic, surprised=surprised or surprise),
+        keys=KeyParser(parse_tags, load, settings.limits),
         now=time.time,
         stopwatch=time.perf_counter,
         replays=Replays(time.monotonic),

@@ -22,7 +22,7 @@ import dns.rrset
 import pytest
 from hypothesis import given, strategies as st
 
-from lab import dnslosses
+from lab import dns_losses as dnslosses
 from lab.dnsserver import DnsServer, Manner
 from lab.paths import REPO
 from mailvet.dns import dnspython, nameservers, udp

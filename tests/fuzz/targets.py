@@ -6,6 +6,7 @@ target is more than "does not raise": it holds what comes out against what the c
 
 import ipaddress
 import re
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -13,25 +14,27 @@ from lab.zone import Zone
 from mailvet import text
 from mailvet.checks import author
 from mailvet.checks.arc import fields as arc_fields
-from mailvet.checks.dkim import dkimpy, key_record as keyrecord, keys, signature, tag_list as taglist
+from mailvet.checks.dkim import dkimpy, key_record as keyrecord, signature, tag_list as taglist
 from mailvet.checks.dkim.body_hash import BodyDigest, BodyHasher, Canon
 from mailvet.checks.dkim.header_forms import HeaderForms, relaxed_field, without_signature
-from mailvet.checks.dkim.keys import Tools
+from mailvet.checks.dkim.keys import KeyParser, KeyReader
 from mailvet.checks.dkim.openssl import load
 from mailvet.checks.dmarc import record as dmarc_record
 from mailvet.checks.spf import grammar as spf_grammar, terms as spf_terms
-from mailvet.checks.spf.pyspf import SpfChecker
+from mailvet.checks.spf.check import Checker
+from mailvet.checks.spf.pyspf import evaluate
 from mailvet.header import auth_results_parser as authresults_parse, edits
 from mailvet.message import Field, Headers
 from mailvet.outcome import Delete
-from mailvet.settings import DkimSettings, LimitSettings
-from mailvet.syntax import address, lexical, received
+from mailvet.settings import LimitSettings
+from mailvet.syntax import address, received, reverse_path
 from mailvet.syntax.domain import to_alabel
+from mailvet.values import Problem
 from mailvet.verdict import SpfResult
 from tests.fuzz.whole import OWN, message, without
 
 LIMITS: Final = LimitSettings()
-TOOLS: Final = Tools(taglist.parse, load, LIMITS, DkimSettings(), dkimpy.parse_tags)
+KEYS: Final = KeyParser(dkimpy.parse_tags, load, LIMITS)
 IDS: Final = frozenset((OWN,))
 DOMAIN: Final = re.compile(r"[a-z0-9_.-]{1,253}")
 CLIENTS: Final = ("192.0.2.1", "2001:db8::1")
@@ -45,7 +48,7 @@ def header(data: bytes) -> None:
         name, colon, value = line.partition(b":")
         if colon:
             headers.add(name, value)
-    removed = edits.plan(edits.scrub(headers, IDS, frozenset(), "Sender-Breach-Info"), ())
+    removed = edits.plan(edits.scrub(headers, IDS, "Sender-Breach-Info", LIMITS.results_bytes), ())
     left = without(headers.fields, [each for each in removed if isinstance(each, Delete)])
     assert len(left) == len(headers.fields) - len(removed)
     for field in left:
@@ -70,7 +73,7 @@ def tags(data: bytes) -> None:
     ours, theirs = taglist.parse(data), dkimpy.parse_tags(data)
     if isinstance(ours, dict) and isinstance(theirs, dict):
         assert ours == theirs
-    said = signature.read(data, taglist.parse, LIMITS)
+    said = signature.parse(data, LIMITS)
     for word in (said.domain, said.selector):
         assert not word or DOMAIN.fullmatch(word)
     assert re.fullmatch(r"[A-Za-z0-9+/=]{0,8}", said.prefix)
@@ -92,26 +95,22 @@ def tags(data: bytes) -> None:
 
 
 def readable(read: Callable[[], object]) -> None:
-    problem = ""
-    try:
-        read()
-    except lexical.Unreadable as e:
-        problem = str(e)
-    assert PLAIN.fullmatch(problem)  # it holds nothing of the text
+    found = read()
+    assert not isinstance(found, Problem) or PLAIN.fullmatch(found.text)  # it holds nothing of the text
 
 
 def addresses(data: bytes) -> None:
     """Address lists as From has them, and domains."""
     read = address.parse(data)
-    if isinstance(read, address.Malformed):
-        assert address.without_quoted(data) is None or read.problem
+    if isinstance(read, Problem):
+        assert address.without_quoted(data) is None or read.text
     else:
         assert read
         assert all(DOMAIN.fullmatch(mailbox.domain) for mailbox in read)
         assert address.without_quoted(data) is not None
     found = author.find([data])
     if isinstance(found, author.Author):
-        assert not isinstance(read, address.Malformed)
+        assert not isinstance(read, Problem)
         assert {mailbox.domain for mailbox in read} == {found.domain}
         assert author.find([data, data]) != found
         # a reader who takes the last pair of angle brackets sees that domain too
@@ -129,7 +128,7 @@ def results(data: bytes) -> None:
     """Authentication-Results of others, and whether they claim to be ours."""
     read = authresults_parse.parse(data)
     claimed = authresults_parse.claims(data, IDS)
-    assert claimed or (read is not None and read.authserv_id.strip(" .").lower() != OWN)
+    assert claimed or (not isinstance(read, Problem) and read.authserv_id.strip(" .").lower() != OWN)
     assert authresults_parse.claims(b" mx.Example.ORG;" + data, IDS)
     assert authresults_parse.claims(b' (x) "mx.example.org" 1;' + data, IDS)
     word = data.decode("utf-8", "replace")
@@ -137,7 +136,7 @@ def results(data: bytes) -> None:
         assert PLAIN.fullmatch(written)
     ours = f" mx.example.org; spf=pass (x {text.comment(word)}) smtp.mailfrom={text.pvalue(word) or 'x'}".encode()
     again = authresults_parse.parse(ours)
-    assert again is not None
+    assert not isinstance(again, Problem)
     assert len(again.results) == 1
     assert [name for name, _ in again.results[0].properties] == ["smtp.mailfrom"]
 
@@ -148,11 +147,11 @@ def records(data: bytes) -> None:
     if policy is not None:
         assert all(uri.isascii() for uri in (*policy.rua, *policy.ruf))
     read = keyrecord.parse(data, dkimpy.parse_tags)
-    found = {kind: keys.fetch("k.example", kind, zone_with(data).ask, TOOLS) for kind in ("rsa", "ed25519")}
+    found = {kind: KeyReader(zone_with(data).ask, KEYS).fetch("k.example", kind) for kind in ("rsa", "ed25519")}
     for kind, each in found.items():
         assert (each.key is None) == bool(each.problem)
         if each.key is not None:
-            assert not isinstance(read, str)
+            assert not isinstance(read, Problem)
             assert kind == "ed25519" or LIMITS.rsa_min_bits <= each.key.bits <= LIMITS.rsa_max_bits
             assert not each.key.verify(b"\x01" * (each.key.bits // 8), b"x")
             assert not each.key.verify(b"", b"x")
@@ -168,13 +167,15 @@ def spf(data: bytes) -> None:
     """SPF records: the terms, what is asked ahead, check_host() itself; a domain of any bytes."""
     record = b"v=spf1 " + data
     zone = zone_with(record)
-    mistaken = isinstance(spf_grammar.read(record), spf_grammar.Mistake)
+    mistaken = isinstance(spf_grammar.read(record), Problem)
     for client in CLIENTS:
         asked = spf_terms.targets(record, "k.example", client)
         assert len(asked) <= 20
         assert all(DOMAIN.fullmatch(name.lower()) for name, _ in asked)
         spf_terms.ahead("k.example", client, zone)
-        verdict = SpfChecker().check_mail_from(client, "helo.example", "a@k.example", zone, "mx.example.org")
+        verdict = Checker(evaluate, time.monotonic).check_mail_from(
+            client, "helo.example", reverse_path.parse("a@k.example"), zone
+        )
         assert verdict.result in SpfResult
         assert verdict.result is not SpfResult.TEMPERROR  # the DNS was well
         assert verdict.result is SpfResult.PERMERROR or not mistaken
@@ -182,8 +183,8 @@ def spf(data: bytes) -> None:
         spf_terms.notes(record, client)
     assert zone.asked <= 60
     word = data.decode("utf-8", "surrogateescape")
-    SpfChecker().check_mail_from("192.0.2.1", word, word, zone, "mx.example.org")
-    SpfChecker().check_helo("192.0.2.1", word, zone, "mx.example.org")
+    Checker(evaluate, time.monotonic).check_mail_from("192.0.2.1", word, reverse_path.parse(word), zone)
+    Checker(evaluate, time.monotonic).check_helo("192.0.2.1", word, zone)
 
 
 def trace(data: bytes) -> None:

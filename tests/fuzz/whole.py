@@ -36,6 +36,7 @@ from mailvet.ports import RecordType, Trouble
 from mailvet.session.session import Session
 from mailvet.settings import Mode, OnSettings, PolicySettings, Settings, TrustSettings
 from mailvet.syntax import mailfile, reverse_path
+from mailvet.values import Problem
 from mailvet.verdict import BreachResult, BreachVerdict
 
 OWN: Final = "mx.example.org"
@@ -189,7 +190,7 @@ def _is_sound(case: Case, fields: Iterable[Field]) -> None:
         assert insert.index == 0
         assert _VALUE.fullmatch(insert.value)
     parsed = authresults_parse.parse(ours.value.encode("ascii"))
-    assert parsed is not None
+    assert not isinstance(parsed, Problem)
     assert parsed.authserv_id == OWN
     methods = [each.method for each in parsed.results]
     assert all(methods.count(method) <= 1 for method in ("dmarc", "arc", "iprev", "auth"))
@@ -220,7 +221,7 @@ def _tellings(case: Case, said: Said, fields: tuple[Field, ...], octets: bytes) 
         judged=NOW,
         milliseconds=1.0,
         settings=SETTINGS,
-        message=mailfile.MailFile(tuple(map(tuple, fields)), octets),
+        message=mailfile.MailFile(tuple((name, value) for name, value in fields), octets),
     )
     yield explain.text(result)
     json.loads(result.as_json())

@@ -38,15 +38,14 @@ class Meter:
         return cls(Counters(directory))
 
     def message(self, case: Case) -> None:
-        """Count a judged message, its verdicts, and how long it waited for us at its end."""
-        counters = self._counters
+        """Count a message, its verdicts, and how long it waited for us at its end."""
         with self._lock:
-            self._add(counters.messages, case.disposition.action.value)
+            self._add(self._counters.messages, case.disposition.action.value)
             for name, verdicts in case.report.methods():
                 for verdict in verdicts:
-                    self._add(counters.results, name, verdict.result.value)
+                    self._add(self._counters.results, name, verdict.result.value)
             if case.removed:
-                self._add(counters.removed, number=case.removed)
+                self._add(self._counters.removed, number=case.removed)
             self._seconds.append(case.milliseconds / 1000)
 
     def _add(self, counter: Family, *labels: str, number: int = 1) -> None:
