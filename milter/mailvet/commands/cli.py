@@ -138,8 +138,8 @@ def _value(value: object) -> str:
 
 
 def _breach(arguments: argparse.Namespace, settings: Settings) -> int:
-    from mailvet.commands import breach as breach_cli
+    from mailvet.commands import breach
 
-    done = breach_cli.look_up(arguments.address, settings)
-    say(breach_cli.as_json(done) if arguments.json else breach_cli.as_text(done))
+    done = breach.look_up(arguments.address, settings)
+    say(breach.as_json(done) if arguments.json else breach.as_text(done))
     return done.status
