@@ -10,8 +10,7 @@ Not here   the field's syntax (checks.dkim.signature); finding a usable key (che
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from mailvet.checks.dkim.body_hash import BodyDigest, BodyHash
 from mailvet.checks.dkim.content import Content
@@ -29,8 +28,7 @@ _SAFE_RSA_BITS: Final = 2048  # RFC 8301 §3.2
 _SHOWN_FIELDS: Final = (b"subject", b"content-type", b"date", b"to")
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """One DKIM-Signature field: its position in `Headers.fields`, and what it says."""
 
     position: int
