@@ -12,10 +12,12 @@ from mailvet.checks.dkim.dkimpy import parse_tags
 from mailvet.checks.dkim.keys import Tools
 from mailvet.checks.dkim.openssl import load
 from mailvet.checks.dkim.replays import Replays
+from mailvet.checks.dmarc import tree_walk
 from mailvet.checks.spf.pyspf import SpfChecker
+from mailvet.dns.resolver import Resolver
 from mailvet.ports import Lookups, ReportBug
 from mailvet.session.engine import BreachFeed, Engine, parse_networks
-from mailvet.settings import Settings
+from mailvet.settings import DnsSettings, Settings
 
 
 def make_engine(
@@ -46,3 +48,9 @@ def make_engine(
         own=ids,
         kept=frozenset(settings.trust.authserv_ids),
     )
+
+
+def make_resolver(settings: DnsSettings, report_bug: ReportBug = lambda *_: None) -> Resolver:
+    """Return the DNS client of a process. A sender must not shorten the wait for another domain's policy: DMARC records
+    are waited for however slow their zone has been."""
+    return Resolver(settings, report_bug=report_bug, always_waited_for=(tree_walk.PREFIX,))

@@ -15,7 +15,8 @@ from lab.dnsserver import DnsServer, Manner
 from lab.injection import at_call
 from lab.milterclient import MilterClient
 from lab.wait import until
-from mailvet.dns import dnspython, exchange as flight, tcp
+from mailvet.dns import dnspython, exchange, tcp
+from mailvet.dns.cache import AnswerCache
 from mailvet.dns.lookups import Pending
 from mailvet.dns.resolver import Resolver
 from mailvet.dns.udp import Transport
@@ -66,25 +67,25 @@ def resolving() -> Iterator[tuple[Resolver, Clock, list[tuple[str, BaseException
 
 def ask(resolver: Resolver, name: str) -> Answer | Trouble:
     try:
-        return resolver.begin().ask(name, RecordType.TXT)
+        return resolver.new_lookups().ask(name, RecordType.TXT)
     except Unavailable as e:
         return e.trouble
 
 
 UDP: dict[str, Any] = {
-    "is_answer": flight.is_answer,
-    "tells": flight.tells,
-    "_heard": Transport._heard,
+    "is_answer": exchange.is_answer,
+    "is_conclusive": exchange.is_conclusive,
+    "_received": Transport._received,
     "_drop": Transport._drop,
-    "_land": Transport._land,
-    "_tell": Transport._tell,
+    "_finish": Transport._finish,
+    "_report": Transport._report,
     "_next": Transport._next,
     "is_truncated": dnspython.is_truncated,
-    "_landed": Resolver._landed,
-    "_judge": Resolver._judge,
+    "Resolver._received": Resolver._received,
+    "_evaluate": Resolver._evaluate,
     "_read": Resolver._read,
     "_settle": Resolver._settle,
-    "_keep": Resolver._keep,
+    "keep": AnswerCache.keep,
 }
 TCP: dict[str, Any] = {"_over_tcp": Resolver._over_tcp, "tcp.ask": tcp.ask, "tcp._exactly": tcp._exactly}
 
@@ -102,7 +103,7 @@ def test_a_bug_on_the_receiving_thread_costs_one_answer(function: Any, raised: t
         until(lambda: bugs)
         assert [type(error) for _, error in bugs] == [raised]
         assert resolver.counters()["bugs"] == 1
-        if function is Transport._tell:  # nobody knows what came of it: in time it is asked anew
+        if function is Transport._report:  # nobody knows what came of it: in time it is asked anew
             forget(resolver)
         clock.now += 10
         assert ask(resolver, "a.example").records == (b"a",)
@@ -134,7 +135,7 @@ def test_whatever_a_listener_raises_is_heard_by_nobody_else() -> None:
         raise SystemExit
 
     with resolving() as (resolver, _, bugs):
-        resolver.begin().ahead("a.example", RecordType.TXT, listener)
+        resolver.new_lookups().ahead("a.example", RecordType.TXT, listener)
         until(lambda: bugs)
         assert ask(resolver, "b.example").records == (b"b",)
         assert [where for where, _ in bugs] == ["asking ahead"]

@@ -27,10 +27,9 @@ from lab.dnsserver import DnsServer, Manner
 from lab.paths import REPO
 from mailvet.dns import dnspython, nameservers, udp
 from mailvet.dns.exchange import is_answer
-from mailvet.dns.lookups import MessageLookups
 from mailvet.dns.resolver import Resolver
-from mailvet.dns.slow_zones import Patience
-from mailvet.ports import Answer, RecordType, Status, Trouble, Unavailable
+from mailvet.dns.slow_zones import SlowZones
+from mailvet.ports import Answer, Lookups, RecordType, Status, Trouble, Unavailable
 from mailvet.settings import DnsSettings
 
 ZONE: dict[str, dict[str, Any]] = {
@@ -89,8 +88,8 @@ def shared() -> Iterator[Resolver]:
         yield resolver
 
 
-def trouble(asked: Resolver | MessageLookups, name: str, kind: RecordType = RecordType.TXT) -> Trouble:
-    lookups = asked.begin() if isinstance(asked, Resolver) else asked
+def trouble(asked: Resolver | Lookups, name: str, kind: RecordType = RecordType.TXT) -> Trouble:
+    lookups = asked.new_lookups() if isinstance(asked, Resolver) else asked
     with pytest.raises(Unavailable) as e:
         lookups.ask(name, kind)
     return e.value.trouble
@@ -139,7 +138,7 @@ def closed_port() -> str:
     ],
 )
 def test_found(shared: Resolver, name: str, kind: RecordType, records: set[Any]) -> None:
-    answer = shared.begin().ask(name, kind)
+    answer = shared.new_lookups().ask(name, kind)
     assert answer.status is Status.FOUND
     assert set(answer.records) == records
 
@@ -155,7 +154,7 @@ def test_found(shared: Resolver, name: str, kind: RecordType, records: set[Any])
     ],
 )
 def test_absent(shared: Resolver, name: str, kind: RecordType, status: Status) -> None:
-    assert shared.begin().ask(name, kind).status is status
+    assert shared.new_lookups().ask(name, kind).status is status
 
 
 @pytest.mark.parametrize(
@@ -175,14 +174,14 @@ def test_absent(shared: Resolver, name: str, kind: RecordType, status: Status) -
 )
 def test_impossible_names_do_not_exist_and_are_not_asked(name: str) -> None:
     with resolving() as (resolver, server, _):
-        lookups = resolver.begin()
+        lookups = resolver.new_lookups()
         assert lookups.ask(name, RecordType.TXT).status is Status.NXDOMAIN
         assert (server.asked, lookups.asked) == ([], 0)
 
 
 @pytest.mark.parametrize("name", ["a" * 63 + ".org", ".".join(["a" * 49] * 5 + ["abc"]), "a\\b.org", "a b.org"])
 def test_odd_but_possible_names_are_asked(shared: Resolver, name: str) -> None:
-    lookups = shared.begin()
+    lookups = shared.new_lookups()
     lookups.ask(name, RecordType.TXT)
     assert lookups.asked == 1
 
@@ -237,7 +236,7 @@ def test_close_ends_those_who_wait() -> None:
 
 def test_query_asks_for_ad_and_1232_octets_and_not_for_signatures() -> None:
     with resolving() as (resolver, server, _):
-        resolver.begin().ask("example.org", RecordType.TXT)
+        resolver.new_lookups().ask("example.org", RecordType.TXT)
         query = dns.message.from_wire(server.queries[0])
     assert dns.flags.to_text(query.flags) == "RD AD"  # RFC 6840 §5.7
     assert (query.edns, query.payload, query.ednsflags) == (0, 1232, 0)
@@ -245,7 +244,7 @@ def test_query_asks_for_ad_and_1232_octets_and_not_for_signatures() -> None:
 
 def test_ids_and_ports_cannot_be_foretold() -> None:
     with resolving() as (resolver, server, _):
-        lookups = resolver.begin()
+        lookups = resolver.new_lookups()
         for n in range(60):
             lookups.ask(f"n{n}.example.org", RecordType.TXT)
         assert len({query[:2] for query in server.queries}) > 50
@@ -259,8 +258,8 @@ def test_ids_and_ports_cannot_be_foretold() -> None:
 )
 def test_ad_bit(secure: bool, trusted: tuple[str, ...], expected: bool) -> None:
     with resolving(secure=secure, trusted=trusted) as (resolver, _, _):
-        assert resolver.begin().ask("example.org", RecordType.TXT).secure is expected
-        assert resolver.begin().ask("huge.example.org", RecordType.TXT).secure is expected  # TCP
+        assert resolver.new_lookups().ask("example.org", RecordType.TXT).secure is expected
+        assert resolver.new_lookups().ask("huge.example.org", RecordType.TXT).secure is expected  # TCP
         assert (resolver.unvalidated() is None) is expected
 
 
@@ -439,7 +438,7 @@ def test_a_truncated_nxdomain_may_be_said_again_over_tcp() -> None:
             return answer
 
         server.answer = denied  # type: ignore[method-assign]
-        assert resolver.begin().ask("x.example.org", RecordType.TXT).status is Status.NXDOMAIN
+        assert resolver.new_lookups().ask("x.example.org", RecordType.TXT).status is Status.NXDOMAIN
         assert server.asked_tcp == [("x.example.org", "TXT")]
 
 
@@ -449,7 +448,7 @@ def test_lost_records_are_trouble_and_only_for_a_second(loss: str) -> None:
         assert trouble(resolver, "x.example.org") is Trouble.BROKEN
         clock.now += 1
         server.zone["x.example.org"] = {"TXT": ["v=spf1 -all"]}
-        assert resolver.begin().ask("x.example.org", RecordType.TXT).records == (b"v=spf1 -all",)
+        assert resolver.new_lookups().ask("x.example.org", RecordType.TXT).records == (b"v=spf1 -all",)
 
 
 LOST_TARGETS = [
@@ -466,13 +465,13 @@ LOST_TARGETS = [
 def test_the_lost_target_of_an_alias_is_asked_for_by_itself(loss: str) -> None:
     zone: dict[str, Any] = {"x.example.org": {"loss": loss}, "held.x.example.org": {"TXT": ["key"], "ttl": 70}}
     with resolving(zone, secure=True) as (resolver, server, _):
-        lookups = resolver.begin()
+        lookups = resolver.new_lookups()
         assert lookups.ask("x.example.org", RecordType.TXT) == Answer(Status.FOUND, (b"key",), True, 70)
         assert lookups.asked == 2  # the message pays for both
-        assert resolver.begin().ask("x.example.org", RecordType.TXT).records == (b"key",)
+        assert resolver.new_lookups().ask("x.example.org", RecordType.TXT).records == (b"key",)
         assert server.asked == [("x.example.org", "TXT"), ("held.x.example.org", "TXT")]
         server.secure = False
-        assert resolver.begin().ask("held.x.example.org", RecordType.TXT).secure is False
+        assert resolver.new_lookups().ask("held.x.example.org", RecordType.TXT).secure is False
 
 
 @pytest.mark.parametrize(
@@ -508,14 +507,14 @@ def test_the_word_of_all_answers_counts_for_an_alias() -> None:
             return answer(query)
 
         server.answer = first_alone  # type: ignore[method-assign]
-        assert resolver.begin().ask("x.example.org", RecordType.TXT).secure is False
+        assert resolver.new_lookups().ask("x.example.org", RecordType.TXT).secure is False
         resolver.close()
 
 
 @pytest.mark.parametrize("manner", ["no-edns", "bad-version", "two-opts"])
 def test_a_server_that_does_not_know_edns_is_asked_without(manner: str) -> None:  # RFC 6891 §6.1.1, §6.1.3, §7
     with resolving({"x.example.org": {"TXT": ["right"], "manner": manner}}) as (resolver, server, _):
-        assert resolver.begin().ask("x.example.org", RecordType.TXT).records == (b"right",)
+        assert resolver.new_lookups().ask("x.example.org", RecordType.TXT).records == (b"right",)
         assert [dns.message.from_wire(query).edns for query in server.queries] == [0, -1]
 
 
@@ -531,7 +530,7 @@ def test_the_second_server_is_asked_when_the_first_proves_nothing(loss: str) -> 
         if loss in LOST_TARGETS:  # it is asked for its target, and both say that they cannot tell
             assert trouble(resolver, "x.example.org") is Trouble.SERVFAIL
         else:
-            assert resolver.begin().ask("x.example.org", RecordType.TXT).records == (b"right",)
+            assert resolver.new_lookups().ask("x.example.org", RecordType.TXT).records == (b"right",)
         resolver.close()
 
 
@@ -541,7 +540,7 @@ def test_the_second_server_is_asked_when_the_first_has_not_said_it_all(manner: s
     with DnsServer({"x.example.org": {"manner": manner}}) as first, DnsServer(zone) as second:
         resolver = Resolver(DnsSettings(nameservers=(first.address, second.address), timeout=5))
         resolver.start()
-        assert resolver.begin().ask("x.example.org", RecordType.TXT).records == (b"right",)
+        assert resolver.new_lookups().ask("x.example.org", RecordType.TXT).records == (b"right",)
         resolver.close()
 
 
@@ -614,12 +613,12 @@ def test_glue_does_not_contradict_the_answer_that_there_is_no_address() -> None:
 
 def test_kept_for_its_ttl_which_runs_down() -> None:
     with resolving() as (resolver, server, clock):
-        assert resolver.begin().ask("example.org", RecordType.TXT).ttl == 300
+        assert resolver.new_lookups().ask("example.org", RecordType.TXT).ttl == 300
         clock.now += 299
-        assert resolver.begin().ask("example.org", RecordType.TXT).ttl == 1
+        assert resolver.new_lookups().ask("example.org", RecordType.TXT).ttl == 1
         assert len(server.asked) == 1
         clock.now += 1
-        assert resolver.begin().ask("example.org", RecordType.TXT).ttl == 300
+        assert resolver.new_lookups().ask("example.org", RecordType.TXT).ttl == 300
         assert len(server.asked) == 2
 
 
@@ -628,34 +627,34 @@ def test_absence_is_kept_as_the_soa_says(name: str, ttl: float) -> None:  # RFC 
     with resolving() as (resolver, server, clock):
         for later in (0, ttl - 1, 2):
             clock.now += later
-            resolver.begin().ask(name, RecordType.TXT)
+            resolver.new_lookups().ask(name, RecordType.TXT)
         assert len(server.asked) == 2
 
 
 @pytest.mark.parametrize("name", ["zero.example.org", "bare.example.org"], ids=["TTL 0", "NODATA without SOA"])
 def test_what_may_not_be_kept_serves_its_message_alone(name: str) -> None:
     with resolving() as (resolver, server, _):
-        first = resolver.begin()
+        first = resolver.new_lookups()
         assert first.ask(name, RecordType.TXT) is first.ask(name, RecordType.TXT)
         assert len(server.asked) == 1
-        resolver.begin().ask(name, RecordType.TXT)
+        resolver.new_lookups().ask(name, RecordType.TXT)
         assert len(server.asked) == 2
 
 
 def test_a_ttl_is_a_day_at_most() -> None:
     with resolving({"example.org": {"TXT": ["x"], "ttl": 10_000_000}}) as (resolver, _, _):
-        assert resolver.begin().ask("example.org", RecordType.TXT).ttl == 86_400
+        assert resolver.new_lookups().ask("example.org", RecordType.TXT).ttl == 86_400
 
 
 def test_an_alias_lowers_the_ttl() -> None:
     zone = {"a.example": {"CNAME": "b.example", "ttl": 7}, "b.example": {"A": ["192.0.2.1"]}}
     with resolving(zone) as (resolver, _, _):
-        assert resolver.begin().ask("a.example", RecordType.A).ttl == 7
+        assert resolver.new_lookups().ask("a.example", RecordType.A).ttl == 7
 
 
 def test_a_failure_is_kept_for_a_second_and_for_its_message() -> None:
     with resolving() as (resolver, server, clock):
-        lookups = resolver.begin()
+        lookups = resolver.new_lookups()
         for _ in range(2):
             with pytest.raises(Unavailable):
                 lookups.ask("servfail.test", RecordType.TXT)
@@ -672,35 +671,35 @@ def test_a_failure_is_kept_for_a_second_and_for_its_message() -> None:
 def test_the_cache_is_bounded_and_forgets_the_oldest() -> None:
     with resolving(cache=10, questions=1000) as (resolver, server, _):
         for n in range(40):
-            resolver.begin().ask(f"n{n}.example.org", RecordType.TXT)
+            resolver.new_lookups().ask(f"n{n}.example.org", RecordType.TXT)
         assert len(resolver._cache) <= 10
-        resolver.begin().ask("n39.example.org", RecordType.TXT)
+        resolver.new_lookups().ask("n39.example.org", RecordType.TXT)
         assert len(server.asked) == 40
-        resolver.begin().ask("n0.example.org", RecordType.TXT)
+        resolver.new_lookups().ask("n0.example.org", RecordType.TXT)
         assert len(server.asked) == 41
 
 
 def test_large_answers_count_for_several_in_the_cache() -> None:
     with resolving(cache=30) as (resolver, server, _):
         for name in ("huge.example.org", "huge2.example.org"):  # 20 kB each
-            resolver.begin().ask(name, RecordType.TXT)
-        resolver.begin().ask("huge2.example.org", RecordType.TXT)
+            resolver.new_lookups().ask(name, RecordType.TXT)
+        resolver.new_lookups().ask("huge2.example.org", RecordType.TXT)
         assert len(server.asked_tcp) == 2
-        resolver.begin().ask("huge.example.org", RecordType.TXT)
+        resolver.new_lookups().ask("huge.example.org", RecordType.TXT)
         assert len(server.asked_tcp) == 3
 
 
 def test_an_answer_larger_than_the_cache_is_not_kept() -> None:
     with resolving(cache=10) as (resolver, server, _):
         for _ in range(2):
-            assert len(resolver.begin().ask("huge.example.org", RecordType.TXT).records[0]) == 20_000
+            assert len(resolver.new_lookups().ask("huge.example.org", RecordType.TXT).records[0]) == 20_000
         assert len(server.asked_tcp) == 2
 
 
 def test_no_cache_when_told_so() -> None:
     with resolving(cache=0) as (resolver, server, _):
         for _ in range(2):
-            resolver.begin().ask("example.org", RecordType.TXT)
+            resolver.new_lookups().ask("example.org", RecordType.TXT)
         assert len(server.asked) == 2
 
 
@@ -711,7 +710,7 @@ def test_of_very_many_records_none_is_chosen_by_chance() -> None:
         before = server.asked_tcp.copy()
         assert trouble(resolver, "crowd.example.org", RecordType.A) is Trouble.BROKEN
         assert server.asked_tcp == [*before, ("crowd.example.org", "A")]
-        assert len(resolver.begin().ask("some.example.org", RecordType.A).records) == 100
+        assert len(resolver.new_lookups().ask("some.example.org", RecordType.A).records) == 100
 
 
 def _crowd(kind: int, rdata: list[bytes], *, before: bytes = b"", more: int = 0) -> bytes:
@@ -805,7 +804,7 @@ def test_twenty_who_ask_at_once_cost_one_packet() -> None:
 
         def ask() -> None:
             together.wait()
-            answers.append(resolver.begin().ask("slow.example.org", RecordType.TXT))
+            answers.append(resolver.new_lookups().ask("slow.example.org", RecordType.TXT))
 
         threads = [threading.Thread(target=ask) for _ in range(20)]
         for thread in threads:
@@ -819,14 +818,14 @@ def test_twenty_who_ask_at_once_cost_one_packet() -> None:
 
 def test_an_answer_that_landed_meanwhile_is_not_fetched_again() -> None:
     with resolving() as (resolver, server, _):
-        answer = resolver.begin().ask("example.org", RecordType.TXT)
+        answer = resolver.new_lookups().ask("example.org", RecordType.TXT)
         assert resolver.fetch(("example.org", RecordType.TXT)) == answer
         assert len(server.asked) == 1
 
 
 def test_ask_waits_for_what_was_asked_ahead() -> None:
     with resolving() as (resolver, server, _):
-        lookups = resolver.begin()
+        lookups = resolver.new_lookups()
         lookups.ahead("slow.example.org", RecordType.TXT)
         assert lookups.ask("slow.example.org", RecordType.TXT).records == (b"late",)
         assert (len(server.asked), lookups.asked) == (1, 1)
@@ -835,7 +834,7 @@ def test_ask_waits_for_what_was_asked_ahead() -> None:
 def test_questions_asked_ahead_travel_side_by_side() -> None:
     zone = {f"n{n}.example": {"TXT": ["x"], "delay": 0.5} for n in range(20)}
     with resolving(zone, timeout=5) as (resolver, _, _):
-        lookups = resolver.begin()
+        lookups = resolver.new_lookups()
         started = time.monotonic()
         for name in zone:
             lookups.ahead(name, RecordType.TXT)
@@ -846,21 +845,21 @@ def test_questions_asked_ahead_travel_side_by_side() -> None:
 
 def test_then_is_called_with_answers_in_the_order_they_were_waited_for() -> None:
     with resolving() as (resolver, _, _):
-        lookups, heard = resolver.begin(), list[str]()
+        lookups, heard = resolver.new_lookups(), list[str]()
         lookups.ahead("slow.example.org", RecordType.TXT, lambda _: heard.append("first"))
         lookups.ahead("slow.example.org", RecordType.TXT, lambda _: heard.append("second"))
-        resolver.begin().ahead("slow.example.org", RecordType.TXT, lambda _: heard.append("other message"))
+        resolver.new_lookups().ahead("slow.example.org", RecordType.TXT, lambda _: heard.append("other message"))
         lookups.ask("slow.example.org", RecordType.TXT)
         _until(lambda: len(heard) == 3)
         assert heard == ["first", "second", "other message"]
         lookups.ahead("slow.example.org", RecordType.TXT, lambda _: heard.append("memo"))
-        resolver.begin().ahead("slow.example.org", RecordType.TXT, lambda _: heard.append("cache"))
+        resolver.new_lookups().ahead("slow.example.org", RecordType.TXT, lambda _: heard.append("cache"))
         assert heard[3:] == ["memo", "cache"]
 
 
 def test_then_may_ask_ahead_and_is_not_called_for_a_failure() -> None:
     with resolving() as (resolver, server, _):
-        lookups, heard = resolver.begin(), list[Answer]()
+        lookups, heard = resolver.new_lookups(), list[Answer]()
         lookups.ahead(
             "slow.example.org", RecordType.TXT, lambda _: lookups.ahead("example.org", RecordType.MX, heard.append)
         )
@@ -874,7 +873,7 @@ def test_then_may_ask_ahead_and_is_not_called_for_a_failure() -> None:
 
 def test_a_listener_that_raises_harms_nobody() -> None:
     with resolving() as (resolver, _, _):
-        lookups = resolver.begin()
+        lookups = resolver.new_lookups()
         lookups.ahead("slow.example.org", RecordType.TXT, _fail)
         assert lookups.ask("slow.example.org", RecordType.TXT).records == (b"late",)
         lookups.ahead("slow.example.org", RecordType.TXT, _fail)
@@ -884,10 +883,10 @@ def test_a_listener_that_raises_harms_nobody() -> None:
 
 def test_nothing_is_asked_ahead_when_the_message_is_over() -> None:
     with resolving() as (resolver, server, _):
-        lookups = resolver.begin()
+        lookups = resolver.new_lookups()
         lookups.end()
         lookups.ahead("example.org", RecordType.TXT)
-        assert resolver.begin().ask("example.org", RecordType.A)
+        assert resolver.new_lookups().ask("example.org", RecordType.A)
         assert server.asked == [("example.org", "A")]
 
 
@@ -902,7 +901,7 @@ def test_a_thousand_questions_at_once_wait_their_turn_with_few_descriptors(monke
     monkeypatch.setattr(resource, "getrlimit", lambda _: (256, 256))
     zone = {f"n{n}.example": {"TXT": [f"{n}"], "delay": 0.01} for n in range(1000)}
     with resolving(zone, questions=1000, timeout=10) as (resolver, server, _):
-        lookups, most = resolver.begin(), 0
+        lookups, most = resolver.new_lookups(), 0
         for name in zone:
             lookups.ahead(name, RecordType.TXT)
             most = max(most, _sockets_to(server.address))
@@ -916,7 +915,7 @@ def test_a_quarter_of_the_descriptors_is_for_questions(monkeypatch: pytest.Monke
     monkeypatch.setattr(resource, "getrlimit", lambda _: (256, 256))
     zone = {f"n{n}.example": {"manner": "drop"} for n in range(100)}
     with resolving(zone, timeout=20) as (resolver, server, _):
-        lookups = resolver.begin()
+        lookups = resolver.new_lookups()
         for name in zone:
             lookups.ahead(name, RecordType.TXT)
         assert _sockets_to(server.address) == 64  # nothing lands, so nothing moves while they are counted
@@ -926,7 +925,7 @@ def test_those_who_wait_their_turn_time_out_too(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(resource, "getrlimit", lambda _: (64, 64))
     zone = {f"n{n}.example": {"manner": "drop"} for n in range(40)}
     with resolving(zone, timeout=0.4) as (resolver, server, _):
-        lookups = resolver.begin()
+        lookups = resolver.new_lookups()
         for name in zone:
             lookups.ahead(name, RecordType.TXT)
         _until(lambda: resolver.counters()["timeout"] == 40)
@@ -952,8 +951,8 @@ def test_the_second_server_is_asked_when_the_first_is_silent(
     with DnsServer({"example.org": {"manner": "drop"}}) as first, DnsServer(ZONE) as second:
         resolver = Resolver(DnsSettings(nameservers=(first.address, second.address), timeout=1))
         resolver.start()
-        assert resolver.begin().ask("example.org", RecordType.TXT).records == (b"v=spf1 -all",)
-        assert resolver.begin().ask("example.org", RecordType.A).records == ("192.0.2.1",)
+        assert resolver.new_lookups().ask("example.org", RecordType.TXT).records == (b"v=spf1 -all",)
+        assert resolver.new_lookups().ask("example.org", RecordType.A).records == ("192.0.2.1",)
         assert [kind for _, kind in first.asked] == asked
         resolver.close()
 
@@ -964,9 +963,9 @@ def test_the_second_server_is_asked_at_once_when_the_first_cannot_tell(manner: s
         resolver = Resolver(DnsSettings(nameservers=(first.address, second.address), timeout=5))
         resolver.start()
         started = time.monotonic()
-        assert resolver.begin().ask("example.org", RecordType.TXT).records == (b"v=spf1 -all",)
+        assert resolver.new_lookups().ask("example.org", RecordType.TXT).records == (b"v=spf1 -all",)
         assert time.monotonic() - started < 2
-        resolver.begin().ask("example.org", RecordType.A)
+        resolver.new_lookups().ask("example.org", RecordType.A)
         assert len(first.asked) == 2  # it stays the first
         resolver.close()
 
@@ -977,7 +976,7 @@ def test_the_second_server_is_asked_at_once_when_nobody_listens_or_no_route_lead
             resolver = Resolver(DnsSettings(nameservers=(dead, server.address), timeout=5))
             resolver.start()
             started = time.monotonic()
-            assert resolver.begin().ask("example.org", RecordType.TXT).records == (b"v=spf1 -all",)
+            assert resolver.new_lookups().ask("example.org", RecordType.TXT).records == (b"v=spf1 -all",)
             assert time.monotonic() - started < 2
             resolver.close()
 
@@ -1045,7 +1044,8 @@ for host in ("fe80::53%lo", f"fe80::53%{index}"):
         resolver = Resolver(settings)
         resolver.start()
         for name in zone:
-            print(len(resolver.begin().ask(name, RecordType.TXT).records[0]), nameservers.silent(resolver.servers, 5))
+            answer = resolver.new_lookups().ask(name, RecordType.TXT)
+            print(len(answer.records[0]), nameservers.silent(resolver.servers, 5))
         resolver.close()
 """
 _OWN_NETWORK = ["unshare", "--map-root-user", "--net"]
@@ -1076,8 +1076,8 @@ def test_a_server_on_a_link_that_is_not_there_is_unreachable() -> None:
 
 def test_questions_beyond_the_limit_are_not_asked_and_cached_answers_are_free() -> None:
     with resolving(questions=3) as (resolver, server, _):
-        resolver.begin().ask("example.org", RecordType.TXT)
-        lookups = resolver.begin()
+        resolver.new_lookups().ask("example.org", RecordType.TXT)
+        lookups = resolver.new_lookups()
         for n in range(3):
             lookups.ahead(f"n{n}.example.org", RecordType.TXT)
         with pytest.raises(Unavailable) as e:
@@ -1091,12 +1091,12 @@ def test_questions_beyond_the_limit_are_not_asked_and_cached_answers_are_free() 
 
 def test_a_sender_who_asks_for_a_lot_cannot_buy_the_absence_of_a_policy() -> None:
     with resolving(questions=3) as (resolver, _, _):
-        lookups = resolver.begin()
+        lookups = resolver.new_lookups()
         for n in range(10):
             lookups.ahead(f"n{n}.example.org", RecordType.TXT)
-        assert lookups.ask("_dmarc.example.org", RecordType.TXT).records == (b"v=DMARC1; p=none",)
+        assert lookups.reserved.ask("_dmarc.example.org", RecordType.TXT).records == (b"v=DMARC1; p=none",)
         for n in range(40):
-            lookups.ahead(f"_dmarc.n{n}.example.org", RecordType.TXT)
+            lookups.reserved.ahead(f"_dmarc.n{n}.example.org", RecordType.TXT)
         assert lookups.asked == 3 + 16
 
 
@@ -1105,20 +1105,19 @@ def test_nor_can_one_whose_name_servers_are_slow() -> None:
     zone = {name: {"TXT": ["x"], "delay": 0.2} for name in ("n0.example", *policy)}
     zone |= {name: {"TXT": ["x"], "delay": 3} for name in ("n1.example", "n2.example")}
     with resolving(zone, budget=0.5, timeout=2, questions=4) as (resolver, _, _):
-        lookups = resolver.begin()
+        lookups = resolver.new_lookups()
         assert lookups.ask("n0.example", RecordType.TXT)
         for name in ("n1.example", "_dmarc.b.example", "a.b.example", "n3.example"):
             assert trouble(lookups, name) is Trouble.BUDGET
-        lookups.for_policy()
         for name in policy:
-            assert lookups.ask(name, RecordType.TXT)
-        assert trouble(lookups, "n2.example") is Trouble.BUDGET  # what is kept is not endless
+            assert lookups.reserved.ask(name, RecordType.TXT)
+        assert trouble(lookups.reserved, "n2.example") is Trouble.BUDGET  # what is kept is not endless
 
 
 def test_only_waiting_uses_up_the_time() -> None:
     zone = {f"n{n}.example": {"TXT": ["x"], "delay": 0.1} for n in range(3)} | {"drop.example": {"manner": "drop"}}
     with resolving(zone, budget=0.8, timeout=5) as (resolver, _, _):
-        lookups = resolver.begin()
+        lookups = resolver.new_lookups()
         time.sleep(0.9)  # a slow client
         assert lookups.ask("n0.example", RecordType.TXT)
         assert lookups.ask("n1.example", RecordType.TXT)
@@ -1137,7 +1136,7 @@ def test_a_zone_that_failed_slowly_is_not_waited_for_again() -> None:
         clock.now += 2
         assert trouble(resolver, "b.x.slow.example") is Trouble.TIMEOUT  # though there will be an answer
         _until(
-            lambda: resolver.begin().ask("b.x.slow.example", RecordType.TXT)
+            lambda: resolver.new_lookups().ask("b.x.slow.example", RecordType.TXT)
         )  # it came, and is good news for the zone
 
 
@@ -1155,30 +1154,30 @@ def test_a_zone_that_failed_slowly_is_not_waited_for_again() -> None:
     ],
 )
 def test_which_names_share_their_slowness(name: str, other: str, shared: bool) -> None:
-    patience = Patience(4.0, Clock())
-    patience.note(name, failed=True, seconds=2.0)
-    assert patience.seconds(other) == (0.1 if shared else 4.0)
-    patience.note(name, failed=True, seconds=0.01)  # a quick failure says nothing new
-    assert patience.seconds(name) == 0.1
-    patience.note(name, failed=False, seconds=0.01)
-    assert patience.seconds(name) == 4.0
+    slow_zones = SlowZones(4.0, Clock(), exempt=("_dmarc.",))
+    slow_zones.note(name, failed=True, seconds=2.0)
+    assert slow_zones.longest_wait(other) == (0.1 if shared else 4.0)
+    slow_zones.note(name, failed=True, seconds=0.01)  # a quick failure says nothing new
+    assert slow_zones.longest_wait(name) == 0.1
+    slow_zones.note(name, failed=False, seconds=0.01)
+    assert slow_zones.longest_wait(name) == 4.0
 
 
 def test_slowness_is_forgotten_after_a_minute_and_bounded() -> None:
     clock = Clock()
-    patience = Patience(4.0, clock)
-    patience.note("a.example", failed=True, seconds=2.0)
+    slow_zones = SlowZones(4.0, clock)
+    slow_zones.note("a.example", failed=True, seconds=2.0)
     clock.now += 60
-    assert patience.seconds("a.example") == 4.0
+    assert slow_zones.longest_wait("a.example") == 4.0
     for n in range(25_000):
-        patience.note(f"n{n}.example", failed=True, seconds=2.0)
-    assert len(patience._slow) <= 10_000
+        slow_zones.note(f"n{n}.example", failed=True, seconds=2.0)
+    assert len(slow_zones._slow) <= 10_000
 
 
 def test_trail_says_what_was_asked_in_order_also_when_the_message_is_over() -> None:
     with resolving() as (resolver, _, _):
-        resolver.begin().ask("example.org", RecordType.A)
-        lookups = resolver.begin()
+        resolver.new_lookups().ask("example.org", RecordType.A)
+        lookups = resolver.new_lookups()
         lookups.ahead("_dmarc.example.org", RecordType.TXT)
         lookups.ask("Example.org", RecordType.A)
         with pytest.raises(Unavailable):

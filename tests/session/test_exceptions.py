@@ -266,7 +266,7 @@ def test_what_spf_cannot_make_sense_of_is_a_bug_of_its_message(monkeypatch: pyte
     def bug(where: str, error: BaseException) -> None:
         connections.surprised(where, error, tell)
 
-    made = make_engine(SETTINGS, Resolver(settings).begin, tell, surprised=bug)
+    made = make_engine(SETTINGS, Resolver(settings).new_lookups, tell, surprised=bug)
     mailvet.engine = dataclasses.replace(mailvet.engine, spf=made.spf)
     monkeypatch.setattr(pyspf._Query, "check", lambda _: 1 / 0)
     mailvet.connection.connect(world.HOST, world.HOST_NAME)

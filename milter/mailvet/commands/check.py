@@ -13,9 +13,8 @@ import json
 import time
 from dataclasses import dataclass
 
-from mailvet.assembly import make_engine
+from mailvet.assembly import make_engine, make_resolver
 from mailvet.dns import recording as replay
-from mailvet.dns.resolver import Resolver
 from mailvet.message import Envelope
 from mailvet.observe.logs import Log
 from mailvet.outcome import Action, Outcome
@@ -81,13 +80,13 @@ def run(request: Request, settings: Settings) -> Result:
     message = mailfile.parse(request.message)
     envelope, assumed = _envelope(request, message)
     log = Log(settings.log)
-    resolver = Resolver(settings.dns)
+    resolver = make_resolver(settings.dns)
     recorded = replay.from_text(request.replay) if request.replay is not None else None
     judged, word = _as_of(recorded)
     begun: list[Lookups] = []
 
     def begin() -> Lookups:
-        begun.append(recorded or resolver.begin())
+        begun.append(recorded or resolver.new_lookups())
         return begun[-1]
 
     engine = dataclasses.replace(make_engine(settings, begin, log.surprise), now=lambda: judged)

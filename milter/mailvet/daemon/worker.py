@@ -18,11 +18,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mailvet.assembly import make_engine
+from mailvet.assembly import make_engine, make_resolver
 from mailvet.daemon import connections, pymilter
 from mailvet.daemon.health_check import EVERY, Lookout
 from mailvet.daemon.supervisor import told
-from mailvet.dns.resolver import Resolver
 from mailvet.observe.logs import Log
 from mailvet.outcome import Outcome
 from mailvet.ports import ReportBug
@@ -58,9 +57,9 @@ class Worker:
         self._meter = meter
         self._lookout = Lookout(settings, log, meter)
         self._silent = 0.0  # until when bugs that no message has met are only counted
-        self._resolver = Resolver(settings.dns, report_bug=self._surprise_anywhere)
+        self._resolver = make_resolver(settings.dns, self._surprise_anywhere)
         self._breach = _breach_client(breach_socket, log, self._surprise_anywhere) if settings.breach.enabled else None
-        engine = make_engine(settings, self._resolver.begin, self._surprise, self._breach, self._surprised_by_spf)
+        engine = make_engine(settings, self._resolver.new_lookups, self._surprise, self._breach, self._surprised_by_spf)
         self._engine = dataclasses.replace(engine, surprised_again=meter.bug)
 
     def run(self, doubtful: Doubtful | None) -> None:

@@ -64,13 +64,13 @@ def verify(transaction: Transaction, engine: Engine, surprised: Callable[[str, B
     signatures = guarded("dkim", lambda: _signatures(t, engine, forms, bodies), _no_dkim)
     who = guarded("author", lambda: _author(t, engine), _nothing)
     verdict = _no_dmarc(t)
-    t.lookups.for_policy()
+    reserved = lookups.reserved  # what has been asked so far must not cost the author domain's policy
     if who is not None:
-        verdict = guarded("dmarc", lambda: dmarc.check(who, spf, signatures, lookups.ask), _no_dmarc)
+        verdict = guarded("dmarc", lambda: dmarc.check(who, spf, signatures, reserved.ask), _no_dmarc)
     # last, since a sender's slow name servers must not use up the time that DMARC depends on
     chain = guarded("arc", lambda: _chain(t, engine, forms, bodies), _no_arc)
-    came_from = guarded("iprev", lambda: iprev.check(t.address, lookups), _no_iprev)
-    helo = guarded("spf helo", lambda: engine.spf.check_helo(t.address, t.helo, lookups, receiver), _no_spf_helo)
+    came_from = guarded("iprev", lambda: iprev.check(t.address, reserved), _no_iprev)
+    helo = guarded("spf helo", lambda: engine.spf.check_helo(t.address, t.helo, reserved, receiver), _no_spf_helo)
     flag = guarded("breach", lambda: _breach(t, engine, who, verdict), _nothing)
     return Report(
         iprev=came_from,
@@ -155,7 +155,7 @@ def _chain(t: Transaction, engine: Engine, forms: HeaderForms, bodies: dict[Body
     if t.chain is None:
         return ArcVerdict(result=ArcResult.FAIL, problem="not looked at: too many or too large header fields (limit)")
     sealers = frozenset(engine.settings.trust.sealers)
-    return arc.judge(t.chain, forms, bodies, t.lookups.ask, engine.tools, engine.now(), sealers)
+    return arc.judge(t.chain, forms, bodies, t.lookups.reserved.ask, engine.tools, engine.now(), sealers)
 
 
 def _author(t: Transaction, engine: Engine) -> Author | NoAuthor | None:

@@ -15,7 +15,7 @@ from mailvet.checks.dmarc import record as dmarc_record
 from mailvet.checks.dmarc.record import PolicyRecord, Psd
 from mailvet.ports import Answer, Ask, RecordType, Status, all_secure
 
-_PREFIX: Final = "_dmarc."
+PREFIX: Final = "_dmarc."
 _MOST: Final = 8  # questions of one walk (RFC 9989 §4.10)
 
 
@@ -37,7 +37,7 @@ def names(domain: str) -> tuple[str, ...]:
     shorter = labels[1:] if len(labels) <= _MOST else labels[1 - _MOST :]
     starts = [domain] if domain else []
     starts += [".".join(shorter[i:]) for i in range(len(shorter))]
-    return tuple(_PREFIX + start for start in starts)
+    return tuple(PREFIX + start for start in starts)
 
 
 def look(name: str, ask: Ask) -> tuple[PolicyRecord | None, Answer]:
@@ -57,7 +57,7 @@ def discover(domain: str, ask: Ask) -> Discovery:
         record, answer = look(name, ask)
         answers.append(answer)
         if record is not None:
-            found.append((name[len(_PREFIX) :], record))
+            found.append((name[len(PREFIX) :], record))
             if record.psd is not Psd.UNKNOWN:
                 break
     organization = _organization(domain, found)
