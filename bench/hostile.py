@@ -148,8 +148,8 @@ class Run:
         session.end_of_headers()
         for chunk in self._chunks:
             session.body(chunk)
-        outcome = session.end_of_message("4XYZ")
-        journal.as_json(session.line(outcome))
+        case = session.end_of_message("4XYZ")
+        journal.as_json(journal.record(case, local_parts=False))
         session.abort()
         session.close()
 

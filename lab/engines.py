@@ -10,6 +10,7 @@ from typing import Any
 from lab.zone import Zone
 from mailvet.assembly import make_engine
 from mailvet.checks.dkim.replays import Replays
+from mailvet.daemon import connections
 from mailvet.session.engine import Engine
 from mailvet.settings import Settings
 
@@ -28,7 +29,11 @@ def engine(
 ) -> Engine:
     """As the daemon builds it, but for the clocks. TXT records may be given as text."""
     zone = {name: _octets(types) if isinstance(types, dict) else types for name, types in names.items()}
-    made = make_engine(settings, lambda: Zone(zone), surprise)
+
+    def bug(where: str, error: BaseException) -> None:
+        connections.surprised(where, error, surprise)
+
+    made = make_engine(settings, lambda: Zone(zone), surprise, surprised=bug)
     replays = Replays(lambda: 0.0)
     return dataclasses.replace(made, now=lambda: NOW, stopwatch=lambda: 0.0, replays=replays, **more)
 

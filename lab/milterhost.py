@@ -9,8 +9,9 @@ from typing import Any
 
 import milter
 from lab.mta import RECEIVED, Field, PostfixHeaders
+from mailvet.case import Listener
 from mailvet.daemon import connections, pymilter
-from mailvet.outcome import Delete, Edit, Insert, Outcome
+from mailvet.outcome import Delete, Edit, Insert
 from mailvet.session.session import Session
 
 _OFFER = [0x1FF, 0x1FFFFF, 0, 0]  # all that Postfix offers
@@ -74,7 +75,7 @@ class Connection:
     def __init__(
         self,
         new_session: Callable[[], Session],
-        finished: Callable[[Session, Outcome], None],
+        finished: Listener,
         surprised: Callable[[str, BaseException], None],
         context: Context | None = None,
     ) -> None:

@@ -32,6 +32,7 @@ EVERYTHING = st.text(st.characters(codec=None), max_size=400)  # surrogates too
         ("bücher.example", '"b?cher.example"'),
         ("a@b@c", '"a@b@c"'),
         ("a_b.example", "a_b.example"),
+        ("@0", '"@0"'),  # nor is one label a domain to all readers
         ("@a_b.example", '"@a_b.example"'),  # RFC 5321 §4.1.2: no domain-name
     ],
 )

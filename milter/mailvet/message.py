@@ -10,6 +10,8 @@ Not here   any interpretation; the body, which is never kept
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from mailvet.values import Domain
+
 
 class Field(NamedTuple):
     name: bytes  # as it was spelled
@@ -43,11 +45,21 @@ class Headers:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReversePath:
+    """The address of MAIL FROM, RFC 5321 §4.1.2, read once; made by `syntax.reverse_path.parse`."""
+
+    text: str = ""  # without angle brackets; "" is the null reverse-path
+    local: str = ""  # "" where there is none, and where the path cannot be read with certainty
+    domain: Domain | None = None  # None: a null reverse-path, or one that cannot be read with certainty
+    shown: str = ""  # its domain for a log, as written; never any of its local part
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """Who handed us the message and as whom: macros and SMTP commands, undecided."""
+    """The SMTP envelope as received: client, HELO, MAIL FROM, login. Nothing is verified yet."""
 
     address: str = ""  # client address as text; "" where the MTA could not say
     host: str = ""  # its name, as the MTA found it
     helo: str = ""
-    mail_from: str = ""  # without angle brackets; "" is the null reverse-path
+    mail_from: ReversePath = ReversePath()
     login: str = ""  # {auth_authen}

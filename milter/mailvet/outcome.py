@@ -1,4 +1,4 @@
-"""outcome – what was decided about a message and what is changed in it, as values.
+"""outcome – what is decided about a message, and what is changed in it, as values.
 
 Raises     nothing
 Not here   how it is decided (disposition, edits) and who carries it out (daemon.pymilter)
@@ -6,8 +6,6 @@ Not here   how it is decided (disposition, edits) and who carries it out (daemon
 
 from dataclasses import dataclass
 from enum import StrEnum
-
-from mailvet.verdict import Report
 
 
 class Action(StrEnum):
@@ -43,10 +41,3 @@ class Disposition:
     code: str = ""  # "550", "451"; "" unless the message is refused
     enhanced: str = ""  # "5.7.1"
     text: str = ""  # what the client is told: generic, no secrets
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    disposition: Disposition
-    edits: tuple[Edit, ...]  # in the order that is safe to apply
-    report: Report

@@ -16,7 +16,9 @@ _LONGEST: Final = 255  # of a value or comment: a domain has at most 253, and no
 
 # Narrower than the token of RFC 2045 §5.1: readers exist that take ' for a quote and % for an escape.
 # Nor is "_" in a domain-name behind "@" (RFC 5321 §4.1.2), though it may stand in a token.
-_PLAIN = re.compile(r"[A-Za-z0-9._+-]+|[A-Za-z0-9._+-]*@[A-Za-z0-9.-]+")
+# Behind "@" there has to be a domain of two labels: some readers give up the whole field for anything else.
+_LABEL: Final = "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+_PLAIN = re.compile(rf"[A-Za-z0-9._+-]+|[A-Za-z0-9._+-]*@{_LABEL}(?:\.{_LABEL})+")
 _OUTSIDE = re.compile(r"[^ -~]")  # all that is not printable ASCII
 # Nor may there be in a quoted string what ends a value or result, or opens a comment, for a reader that
 # knows no quoted strings or no escapes in them: blank " ( ) ; \

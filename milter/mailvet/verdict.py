@@ -8,9 +8,12 @@ Raises     nothing
 Not here   how anything is found out, and what is done about it (disposition)
 """
 
+import dataclasses
+import typing
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Final, Protocol
 
 
 class IprevResult(StrEnum):  # RFC 8601 §2.7.3
@@ -77,6 +80,19 @@ class Policy(StrEnum):  # RFC 9989 §4.7
     REJECT = "reject"
 
 
+class Verdict(Protocol):
+    """What every method says of a message."""
+
+    method: ClassVar[str]  # RFC 8601 §2.7, as registered
+
+    @property
+    def result(self) -> StrEnum: ...
+    @property
+    def problem(self) -> str: ...
+    @property
+    def notes(self) -> tuple[str, ...]: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IprevVerdict:
     method: ClassVar[str] = "iprev"
@@ -85,6 +101,7 @@ class IprevVerdict:
     name: str = ""  # the name that led back to it
     secure: bool | None = None  # every answer it rests on was DNSSEC-validated; None: not known
     problem: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +171,8 @@ class AuthVerdict:
     method: ClassVar[str] = "auth"
     result: AuthResult
     domain: str = ""  # the domain of the login, if it has one
+    problem: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,16 +187,40 @@ class BreachVerdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """All that was found out about one message; header, log line and policy are derived from it."""
+    """All that was found out about one message; header, log line, counters and policy are derived from it.
 
+    The methods stand in the order of our Authentication-Results field. One that is added here is a failing test in
+    whatever has to word it, until it does.
+    """
+
+    auth: AuthVerdict | None = None  # set for exempt clients, which have nothing else
     iprev: IprevVerdict | None = None
     spf_helo: SpfVerdict | None = None
     spf: SpfVerdict | None = None  # MAIL FROM
-    null_sender: bool = False  # MAIL FROM was <>: `spf` is about postmaster@HELO (RFC 7208 §2.4)
     dkim: tuple[DkimVerdict, ...] = ()  # one for each signature, in header order; empty = not checked
     arc: ArcVerdict | None = None
     dmarc: DmarcVerdict | None = None
-    auth: AuthVerdict | None = None  # set for exempt clients, which have nothing else
-    breach: BreachVerdict | None = None
+    breach: BreachVerdict | None = None  # advice, not a method
+    null_sender: bool = False  # MAIL FROM was <>: `spf` is about postmaster@HELO (RFC 7208 §2.4)
+    list_id: str = ""  # RFC 2919, lower case; "" where there is none to rely on. Anybody can write one
     remote_ip: str = ""  # the client the verdicts are about
     anomalies: tuple[str, ...] = ()  # "bare CR in header", "NUL in From" ...: for log and check
+
+    def methods(self) -> Iterator[tuple[str, tuple[Verdict, ...]]]:
+        """Each method that has something to say, by its name here; more than one verdict only for those in SEVERAL."""
+        for name in METHODS:
+            found = getattr(self, name)
+            if found:
+                yield name, found if name in SEVERAL else (found,)
+
+
+def _methods() -> Iterator[tuple[str, bool]]:
+    """Name of each method, and whether it can have several verdicts."""
+    for field in dataclasses.fields(Report):
+        inner = typing.get_args(field.type)
+        if inner and hasattr(inner[0], "method"):
+            yield field.name, typing.get_origin(field.type) is tuple
+
+
+METHODS: Final = tuple(name for name, _ in _methods())
+SEVERAL: Final = frozenset(name for name, several in _methods() if several)

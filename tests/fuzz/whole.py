@@ -25,16 +25,17 @@ from typing import Final, NamedTuple
 
 from lab.zone import Zone
 from mailvet.assembly import make_engine
+from mailvet.case import Case
 from mailvet.checks.dkim.replays import Replays
 from mailvet.commands import check, explain
 from mailvet.header import auth_results_parser as authresults_parse
 from mailvet.message import Envelope, Field
 from mailvet.observe import journal
-from mailvet.outcome import Action, Delete, Insert, Outcome
+from mailvet.outcome import Action, Delete, Insert
 from mailvet.ports import RecordType, Trouble
 from mailvet.session.session import Session
 from mailvet.settings import Mode, OnSettings, PolicySettings, Settings, TrustSettings
-from mailvet.syntax import mailfile
+from mailvet.syntax import mailfile, reverse_path
 from mailvet.verdict import BreachResult, BreachVerdict
 
 OWN: Final = "mx.example.org"
@@ -83,11 +84,11 @@ def message(data: bytes) -> None:
     engine = dataclasses.replace(made, now=lambda: NOW, stopwatch=lambda: 0.0, replays=Replays(lambda: 0.0))
     fields, octets = _cut(mail)
     session = Session(engine)
-    outcome = _converse(session, said, fields, octets)
+    case = _converse(session, said, fields, octets)
     if surprises:
         raise surprises[0]
-    _is_sound(outcome, fields)
-    _can_be_told(session, outcome, said, fields, octets)
+    _is_sound(case, fields)
+    _can_be_told(case, said, fields, octets)
     session.close()
 
 
@@ -112,7 +113,11 @@ def _read(prologue: bytes) -> Said:
     except ValueError:
         client = ""  # the socket's address, which no stranger spells
     envelope = Envelope(
-        address=client, helo=words["helo"], mail_from=words["from"], login=words["login"], host="unknown"
+        address=client,
+        helo=words["helo"],
+        mail_from=reverse_path.parse(words["from"]),
+        login=words["login"],
+        host="unknown",
     )
     return Said(Zone(names), envelope, chunk)
 
@@ -145,11 +150,11 @@ def _cut(mail: bytes) -> tuple[tuple[Field, ...], bytes]:
     return tuple(fields), octets.replace(b"\n", b"\r\n")
 
 
-def _converse(session: Session, said: Said, fields: Iterable[Field], octets: bytes) -> Outcome:
+def _converse(session: Session, said: Said, fields: Iterable[Field], octets: bytes) -> Case:
     envelope = said.envelope
     session.connect(envelope.host, envelope.address)
     session.helo(envelope.helo)
-    session.mail(envelope.mail_from.encode("utf-8", "surrogateescape"), envelope.login)
+    session.mail(envelope.mail_from.text.encode("utf-8", "surrogateescape"), envelope.login)
     for name, value in fields:
         session.header(name, value)
     session.end_of_headers()
@@ -173,10 +178,10 @@ def _spelled(field: Field) -> str:
     return field.name.rstrip(b" \t").decode("utf-8", "replace").lower()
 
 
-def _is_sound(outcome: Outcome, fields: Iterable[Field]) -> None:
-    inserts = [edit for edit in outcome.edits if isinstance(edit, Insert)]
-    deletes = [edit for edit in outcome.edits if isinstance(edit, Delete)]
-    assert outcome.edits == (*deletes, *inserts)
+def _is_sound(case: Case, fields: Iterable[Field]) -> None:
+    inserts = [edit for edit in case.edits if isinstance(edit, Insert)]
+    deletes = [edit for edit in case.edits if isinstance(edit, Delete)]
+    assert case.edits == (*deletes, *inserts)
     (ours,) = (insert for insert in inserts if insert.name == "Authentication-Results")
     assert {insert.name for insert in inserts} <= {"Authentication-Results", "Sender-Breach-Info"}
     assert len(inserts) <= 2
@@ -192,29 +197,26 @@ def _is_sound(outcome: Outcome, fields: Iterable[Field]) -> None:
         if field.name.strip(b" \t").lower() == b"authentication-results":
             assert not _OURS.match(field.value)
             assert not authresults_parse.claims(field.value, frozenset((OWN,)))
-    refusal = outcome.disposition
+    refusal = case.disposition
     assert (refusal.code != "") == (refusal.action in (Action.REJECT, Action.TEMPFAIL))
     assert all(0x20 <= ord(char) < 0x7F for char in refusal.code + refusal.enhanced + refusal.text)
 
 
-def _can_be_told(session: Session, outcome: Outcome, said: Said, fields: tuple[Field, ...], octets: bytes) -> None:
-    for written in _tellings(session, outcome, said, fields, octets):
+def _can_be_told(case: Case, said: Said, fields: tuple[Field, ...], octets: bytes) -> None:
+    for written in _tellings(case, said, fields, octets):
         assert not any(ord(char) < 0x20 and char != "\n" for char in written.encode("utf-8").decode("utf-8"))
     assert said.zone.asked <= _MOST_QUESTIONS
 
 
-def _tellings(
-    session: Session, outcome: Outcome, said: Said, fields: tuple[Field, ...], octets: bytes
-) -> Iterator[str]:
-    line = session.line(outcome)
+def _tellings(case: Case, said: Said, fields: tuple[Field, ...], octets: bytes) -> Iterator[str]:
+    line = journal.record(case, local_parts=False)
     for form in (journal.as_json(line), journal.as_text(line)):
         assert "\n" not in form
         yield form
     result = check.Result(
-        outcome=outcome,
+        case=case,
         envelope=said.envelope,
         assumed=(),
-        questions=said.zone.trail(),
         judged=NOW,
         milliseconds=1.0,
         settings=SETTINGS,

@@ -5,9 +5,15 @@ import json
 
 import pytest
 
+from lab.zone import Zone
+from mailvet.case import Case
 from mailvet.message import Envelope
 from mailvet.observe import journal
-from mailvet.outcome import Action, Delete, Disposition, Insert, Outcome
+from mailvet.outcome import Action, Delete, Disposition, Insert
+from mailvet.session import account
+from mailvet.session.transaction import Transaction
+from mailvet.settings import LimitSettings
+from mailvet.syntax import reverse_path
 from mailvet.verdict import (
     DkimResult,
     DkimVerdict,
@@ -20,7 +26,7 @@ from mailvet.verdict import (
     SpfVerdict,
 )
 
-ENVELOPE = Envelope(address="192.0.2.1", helo="mail.example.org", mail_from="ann@example.org")
+ENVELOPE = Envelope(address="192.0.2.1", helo="mail.example.org", mail_from=reverse_path.parse("ann@example.org"))
 REPORT = Report(
     spf=SpfVerdict(result=SpfResult.FAIL, identity=SpfIdentity.MAILFROM, domain="example.org", problem="-all"),
     dkim=(DkimVerdict(result=DkimResult.PASS, domain="list.example", notes=("1024-bit key",)),),
@@ -35,8 +41,32 @@ EDITS = (Delete("Authentication-Results", 1), Insert(0, "Authentication-Results"
 
 
 def line(envelope: Envelope = ENVELOPE, *, queue_id: str = "4abc", local_parts: bool = False) -> journal.Line:
-    outcome = Outcome(disposition=REFUSED, edits=EDITS, report=REPORT)
-    return journal.record(outcome, envelope, queue_id, 1.234, 5, local_parts=local_parts, size=2048)
+    return journal.record(case(envelope, queue_id=queue_id, local_parts=local_parts), local_parts=local_parts)
+
+
+def case(
+    envelope: Envelope = ENVELOPE,
+    *,
+    queue_id: str = "1",
+    local_parts: bool = False,
+    report: Report = REPORT,
+    disposition: Disposition = REFUSED,
+) -> Case:
+    """What the session makes of a message with this envelope."""
+    transaction = Transaction(envelope, False, LimitSettings(), Zone({}))
+    told = account.of_message(transaction, local_parts)
+    return Case(
+        report=report,
+        disposition=disposition,
+        edits=EDITS,
+        queue_id=queue_id,
+        client=told.client,
+        helo=told.helo,
+        mail_from=told.mail_from,
+        size=2048,
+        asked=5,
+        milliseconds=1.234,
+    )
 
 
 def test_what_a_line_says() -> None:
@@ -72,12 +102,12 @@ def test_local_parts_only_if_asked_for(local_parts: bool, sender: str) -> None:
 
 @pytest.mark.parametrize("sender", ["ann", '"ann"', '"x@ann"', "", "@", "@relay.example:ann"])
 def test_a_sender_without_a_domain_is_a_local_part(sender: str) -> None:
-    assert line(Envelope(mail_from=sender))["from"] == ""
+    assert line(Envelope(mail_from=reverse_path.parse(sender)))["from"] == ""
 
 
 @pytest.mark.parametrize("sender", ["a@ann＠host.example", "ann＠host.example", "ann@ann﹫host.example"])
 def test_a_wide_at_sign_hides_no_local_part(sender: str) -> None:
-    assert line(Envelope(mail_from=sender))["from"] == "host.example"
+    assert line(Envelope(mail_from=reverse_path.parse(sender)))["from"] == "host.example"
     assert line(Envelope(helo=sender))["helo"] == "host.example"
 
 
@@ -123,9 +153,9 @@ def test_no_local_part_in_what_is_said_about_a_message() -> None:
         result=SpfResult.TEMPERROR, identity=SpfIdentity.MAILFROM, domain="a.example", problem=said, notes=(said,)
     )
     report = dataclasses.replace(REPORT, spf=spf, anomalies=(said,))
-    outcome = Outcome(disposition=dataclasses.replace(REFUSED, reason=said), edits=(), report=report)
+    refused = dataclasses.replace(REFUSED, reason=said)
     for local_parts in (False, True):
-        found = journal.record(outcome, ENVELOPE, "1", 1, 1, local_parts=local_parts, size=1)
+        found = journal.record(case(report=report, disposition=refused), local_parts=local_parts)
         text = journal.as_json(found)
         assert text.count("SERVFAIL of host.example") == (0 if local_parts else 4)
         assert text.count("secretlp") == (4 if local_parts else 0)

@@ -9,9 +9,10 @@ import pytest
 
 from lab import world
 from lab.engines import engine
-from mailvet.outcome import Action, Delete, Insert, Outcome
+from mailvet.case import Case
+from mailvet.outcome import Action, Delete, Insert
 from mailvet.ports import Trouble
-from mailvet.session import prefetch as lookahead
+from mailvet.session import prefetch
 from mailvet.session.session import Session
 from mailvet.settings import LimitSettings, Mode, OnSettings, PolicySettings, Settings, TrustSettings
 from mailvet.syntax import mailfile
@@ -222,10 +223,10 @@ class Listed:
 @pytest.fixture
 def no_lookahead(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("connected", "sender", "author_field", "key", "signatures"):
-        monkeypatch.setattr(lookahead, name, lambda *_: None)
+        monkeypatch.setattr(prefetch, name, lambda *_: None)
 
 
-def judged(talk: Talk, chunk: int = 65535) -> Outcome:
+def judged(talk: Talk, chunk: int = 65535) -> Case:
     settings = replace(SETTINGS, policy=replace(SETTINGS.policy, mode=talk.mode))
     session = Session(engine(settings, DNS, breach=Listed() if talk.listed else None))
     message = mailfile.parse(talk.message)
@@ -237,17 +238,17 @@ def judged(talk: Talk, chunk: int = 65535) -> Outcome:
     session.end_of_headers()
     for at in range(0, len(message.body), chunk):
         session.body(message.body[at : at + chunk])
-    outcome = session.end_of_message("4XYZ")
+    case = session.end_of_message("4XYZ")
     session.close()
-    return outcome
+    return case
 
 
-def check(talk: Talk, outcome: Outcome) -> None:
-    disposition = outcome.disposition
+def check(talk: Talk, case: Case) -> None:
+    disposition = case.disposition
     assert (disposition.action, disposition.rule) == (talk.action, talk.rule)
     assert f"{disposition.code} {disposition.enhanced} {disposition.text}".strip() == talk.reply
-    assert tuple((edit.name, edit.index) for edit in outcome.edits if isinstance(edit, Delete)) == talk.removed
-    inserts = [edit for edit in outcome.edits if isinstance(edit, Insert)]
+    assert tuple((edit.name, edit.index) for edit in case.edits if isinstance(edit, Delete)) == talk.removed
+    inserts = [edit for edit in case.edits if isinstance(edit, Insert)]
     assert tuple(insert.name for insert in inserts) == talk.inserted
     assert [insert.index for insert in inserts] == [0] * len(inserts)
     ours = " ".join(inserts[-1].value.split())

@@ -14,14 +14,14 @@ import time
 from dataclasses import dataclass
 
 from mailvet.assembly import make_engine, make_resolver
+from mailvet.case import Case
 from mailvet.dns import recording as replay
 from mailvet.message import Envelope
 from mailvet.observe.logs import Log
-from mailvet.outcome import Action, Outcome
-from mailvet.ports import Lookups, Question
+from mailvet.outcome import Action
 from mailvet.session.session import Session
 from mailvet.settings import Settings
-from mailvet.syntax import ip, mailfile, received
+from mailvet.syntax import ip, mailfile, received, reverse_path
 from mailvet.verdict import DmarcResult
 
 _CHUNK = 65535  # what Postfix sends at a time
@@ -41,10 +41,9 @@ class Request:
 class Result:
     """What was found out, and all one needs to explain it."""
 
-    outcome: Outcome
+    case: Case
     envelope: Envelope
     assumed: tuple[str, ...]  # "client address from the topmost Received field" ...
-    questions: tuple[Question, ...]
     judged: float  # as of when, in seconds since 1970
     milliseconds: float
     settings: Settings
@@ -53,21 +52,21 @@ class Result:
     @property
     def finding(self) -> bool:
         """Is there something to look at: DMARC neither passed nor absent, or the message not accepted?"""
-        dmarc = self.outcome.report.dmarc
+        dmarc = self.case.report.dmarc
         wrong = dmarc is not None and dmarc.result not in (DmarcResult.PASS, DmarcResult.NONE)
-        return wrong or self.outcome.disposition.action is not Action.ACCEPT
+        return wrong or self.case.disposition.action is not Action.ACCEPT
 
     def recording(self) -> str:
-        return json.dumps(replay.to_json(self.questions, self.judged), indent=1) + "\n"
+        return json.dumps(replay.to_json(self.case.questions, self.judged), indent=1) + "\n"
 
     def as_json(self) -> str:
-        recorded = replay.to_json(self.questions, self.judged)
+        recorded = replay.to_json(self.case.questions, self.judged)
         found = {
-            "envelope": dataclasses.asdict(self.envelope),
+            "envelope": {**dataclasses.asdict(self.envelope), "mail_from": self.envelope.mail_from.text},
             "assumed": self.assumed,
-            "report": dataclasses.asdict(self.outcome.report),
-            "disposition": dataclasses.asdict(self.outcome.disposition),
-            "edits": [{"edit": type(edit).__name__.lower(), **dataclasses.asdict(edit)} for edit in self.outcome.edits],
+            "report": dataclasses.asdict(self.case.report),
+            "disposition": dataclasses.asdict(self.case.disposition),
+            "edits": [{"edit": type(edit).__name__.lower(), **dataclasses.asdict(edit)} for edit in self.case.edits],
             "judged": recorded["time"],
             "questions": recorded["questions"],
             "milliseconds": round(self.milliseconds, 2),
@@ -83,27 +82,21 @@ def run(request: Request, settings: Settings) -> Result:
     resolver = make_resolver(settings.dns)
     recorded = replay.from_text(request.replay) if request.replay is not None else None
     judged, word = _as_of(recorded)
-    begun: list[Lookups] = []
-
-    def begin() -> Lookups:
-        begun.append(recorded or resolver.new_lookups())
-        return begun[-1]
-
-    engine = dataclasses.replace(make_engine(settings, begin, log.surprise), now=lambda: judged)
+    engine = make_engine(settings, lambda: recorded or resolver.new_lookups(), log.surprise)
+    engine = dataclasses.replace(engine, now=lambda: judged)
     if recorded is None:
         resolver.start()
     try:
         started = time.perf_counter()
-        outcome = _converse(Session(engine), envelope, message)
+        case = _converse(Session(engine), envelope, message)
         milliseconds = (time.perf_counter() - started) * 1000
     finally:
         if recorded is None:
             resolver.close()
     return Result(
-        outcome=outcome,
+        case=case,
         envelope=envelope,
         assumed=assumed + word,
-        questions=begun[-1].trail(),
         judged=judged,
         milliseconds=milliseconds,
         settings=settings,
@@ -120,11 +113,11 @@ def _as_of(recorded: replay.ReplayLookups | None) -> tuple[float, tuple[str, ...
     return recorded.when, (f"judged as of {replay.moment(recorded.when)}, when the recording was made",)
 
 
-def _converse(session: Session, envelope: Envelope, message: mailfile.MailFile) -> Outcome:
+def _converse(session: Session, envelope: Envelope, message: mailfile.MailFile) -> Case:
     """The steps of one SMTP session, as libmilter would call them."""
     session.connect(envelope.host, envelope.address)
     session.helo(envelope.helo)
-    session.mail(envelope.mail_from.encode("utf-8", "surrogateescape"), "")
+    session.mail(envelope.mail_from.text.encode("utf-8", "surrogateescape"), "")
     for name, value in message.fields:
         session.header(name, value)
     session.end_of_headers()
@@ -155,7 +148,7 @@ def _envelope(request: Request, message: mailfile.MailFile) -> tuple[Envelope, t
         assumed.append(
             f"MAIL FROM {mail_from} from Return-Path" if mail_from else "null MAIL FROM: no Return-Path, no --mail-from"
         )
-    return Envelope(address=client, helo=helo, mail_from=_bare(mail_from)), tuple(assumed)
+    return Envelope(address=client, helo=helo, mail_from=reverse_path.parse(mail_from)), tuple(assumed)
 
 
 def _hop(queued: mailfile.QueueEnvelope | None, trace: list[bytes]) -> tuple[received.Hop | None, str]:

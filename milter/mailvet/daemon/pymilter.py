@@ -26,10 +26,11 @@ from collections.abc import Callable
 from typing import Any
 
 import milter
+from mailvet.case import Case, Listener
 from mailvet.daemon import listener
 from mailvet.daemon.connections import Conversation, current, sessions
 from mailvet.daemon.guard import Callback, Guard, ReportBug, excepthook
-from mailvet.outcome import Action, Delete, Outcome
+from mailvet.outcome import Action, Delete
 from mailvet.session.session import Session
 
 NAME = "mailvet"
@@ -40,7 +41,6 @@ _QUIET = (  # steps that need no reply: Postfix goes on at once
 _UNUSED = milter.P_NORCPT | milter.P_NODATA | milter.P_NOUNKNOWN
 _NEEDED = _QUIET | milter.P_HDR_LEADSPC  # leading blanks kept: `simple` canonicalisation needs them
 
-Finished = Callable[[Session, Outcome], None]
 door = listener.Door()  # the socket that Postfix connects to
 
 
@@ -83,8 +83,8 @@ def _unready(_ctx: Any, _offer: list[int]) -> int:
     return int(milter.REJECT)
 
 
-def run(new_session: Callable[[], Session], finished: Finished, surprised: ReportBug, timeout: int = 7210) -> None:
-    """Serve connections for as long as the process lives. `finished` gets each message's outcome, once applied;
+def run(new_session: Callable[[], Session], finished: Listener, surprised: ReportBug, timeout: int = 7210) -> None:
+    """Serve connections for as long as the process lives. `finished` gets the Case of each message, once applied;
     `surprised` a bug that was met where there is no session.
 
     SIGTERM makes libmilter drop the sessions it has; a process that is to end cleanly calls `leave_socket`,
@@ -112,7 +112,7 @@ def run(new_session: Callable[[], Session], finished: Finished, surprised: Repor
     milter.main()
 
 
-def callbacks(new_session: Callable[[], Session], finished: Finished, surprised: ReportBug) -> dict[str, Callback]:
+def callbacks(new_session: Callable[[], Session], finished: Listener, surprised: ReportBug) -> dict[str, Callback]:
     """What libmilter is to call, by step. None of them raises."""
     guard = Guard(surprised, int(milter.TEMPFAIL), int(milter.REJECT))
     quiet: dict[str, Callback] = {
@@ -195,16 +195,16 @@ def _body(ctx: Any, chunk: bytes) -> int:
     return talk.go_on
 
 
-def _end_of_message(ctx: Any, finished: Finished, guard: Guard) -> int:
+def _end_of_message(ctx: Any, finished: Listener, guard: Guard) -> int:
     session: Session = ctx.getpriv().session
     try:
-        outcome = session.end_of_message(_macro(ctx, "i"))
-        reply = _apply(ctx, outcome)
+        case = session.end_of_message(_macro(ctx, "i"))
+        reply = _apply(ctx, case)
     except BaseException as e:
         session.failed("end of message", e)
-        outcome, reply = session.deferred(), guard.defer(ctx)
+        case, reply = session.deferred(), guard.defer(ctx)
     try:
-        finished(session, outcome)
+        finished(case)
     except BaseException as e:  # the reply stands
         session.failed("log", e)
     try:
@@ -215,14 +215,14 @@ def _end_of_message(ctx: Any, finished: Finished, guard: Guard) -> int:
     return reply
 
 
-def _apply(ctx: Any, outcome: Outcome) -> int:
+def _apply(ctx: Any, case: Case) -> int:
     """Carry out a plan that is whole: nothing here decides, so nothing can stop half-way but the MTA."""
-    disposition = outcome.disposition
+    disposition = case.disposition
     if disposition.code:
         # MTAs differ on "%" in a reply (a format for some), and none of our texts needs one
         ctx.setreply(disposition.code, disposition.enhanced, disposition.text.replace("%", " "))
         return int(milter.TEMPFAIL if disposition.action is Action.TEMPFAIL else milter.REJECT)
-    for edit in outcome.edits:
+    for edit in case.edits:
         if isinstance(edit, Delete):
             ctx.chgheader(edit.name, edit.index, None)
         else:

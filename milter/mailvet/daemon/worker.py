@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mailvet.assembly import make_engine, make_resolver
+from mailvet.case import Case, Listener
 from mailvet.daemon import connections, pymilter
 from mailvet.daemon.health_check import EVERY, Lookout
 from mailvet.daemon.supervisor import told
+from mailvet.observe import journal
 from mailvet.observe.logs import Log
-from mailvet.outcome import Outcome
 from mailvet.ports import ReportBug
 from mailvet.session.session import Session
 from mailvet.settings import Settings
@@ -61,6 +62,7 @@ class Worker:
         self._breach = _breach_client(breach_socket, log, self._surprise_anywhere) if settings.breach.enabled else None
         engine = make_engine(settings, self._resolver.new_lookups, self._surprise, self._breach, self._surprised_by_spf)
         self._engine = dataclasses.replace(engine, surprised_again=meter.bug)
+        self._listeners: tuple[tuple[str, Listener], ...] = (("counters", meter.message), ("log", self._write))
 
     def run(self, doubtful: Doubtful | None) -> None:
         """Answer Postfix until told to stop. One worker of all is given `doubtful`, and looks at what they share."""
@@ -70,7 +72,7 @@ class Worker:
         if doubtful is not None:
             threading.Thread(target=self._look_around, args=(doubtful,), daemon=True).start()
         threading.Thread(target=self._keep_house, daemon=True).start()
-        pymilter.run(lambda: Session(self._engine), self._finished, self._surprise)
+        pymilter.run(lambda: Session(self._engine), self._listen, self._surprise)
 
     def _surprised_by_spf(self, where: str, error: BaseException) -> None:
         connections.surprised(where, error, self._surprise)
@@ -90,11 +92,16 @@ class Worker:
             said = problem
             time.sleep(dns.timeout * _LOOKS)
 
-    def _finished(self, session: Session, outcome: Outcome) -> None:
-        try:
-            self._meter.message(outcome, session.milliseconds / 1000)
-        finally:
-            self._log.message(session.line(outcome))
+    def _listen(self, case: Case) -> None:
+        """Hand a judged message to all listeners. It is carried out by then; one that raises costs no other."""
+        for name, listener in self._listeners:
+            try:
+                listener(case)
+            except Exception as e:
+                self._surprise(name, e)
+
+    def _write(self, case: Case) -> None:
+        self._log.message(journal.record(case, local_parts=self._settings.log.local_parts))
 
     def _surprise(self, where: str, error: BaseException) -> None:
         try:

@@ -9,10 +9,12 @@ Raises     nothing
 Not here   reading such fields (header.auth_results_parser); where the field goes (edits)
 """
 
-from typing import Final
+from collections.abc import Callable, Iterator
+from typing import Any, Final, NamedTuple
 
 from mailvet.text import comment, pvalue
 from mailvet.verdict import (
+    SEVERAL,
     ArcVerdict,
     AuthResult,
     AuthVerdict,
@@ -28,29 +30,61 @@ from mailvet.verdict import (
 )
 
 _WIDTH: Final = 78  # RFC 5322 §2.1.1
-_MOST_SIGNATURES: Final = 12  # a field of about 8 kB at the very most
+_MOST_RESULTS: Final = 12  # of one method: a field of about 8 kB at the very most
 _LONGEST_TERM: Final = 60  # of an SPF record; what was cut can be seen with `mailvet check`
 _SECURE: Final = {True: "DNSSEC", False: "no DNSSEC", None: ""}
 
 
+class Entry(NamedTuple):
+    """One result of the field: method=result (remarks) property=value ..."""
+
+    method: str
+    result: str
+    remarks: tuple[str, ...] = ()  # comments, already encoded; "" is left out
+    properties: tuple[tuple[str, str], ...] = ()  # name and value; a value of "" is left out
+
+    def text(self) -> str:
+        method, result, remarks, properties = self
+        said = ", ".join(filter(None, remarks))
+        line = f"{method}={result} ({said})" if said else f"{method}={result}"
+        for name, value in properties:
+            if value:
+                line += f" {name}={pvalue(value)}"
+        return line
+
+
+class _About(NamedTuple):
+    """What an entry says besides its verdict."""
+
+    report: Report
+    authserv_id: str
+
+
 def format_value(report: Report, authserv_id: str) -> str:
-    """The value, with its leading space and folded with "\\n": one method a line, and each line folded on."""
+    """The value, with its leading space and folded with "\n": one method a line, and each line folded on."""
     if report.auth is not None and report.auth.result is AuthResult.NONE:
         return f" {pvalue(authserv_id)}; none"  # RFC 8601 §2.2: no-result
-    lines = [f" {pvalue(authserv_id)}"]
-    if report.auth is not None:
-        lines.append(_auth(report.auth))
-    else:
-        if report.iprev is not None:
-            lines.append(_iprev(report.iprev))
-        if report.spf is not None:
-            lines.append(_spf(report.spf, report.null_sender))
-        lines += [_dkim(verdict) for verdict in report.dkim[:_MOST_SIGNATURES]] or ["dkim=none"]
-        if report.arc is not None:
-            lines.append(_arc(report.arc, report.remote_ip))
-        if report.dmarc is not None:
-            lines.append(_dmarc(report.dmarc, authserv_id))
+    lines = [f" {pvalue(authserv_id)}", *(entry.text() for entry in entries(report, authserv_id))]
     return ";\n ".join([line if len(line) < _WIDTH - 1 else _folded(line) for line in lines])
+
+
+def entries(report: Report, authserv_id: str) -> Iterator[Entry]:
+    """What the field says, in the order of the report."""
+    about = _About(report, authserv_id)
+    if report.auth is not None:  # then nothing else was checked
+        yield _auth(report.auth, about)
+        return
+    for name, word in ENTRIES.items():
+        found = getattr(report, name)
+        if word is None or found is None:
+            continue
+        if name not in SEVERAL:
+            yield word(found, about)
+            continue
+        for verdict in found[:_MOST_RESULTS]:
+            yield word(verdict, about)
+        if name == "dkim" and not found:
+            yield Entry("dkim", DkimResult.NONE)
 
 
 def _folded(line: str) -> str:
@@ -65,28 +99,22 @@ def _folded(line: str) -> str:
     return "\n  ".join(done)
 
 
-def _remark(*parts: str) -> str:
-    said = ", ".join([part for part in parts if part])
-    return f" ({said})" if said else ""
-
-
-def _auth(verdict: AuthVerdict) -> str:
+def _auth(verdict: AuthVerdict, _: _About) -> Entry:
     # the domain alone, as RFC 8601 §2.7.4 leaves the choice and a local part is nobody's business
-    return f"auth={verdict.result}" + (f" smtp.auth={pvalue(verdict.domain)}" if verdict.domain else "")
+    return Entry("auth", verdict.result, (), (("smtp.auth", verdict.domain),))
 
 
-def _iprev(verdict: IprevVerdict) -> str:
-    remark = _remark(_SECURE[verdict.secure], comment(verdict.problem))
-    where = f" policy.iprev={pvalue(verdict.address)}" if verdict.address else ""
-    return f"iprev={verdict.result}{remark}{where}"
+def _iprev(verdict: IprevVerdict, _: _About) -> Entry:
+    remarks = (_SECURE[verdict.secure], comment(verdict.problem))
+    return Entry("iprev", verdict.result, remarks, (("policy.iprev", verdict.address),))
 
 
-def _spf(verdict: SpfVerdict, null_sender: bool) -> str:
+def _spf(verdict: SpfVerdict, about: _About) -> Entry:
     """The verdict on MAIL FROM. The one on HELO never stands in for it: to most readers any `spf=pass` is one."""
-    remark = _remark(_matched(verdict), _SECURE[verdict.secure], comment(verdict.problem))
-    prop = "helo" if null_sender else "mailfrom"  # RFC 8601 §2.7.2: the identity that gave the result
-    where = f" smtp.{prop}={pvalue(verdict.domain)}" if verdict.domain else ""
-    return f"spf={verdict.result}{remark}{where}"
+    remarks = (_matched(verdict), _SECURE[verdict.secure], comment(verdict.problem))
+    # RFC 8601 §2.7.2: the identity that gave the result
+    identity = "smtp.helo" if about.report.null_sender else "smtp.mailfrom"
+    return Entry("spf", verdict.result, remarks, ((identity, verdict.domain),))
 
 
 def _matched(verdict: SpfVerdict) -> str:
@@ -98,45 +126,54 @@ def _matched(verdict: SpfVerdict) -> str:
     return f"matched {said}" if said else ""
 
 
-def _dkim(verdict: DkimVerdict) -> str:
+def _dkim(verdict: DkimVerdict, _: _About) -> Entry:
     if verdict.result is DkimResult.NONE:
-        return f"dkim=none{_remark(comment(verdict.problem))}"
+        return Entry("dkim", verdict.result, (comment(verdict.problem),))
     bits = f"{verdict.key_bits}-bit key" if verdict.key_bits else ""
-    remark = _remark(bits, _SECURE[verdict.secure], comment(verdict.problem))
-    line = f"dkim={verdict.result}{remark}"
-    if verdict.domain:
-        line += f" header.d={pvalue(verdict.domain)}"
-    if verdict.identity:
-        line += f" header.i={pvalue(verdict.identity)}"
-    if verdict.algorithm:
-        line += f" header.a={pvalue(verdict.algorithm)}"
-    if verdict.selector:
-        line += f" header.s={pvalue(verdict.selector)}"
-    if verdict.signature_prefix:
-        line += f" header.b={pvalue(verdict.signature_prefix)}"  # RFC 6008
-    return line
+    properties = (
+        ("header.d", verdict.domain),
+        ("header.i", verdict.identity),
+        ("header.a", verdict.algorithm),
+        ("header.s", verdict.selector),
+        ("header.b", verdict.signature_prefix),  # RFC 6008
+    )
+    return Entry("dkim", verdict.result, (bits, _SECURE[verdict.secure], comment(verdict.problem)), properties)
 
 
-def _arc(verdict: ArcVerdict, remote_ip: str) -> str:
+def _arc(verdict: ArcVerdict, about: _About) -> Entry:
     sealed = f"sealed by {verdict.sealed_by} as {verdict.sealed.replace('=', ' ')}" if verdict.sealed else ""
-    line = f"arc={verdict.result}{_remark(comment(sealed), _SECURE[verdict.secure], comment(verdict.problem))}"
-    if verdict.oldest_pass is not None:
-        line += f" header.oldest-pass={verdict.oldest_pass}"  # RFC 8617 §5.2
-    return line + (f" smtp.remote-ip={pvalue(remote_ip)}" if remote_ip else "")
+    remarks = (comment(sealed), _SECURE[verdict.secure], comment(verdict.problem))
+    properties = (
+        ("header.oldest-pass", "" if verdict.oldest_pass is None else str(verdict.oldest_pass)),  # RFC 8617 §5.2
+        ("smtp.remote-ip", about.report.remote_ip),
+    )
+    return Entry("arc", verdict.result, remarks, properties)
 
 
-def _dmarc(verdict: DmarcVerdict, authserv_id: str) -> str:
+def _dmarc(verdict: DmarcVerdict, about: _About) -> Entry:
     """Where the recipient should act, our name stands next to the result: some mail programs can search for one
     piece of text only, and it has to be one that another host's field does not have by accident."""
     failed = verdict.result is DmarcResult.FAIL
     asked = failed and verdict.requested is not Policy.NONE
-    ours = comment(authserv_id) if asked or verdict.result is DmarcResult.PERMERROR else ""
+    ours = comment(about.authserv_id) if asked or verdict.result is DmarcResult.PERMERROR else ""
     policy = f"p:{verdict.published}" if verdict.published is not None else ""
     testing = "t:y" if failed and verdict.testing else ""
-    remark = _remark(ours, policy, testing, _SECURE[verdict.secure], comment(verdict.problem))
-    line = f"dmarc={verdict.result}{remark}"
-    if verdict.author_domain:
-        line += f" header.from={pvalue(verdict.author_domain)}"
-    if verdict.published is not None:
-        line += f" policy.dmarc={verdict.requested}"  # RFC 9989 §9.1; without a record there is none
-    return line
+    properties = (
+        ("header.from", verdict.author_domain),
+        # RFC 9989 §9.1; without a record there is none
+        ("policy.dmarc", "" if verdict.published is None else verdict.requested.value),
+    )
+    remarks = (ours, policy, testing, _SECURE[verdict.secure], comment(verdict.problem))
+    return Entry("dmarc", verdict.result, remarks, properties)
+
+
+ENTRIES: Final[dict[str, Callable[[Any, _About], Entry] | None]] = {
+    "auth": _auth,
+    "iprev": _iprev,
+    "spf_helo": None,  # see _spf
+    "spf": _spf,
+    "dkim": _dkim,
+    "arc": _arc,
+    "dmarc": _dmarc,
+}
+"""How each method of a report is worded, in its order; None: not at all."""

@@ -1,130 +1,94 @@
 """journal – one structured line for each message: what it was, what was found out, what was done, what it cost.
 
-`record(...)` gives plain key-value pairs in a fixed order; `as_text` and `as_json` word them. Everything
-from outside goes through the one encoder; no local part appears unless it was asked for.
+`record(case)` gives plain key-value pairs in a fixed order; `as_text` and `as_json` word them. Everything from outside
+goes through the one encoder; no local part appears unless it was asked for.
 
 Raises     nothing
 Not here   where the line goes (observe.logs)
 """
 
 import json
-import re
 from collections.abc import Callable, Sequence
+from typing import Final
 
-from mailvet.message import Envelope
-from mailvet.outcome import Delete, Outcome
-from mailvet.syntax import ip
-from mailvet.syntax.domain import to_alabel
+from mailvet.case import Case
 from mailvet.text import domains_only, loggable
-from mailvet.verdict import AuthResult, DkimVerdict, Report
+from mailvet.verdict import SEVERAL, AuthResult, Report, Verdict
 
-_RETURNED = "a field of ours was removed from mail of a trusted network: see docs/postfix.md, mail that comes back"
+_RETURNED: Final = (
+    "a field of ours was removed from mail of a trusted network: see docs/postfix.md, mail that comes back"
+)
+_KEYS: Final = {"spf_helo": "helo_spf"}  # of the line, where it is not the method's name in the report
+_QUOTED: Final = frozenset(' "=\\')
 Line = dict[str, str | int | float | list[str]]
-_IPV6 = re.compile("IPv6:", re.IGNORECASE)  # RFC 5321 §4.1.3
-_AT = frozenset("@＠﹫")  # to some readers the wide and the small one are one as well
 
 
-def record(
-    outcome: Outcome,
-    envelope: Envelope,
-    queue_id: str,
-    milliseconds: float,
-    questions: int,
-    *,
-    local_parts: bool,
-    size: int,
-) -> Line:
-    """The pairs of one message. `milliseconds`: our own time at end of message; `questions`: asked of the DNS."""
-    report, disposition = outcome.report, outcome.disposition
-    sender, helo = envelope.mail_from, envelope.helo
+def record(case: Case, *, local_parts: bool) -> Line:
+    """The pairs of one message. `local_parts`: reasons and problems may have some."""
+    report, disposition = case.report, case.disposition
     shown = loggable if local_parts else _without_local_parts
     line: Line = {
         "event": "message",
-        "id": loggable(queue_id),
-        "client": loggable(report.remote_ip or envelope.address),
-        "helo": loggable(helo if local_parts else _host(helo)),
-        "from": loggable(sender if local_parts else _domain(sender)),
+        "id": loggable(case.queue_id),
+        "client": loggable(case.client),
+        "helo": loggable(case.helo),
+        "from": loggable(case.mail_from),
         "action": disposition.action.value,
     }
     if disposition.rule:
         line["rule"] = disposition.rule
         line["reason"] = shown(disposition.reason)
-    line.update(_verdicts(report, shown))
-    removed = sum(isinstance(edit, Delete) for edit in outcome.edits)
+    notes = _verdicts(line, report, shown)
+    removed = case.removed
     if removed:
         line["removed"] = removed
-    notes = _notes(report)
     if removed and report.auth is not None and report.auth.result is AuthResult.NONE:
         notes.append(_RETURNED)
     if notes:
         line["notes"] = [shown(note) for note in notes]
-    line["bytes"] = size
-    line["questions"] = questions
-    line["ms"] = round(milliseconds, 2)
+    line["bytes"] = case.size
+    line["questions"] = case.asked
+    line["ms"] = round(case.milliseconds, 2)
     return line
-
-
-def _domain(sender: str) -> str:
-    """What follows the last "@"; a path without one, or that ends in a quoted string, is all local part."""
-    _, at, domain = sender.translate(_PLAIN_AT).rpartition("@")
-    routed = ":" in domain and not domain.startswith("[")  # <@relay.example:ann>
-    return domain if at and '"' not in domain and not routed else ""
-
-
-def _host(helo: str) -> str:
-    """A domain or an address literal as it is, anything else as "?": some clients, and those who want it in a log, say
-    HELO with an address, in one spelling or another. Where its domain can be told, that is logged."""
-    if not _AT.isdisjoint(helo):
-        helo = _domain(helo).removesuffix(">")
-    literal = helo.removeprefix("[").removesuffix("]")
-    known = to_alabel(helo.removesuffix(".")) or (ip.parse(_IPV6.sub("", literal)) and "%" not in literal)
-    return helo if not helo or known else "?"
 
 
 def _without_local_parts(text: str) -> str:
     return loggable(domains_only(text[:1000]))  # before it is cut, or half a local part could be left
 
 
-def _verdicts(report: Report, shown: Callable[[str], str]) -> Line:
-    line: Line = {}
-    problems = []
-    if report.auth is not None:
-        line["auth"] = f"{report.auth.result} {loggable(report.auth.domain)}".rstrip()
-    for name, verdict in (
-        ("iprev", report.iprev),
-        ("helo_spf", report.spf_helo),
-        ("spf", report.spf),
-        ("arc", report.arc),
-        ("dmarc", report.dmarc),
-    ):
-        if verdict is not None:
-            line[name] = verdict.result.value
+def _verdicts(line: Line, report: Report, shown: Callable[[str], str]) -> list[str]:
+    """One word for each method; after them a list for each that may have several. Returns the notes."""
+    lists: Line = {}
+    problems: list[str] = []
+    more: list[str] = []
+    notes = list(report.anomalies)
+    for name, verdicts in report.methods():
+        key = _KEYS.get(name, name)
+        several = name in SEVERAL
+        for verdict in verdicts:
             if verdict.problem:
-                problems.append(f"{name}: {shown(verdict.problem)}")
-    if report.dkim:
-        line["dkim"] = [_signature(verdict) for verdict in report.dkim]
-        problems += [f"dkim: {shown(verdict.problem)}" for verdict in report.dkim if verdict.problem]
+                (more if several else problems).append(f"{key}: {shown(verdict.problem)}")
+            if verdict.notes and name != "spf_helo":  # nothing rests on it; `mailvet check` shows its notes
+                notes += verdict.notes
+        if several:
+            lists[key] = [_with_domain(verdict, ":") for verdict in verdicts]
+        else:
+            line[key] = _with_domain(verdicts[0], " ") if name == "auth" else verdicts[0].result.value
+    line.update(lists)
     if report.dmarc is not None and report.dmarc.author_domain:
         line["author"] = loggable(report.dmarc.author_domain)
         if report.dmarc.published is not None:
             line["policy"] = report.dmarc.published.value
     if report.breach is not None:
         line["breach"] = report.breach.result.value
-    if problems:
-        line["problems"] = problems
-    return line
-
-
-def _signature(verdict: DkimVerdict) -> str:
-    return f"{verdict.result}:{loggable(verdict.domain)}" if verdict.domain else verdict.result.value
-
-
-def _notes(report: Report) -> list[str]:
-    notes = list(report.anomalies)
-    for verdict in (report.spf, *report.dkim, report.arc, report.dmarc):
-        if verdict is not None:
-            notes += verdict.notes
+    if problems or more:
+        line["problems"] = problems + more
     return notes
+
+
+def _with_domain(verdict: Verdict, separator: str) -> str:
+    domain = loggable(getattr(verdict, "domain", ""))
+    return f"{verdict.result}{separator}{domain}" if domain else verdict.result.value
 
 
 def as_json(line: Line) -> str:
@@ -141,7 +105,3 @@ def _word(value: str | int | float | Sequence[str]) -> str:
         return str(value)
     text = value if isinstance(value, str) else "; ".join(value)
     return text if text and not set(text) & _QUOTED else '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-_PLAIN_AT = dict.fromkeys(map(ord, _AT), "@")
-_QUOTED = frozenset(' "=\\')

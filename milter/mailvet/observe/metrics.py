@@ -20,8 +20,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from mailvet.case import Case
 from mailvet.observe import scrape
-from mailvet.outcome import Delete, Outcome
 
 # Octets of each of a process's files, as prometheus_client names them; ours need a third of it
 _ROOM: Final = {"counter": 65_536, "histogram": 65_536, "gauge_livesum": 4096, "gauge_livemax": 4096}
@@ -78,17 +78,15 @@ class Meter:
         self._seen: dict[tuple[str, str], int] = {}
         self._lost_lines = 0
 
-    def message(self, outcome: Outcome, seconds: float) -> None:
-        report = outcome.report
+    def message(self, case: Case) -> None:
         with self._lock:
-            self._add(_MESSAGES, outcome.disposition.action.value)
-            for verdict in (report.iprev, report.spf, report.arc, report.dmarc, report.auth, *report.dkim):
-                if verdict is not None:
-                    self._add(_RESULTS, verdict.method, verdict.result.value)
-            removed = sum(isinstance(edit, Delete) for edit in outcome.edits)
-            if removed:
-                self._add(_REMOVED, number=removed)
-            self._seconds.append(seconds)
+            self._add(_MESSAGES, case.disposition.action.value)
+            for name, verdicts in case.report.methods():
+                for verdict in verdicts:
+                    self._add(_RESULTS, name, verdict.result.value)
+            if case.removed:
+                self._add(_REMOVED, number=case.removed)
+            self._seconds.append(case.milliseconds / 1000)
 
     def _add(self, counter: Counter, *labels: str, number: int = 1) -> None:
         key = (counter, labels)

@@ -1,6 +1,6 @@
 """disposition – what is done about a report: the rules of [policy], and what the client is told.
 
-At most one rule applies, because each wants another DMARC result. The mode then limits its action:
+At most one rule matches, since each is tied to a different DMARC result. The mode then limits its action:
 `mark` accepts everything, `quarantine` holds what `enforce` would reject or defer, `enforce` does what
 [policy.on] says. Whatever the settings say, a DNS failure is never a permanent reject, and a policy of none
 changes nothing (RFC 9989 §5.4).
@@ -60,12 +60,12 @@ def decide(report: Report, policy: PolicySettings) -> Disposition:
 
 
 def flooded(limit: int) -> Disposition:
-    """So many forged fields that removing them, which costs the MTA the square of their number, is an attack on it; or
-    one that is hidden among more fields than are kept."""
+    """The refusal of a message with too many forged fields to remove, since Postfix needs time quadratic in their
+    number, or with one hidden beyond the limits of the header."""
     return Disposition(
         action=Action.REJECT,
         rule=FLOODED,
-        reason=f"over {limit} forged header fields, or one hidden beyond the limits of the header (limit)",
+        reason=f"over {limit} forged header fields (limits.removals), or one beyond limits.header_fields or header_bytes",
         code="550",
         enhanced="5.7.1",
         text="Email rejected because of forged Authentication-Results header fields",
@@ -73,7 +73,7 @@ def flooded(limit: int) -> Disposition:
 
 
 def broken(where: str, number: int) -> Disposition:
-    """A bug was met where it may have cost us a field or a part of the message: whatever the mode, not now."""
+    """The deferral, in every mode, of a message of which a bug may have cost us a field or a part."""
     more = f" and {number - 1} more" if number > 1 else ""
     return Disposition(
         action=Action.TEMPFAIL,
@@ -102,7 +102,7 @@ def explain(report: Report, policy: PolicySettings) -> str:
 
 
 def _limited(finding: _Finding, action: Action, mode: Mode) -> Action:
-    """What becomes of an action in this mode."""
+    """The action that this mode allows in its place."""
     if mode is Mode.MARK:
         return Action.ACCEPT
     if mode is Mode.QUARANTINE and action in (Action.REJECT, Action.TEMPFAIL):
@@ -124,7 +124,7 @@ def _no_rule(dmarc: DmarcVerdict | None) -> str:
 
 
 def _find(report: Report, on: OnSettings) -> _Finding | None:
-    """The rule for this report, before the mode has its say."""
+    """The rule that matches this report, before the mode limits its action."""
     dmarc = report.dmarc
     if report.auth is not None or dmarc is None:
         return None
@@ -136,7 +136,7 @@ def _find(report: Report, on: OnSettings) -> _Finding | None:
         case DmarcResult.FAIL:
             return _failed(report, dmarc, on)
         case DmarcResult.TEMPERROR:
-            return _undecided(report, dmarc, on)
+            return _not_evaluated(report, dmarc, on)
         case DmarcResult.NONE if report.spf is not None and report.spf.result is SpfResult.FAIL:
             reason = f"SPF failed{_for(report.spf.domain)}, and no DMARC policy applies"
             text = f"because SPF validation failed{_for(report.spf.domain)}"
@@ -163,7 +163,7 @@ def _failed(report: Report, dmarc: DmarcVerdict, on: OnSettings) -> _Finding | N
     return _Finding(rule, action, reason, "7.1", text)
 
 
-def _undecided(report: Report, dmarc: DmarcVerdict, on: OnSettings) -> _Finding:
+def _not_evaluated(report: Report, dmarc: DmarcVerdict, on: OnSettings) -> _Finding:
     action = Action.TEMPFAIL if on.temperror is Action.REJECT else on.temperror
     reason = f"DMARC could not be evaluated{_for(dmarc.author_domain)}"
     if dmarc.problem:

@@ -1,7 +1,7 @@
-"""engine – what one process needs to judge messages: the settings made usable, and the world as ports.
+"""engine – everything a process needs to judge messages: parsed settings, and interfaces to DNS, crypto and clocks.
 
 Raises     nothing
-Not here   where the ports come from (daemon, check)
+Not here   what stands behind the interfaces (assembly)
 """
 
 from collections.abc import Callable, Iterable

@@ -1,7 +1,7 @@
-"""prefetch – which DNS questions to ask before their answers are needed, at each step of a session.
+"""prefetch – send DNS queries before their answers are needed, at each step of a session.
 
-Nothing here waits, decides or remembers; a question not asked ahead is simply asked later. What is asked is what
-verify will most probably ask: the aim is under 15 % more questions than without.
+Nothing here waits, decides or remembers: without it, each query is sent later. It sends what verify is likely to need,
+and should add less than 15 % to the number of queries.
 
 Raises     nothing
 Not here   how answers are judged (verify)
@@ -26,8 +26,8 @@ def sender(transaction: Transaction, engine: Engine) -> None:
     """HELO and MAIL FROM are known: their SPF records and what those lead to."""
     address, helo = transaction.address, transaction.helo
     mail_from = transaction.envelope.mail_from
-    domain = mail_from.rpartition("@")[2] if mail_from else helo
-    if not engine.spf.known(address, domain, SpfIdentity.MAILFROM):
+    domain = (mail_from.domain or "") if mail_from.text else helo
+    if domain and not engine.spf.known(address, domain, SpfIdentity.MAILFROM):
         spf_terms.ahead(domain, address, transaction.lookups)
     if helo != domain and not engine.spf.known(address, helo, SpfIdentity.HELO):
         spf_terms.ahead(helo, address, transaction.lookups)

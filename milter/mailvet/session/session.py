@@ -2,8 +2,8 @@
 
 Every step before the end of a message only remembers, and asks ahead what will be needed: the PTR at
 connect, the SPF records at MAIL FROM, the DMARC record at From:, a key at each signature. A message's
-state is one `Transaction`, made at MAIL FROM and dropped, never cleaned. `end_of_message` plans all that
-is done to the message; the caller applies it.
+state is one `Transaction`, made at MAIL FROM and dropped, never cleaned. `end_of_message` returns the `Case`: all
+that was found out and decided, with the edits planned; the caller applies them.
 
 A step may raise, and the caller then says `failed`: what the step should have remembered is lost, and might
 have been the forged field. So the message, or after CONNECT and HELO every message of the connection, is
@@ -14,27 +14,22 @@ Not here   the order of the questions (verify), libmilter (daemon.pymilter)
 """
 
 import contextlib
-import dataclasses
 from collections.abc import Callable
 from typing import Final
 
-from mailvet.checks.breach import eligibility as breach
-from mailvet.header import auth_results as authresults, edits
-from mailvet.header.edits import Removals
+from mailvet.case import Case
+from mailvet.header import edits
 from mailvet.message import Envelope
-from mailvet.observe import journal
-from mailvet.outcome import Insert, Outcome
-from mailvet.policy import disposition
 from mailvet.ports import Lookups
-from mailvet.session import prefetch as lookahead
+from mailvet.session import account, decision, prefetch
+from mailvet.session.decision import Decision
 from mailvet.session.engine import Engine, within
+from mailvet.session.last_resort import undecided
 from mailvet.session.transaction import Transaction
-from mailvet.session.verify import undecided, verify
-from mailvet.syntax import ip, received
-from mailvet.verdict import BreachResult, Report
+from mailvet.session.verify import verify
+from mailvet.syntax import ip, received, reverse_path
+from mailvet.verdict import Report
 
-_AR: Final = "Authentication-Results"
-_BREACH: Final = "Sender-Breach-Info"
 _MOST_HOPS: Final = 100  # RFC 5321 §6.3: more is a loop
 _WHOLE_CONNECTION: Final = ("connect", "helo")  # steps that every message depends on
 
@@ -44,7 +39,7 @@ class Session:
 
     __slots__ = (
         "_address", "_ahead", "_bugs", "_engine", "_helo", "_host", "_lost", "_lost_for_all", "_relay", "_trusted",
-        "milliseconds", "questions", "queue_id", "transaction",
+        "queue_id", "transaction",
     )  # fmt: skip
 
     def __init__(self, engine: Engine) -> None:
@@ -57,8 +52,6 @@ class Session:
         self._bugs = 0  # exceptions met since the message before
         self.queue_id = ""  # from the end of the message on
         self.transaction: Transaction | None = None
-        self.milliseconds = 0.0  # our own time at the last end of message
-        self.questions = 0  # DNS questions of the last message
 
     def connect(self, host: str, address: str | None) -> None:
         """`address` is None where the client is on a local socket, "" where nobody knows it."""
@@ -72,7 +65,7 @@ class Session:
 
     def _client(self) -> None:
         self._ahead = self._engine.begin()
-        lookahead.connected(self._address, self._ahead)
+        prefetch.connected(self._address, self._ahead)
 
     def helo(self, name: str) -> None:
         self._helo = name
@@ -80,16 +73,14 @@ class Session:
     def mail(self, sender: bytes, login: str) -> None:
         """MAIL FROM: a new message. `sender` as the MTA gives it, angle brackets and all."""
         self.transaction, self._lost, self.queue_id = None, "", ""  # of the message before, whatever became of it
-        path = sender.decode("utf-8", "surrogateescape").strip()
-        if path.startswith("<") and path.endswith(">"):
-            path = path[1:-1]
+        path = reverse_path.parse(sender.decode("utf-8", "surrogateescape"))
         engine = self._engine
         envelope = Envelope(address=self._address, host=self._host, helo=self._helo, mail_from=path, login=login)
         lookups, self._ahead = self._ahead or engine.begin(), None
         exempt = bool(login) or (self._trusted and not self._relay)
         self.transaction = transaction = Transaction(envelope, exempt, engine.settings.limits, lookups)
         if not exempt and not self._relay:
-            self._ask_ahead(lookahead.sender, transaction, engine)
+            self._ask_ahead(prefetch.sender, transaction, engine)
 
     def header(self, name: bytes, value: bytes) -> None:
         """A field as the MTA shows it: the value with its leading white space, folded with "\\n"."""
@@ -100,11 +91,11 @@ class Session:
         if transaction.exempt:
             return
         if key == b"from":
-            self._ask_ahead(lookahead.author_field, transaction, value, self._engine)
+            self._ask_ahead(prefetch.author_field, transaction, value, self._engine)
         elif key == b"dkim-signature":
             candidate = transaction.add_signature(value, self._engine.tools)
             if candidate is not None:
-                self._ask_ahead(lookahead.key, candidate, transaction.lookups)
+                self._ask_ahead(prefetch.key, candidate, transaction.lookups)
 
     def end_of_headers(self) -> None:
         """From here on it is known which body hashes will be needed."""
@@ -115,10 +106,10 @@ class Session:
             hops = transaction.headers.values(b"received")[:_MOST_HOPS]
             relay = received.Hop(address=self._address, helo=self._helo)
             transaction.look_behind(received.client(hops, self._engine.relays, relay))
-            self._ask_ahead(lookahead.connected, transaction.address, transaction.lookups)
-            self._ask_ahead(lookahead.sender, transaction, self._engine)
+            self._ask_ahead(prefetch.connected, transaction.address, transaction.lookups)
+            self._ask_ahead(prefetch.sender, transaction, self._engine)
         transaction.end_of_headers(self._engine.tools)
-        self._ask_ahead(lookahead.signatures, transaction)
+        self._ask_ahead(prefetch.signatures, transaction)
 
     def _ask_ahead(self, ask: Callable[..., None], *arguments: object) -> None:
         """A bug in asking ahead costs the head start, and nothing else."""
@@ -131,61 +122,75 @@ class Session:
         if self.transaction is not None:
             self.transaction.body(chunk)
 
-    def end_of_message(self, queue_id: str) -> Outcome:
+    def end_of_message(self, queue_id: str) -> Case:
         """Find out, decide, plan. A bug in a check costs its verdict; any other, and the message is deferred."""
         started = self._engine.stopwatch()
-        self.queue_id, self.milliseconds, self.questions = queue_id, 0.0, 0
+        self.queue_id = queue_id
         try:
-            outcome = self._judge()
+            decided = self._judge()
         except Exception as e:
             self.failed("end of message", e)
-            outcome = self.deferred()
+            decided = self._deferral()
         try:
             if self.transaction is not None:
                 self.transaction.lookups.end()
-                self.questions = self.transaction.lookups.asked
-            self.milliseconds = (self._engine.stopwatch() - started) * 1000
         except Exception as e:
             self.surprised("end of message", e)
-        return outcome
+        return self._case(decided, (self._engine.stopwatch() - started) * 1000)
 
-    def _judge(self) -> Outcome:
+    def _judge(self) -> Decision:
         engine, transaction = self._engine, self.transaction
         if transaction is None or self._lost or self._lost_for_all:
-            return self.deferred()
+            return self._deferral()
         kept = engine.kept if self._relay else frozenset[str]()
         forbidden = engine.own - kept
         removals = edits.plan_removals(
-            transaction.headers, transaction.beyond, forbidden, _BREACH, engine.settings.limits
+            transaction.headers, transaction.beyond, forbidden, decision.BREACH_FIELD, engine.settings.limits
         )
         try:
             report = verify(transaction, engine, self.surprised)
         except Exception as e:
             self.surprised("verify", e)
             report = undecided(transaction)
-        return self._decide(report, removals)
+        return decision.decide(report, removals, engine.settings, self.surprised)
 
-    def _decide(self, report: Report, removals: Removals) -> Outcome:
-        settings = self._engine.settings
-        decided = disposition.decide(report, settings.policy)
-        if removals.flooded:
-            decided = disposition.flooded(settings.limits.removals)
-        inserts = [Insert(0, _AR, authresults.format_value(report, settings.authserv_id))]
-        found = report.breach
-        if found is not None and found.result is BreachResult.LISTED:
-            try:
-                inserts.insert(0, Insert(0, _BREACH, breach.format_value(found, settings.authserv_id)))
-            except Exception as e:  # it is advice: the message goes without
-                self.surprised("breach", e)
-        return Outcome(disposition=decided, edits=edits.plan(removals.deletes, tuple(inserts)), report=report)
-
-    def deferred(self) -> Outcome:
-        """The message is deferred, because of a bug, and nothing is changed in it."""
+    def _deferral(self) -> Decision:
         where = self._lost_for_all or self._lost or "no MAIL FROM"
         address = self._address if self.transaction is None else self.transaction.address
         anomalies = () if self.transaction is None else tuple(self.transaction.anomalies)
-        report = Report(remote_ip=address, anomalies=anomalies)
-        return Outcome(disposition=disposition.broken(where, self._bugs), edits=(), report=report)
+        return decision.deferral(Report(remote_ip=address, anomalies=anomalies), where, self._bugs)
+
+    def deferred(self) -> Case:
+        """The message is deferred, because of a bug, and nothing is changed in it."""
+        return self._case(self._deferral(), 0.0)
+
+    def _case(self, decided: Decision, milliseconds: float) -> Case:
+        """All there is to say about the message. A bug here costs what else there was to say, and no decision."""
+        report, disposition, planned = decided
+        local_parts = self._engine.settings.log.local_parts
+        try:
+            if self.transaction is None:
+                told = account.of_connection(self._address, self._helo, local_parts)
+            else:
+                told = account.of_message(self.transaction, local_parts)
+            now = self._engine.now()
+        except Exception as e:
+            self.surprised("account", e)
+            return Case(report=report, disposition=disposition, edits=planned, queue_id=self.queue_id)
+        return Case(
+            report=report,
+            disposition=disposition,
+            edits=planned,
+            queue_id=self.queue_id,
+            time=now,
+            client=told.client,
+            helo=told.helo,
+            mail_from=told.mail_from,
+            size=told.size,
+            questions=told.questions,
+            asked=told.asked,
+            milliseconds=milliseconds,
+        )
 
     def failed(self, step: str, error: BaseException) -> None:
         """A step raised: what it had to remember is lost."""
@@ -229,21 +234,3 @@ class Session:
         self.abort()
         if self._ahead is not None:
             self._ahead.end()
-
-    def line(self, outcome: Outcome) -> journal.Line:
-        """The log line of the message just judged."""
-        transaction = self.transaction
-        if transaction is None:
-            envelope, size = Envelope(address=self._address, helo=self._helo), 0
-        else:  # behind our relay, not the relay's name
-            envelope = dataclasses.replace(transaction.envelope, helo=transaction.helo)
-            size = transaction.headers.size + transaction.body_octets
-        return journal.record(
-            outcome,
-            envelope,
-            self.queue_id,
-            self.milliseconds,
-            self.questions,
-            local_parts=self._engine.settings.log.local_parts,
-            size=size,
-        )

@@ -1,6 +1,6 @@
-"""transaction – one message while it arrives: what was received and what has been prepared of it.
+"""transaction – the state of one message while it arrives.
 
-Made at MAIL FROM, dropped afterwards. The body is not kept: it goes through the hasher as it streams.
+Made at MAIL FROM, dropped at the end of the message. The body is hashed as it streams and not kept.
 
 Raises     nothing
 Not here   verdicts (verify)
@@ -23,7 +23,7 @@ _MOST_AUTHORS = 100  # fields beyond the limits that may count as authors; two s
 
 
 class Transaction:
-    """The state of one message; the attributes are read by verify and lookahead."""
+    """The state of one message; verify and prefetch read its attributes."""
 
     __slots__ = (
         "_authors", "_bytes", "_fields", "address", "anomalies", "beyond", "body_octets", "candidates", "chain",
@@ -38,7 +38,7 @@ class Transaction:
         self.helo = envelope.helo
         self.headers = Headers()
         self.dropped = 0  # fields beyond the limits; after the first, all are
-        self.beyond = Headers()  # those of them that may hide a line that some take for a field of its own; bounded
+        self.beyond = Headers()  # dropped fields that may hide a line some readers take for a field of its own; bounded
         self.body_octets = 0
         self.candidates: list[dkim.Candidate] = []
         self.chain: arc.Chain | None = None

@@ -48,6 +48,14 @@ def _to_alabel(domain: str) -> Domain | None:
     return Domain(domain) if _DOMAIN.fullmatch(domain) else None
 
 
+def host_name(text: str) -> Domain | None:
+    """A domain of several labels, as RFC 7208 §4.3 wants it; None for anything else, also an address."""
+    name = to_alabel(text.removesuffix(".")) if len(text) <= _LONGEST else None
+    if name is None or "." not in name or name.rpartition(".")[2].isdigit():
+        return None
+    return name
+
+
 def _a_label(label: str) -> str:
     """ "" stands for a label that cannot be one."""
     if label.isascii():

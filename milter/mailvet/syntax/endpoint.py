@@ -13,7 +13,7 @@ _PORT = re.compile(r"53|[1-9][0-9]{3}")  # what a name server may be expected at
 
 
 def parse(text: str, default_port: int | None = 53) -> Endpoint | None:
-    """Read "127.0.0.1", "127.0.0.1:5353", "::1" or "[::1]:53". None: it is not an address, or has no port though there is
+    """Read "127.0.0.1", "127.0.0.1:5353", "::1" or "[::1]:53". None: it is not an address, or has no port and there is
     no default."""
     match = re.fullmatch(r"\[([^\]]+)\](?::(\d{1,5}))?|([^:]+)(?::(\d{1,5}))?", text)
     if match is None:

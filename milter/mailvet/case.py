@@ -1,0 +1,41 @@
+"""case – one judged message as a frozen value: who sent it, what was found out, what was decided, what it cost.
+
+The session makes it at the end of a message and hands it to everybody who listens: log and metrics are functions of
+it. It has no subject, no body, and no local part of an address in the fields that stand here, unless
+`log.local_parts` wants them; reasons and problems are as they were found, for `text.domains_only` to clean.
+
+Raises     nothing
+Not here   how it is made (session.account); what is made of it (observe)
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mailvet.outcome import Delete, Disposition, Edit
+from mailvet.ports import Question
+from mailvet.verdict import Report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    report: Report  # every verdict, with what it was judged by
+    disposition: Disposition
+    edits: tuple[Edit, ...] = ()  # in the order that is safe to apply
+    queue_id: str = ""  # Postfix's
+    time: float = 0.0  # of the decision, in seconds since 1970
+    client: str = ""  # the address of the client that was judged; "" where nobody knows it
+    helo: str = ""  # a domain or an address literal; "?" for anything else
+    mail_from: str = ""  # the domain of MAIL FROM, as written
+    size: int = 0  # octets of header fields and body
+    questions: tuple[Question, ...] = ()  # asked of the DNS, in order, with the answers
+    asked: int = 0  # how many of them had to be sent
+    milliseconds: float = 0.0  # the end of the message waited so long for us
+
+    @property
+    def removed(self) -> int:
+        """How many header fields are removed."""
+        return sum(isinstance(edit, Delete) for edit in self.edits)
+
+
+Listener = Callable[[Case], None]
+"""Is handed each Case once the MTA has the answer. It may raise: the answer stands."""

@@ -1,0 +1,63 @@
+"""last_resort – what each method says of a message where a bug kept it from saying anything else.
+
+Raises     nothing
+Not here   noticing the bug (verify)
+"""
+
+from mailvet.session.transaction import Transaction
+from mailvet.verdict import (
+    ArcResult,
+    ArcVerdict,
+    DkimResult,
+    DkimVerdict,
+    DmarcResult,
+    DmarcVerdict,
+    IprevResult,
+    IprevVerdict,
+    Report,
+    SpfIdentity,
+    SpfResult,
+    SpfVerdict,
+)
+
+_BUG = "internal error"
+
+
+def iprev(t: Transaction) -> IprevVerdict:
+    return IprevVerdict(result=IprevResult.TEMPERROR, address=t.address, problem=_BUG)
+
+
+def spf_helo(_t: Transaction) -> SpfVerdict:
+    return SpfVerdict(result=SpfResult.TEMPERROR, identity=SpfIdentity.HELO, domain="", problem=_BUG)
+
+
+def spf(_t: Transaction) -> SpfVerdict:
+    return SpfVerdict(result=SpfResult.TEMPERROR, identity=SpfIdentity.MAILFROM, domain="", problem=_BUG)
+
+
+def dkim(_t: Transaction) -> tuple[DkimVerdict, ...]:
+    return (DkimVerdict(result=DkimResult.TEMPERROR, problem=_BUG),)
+
+
+def arc(_t: Transaction) -> ArcVerdict:
+    # nobody knows whose chain it is: it may be one that an override waits for
+    return ArcVerdict(result=ArcResult.FAIL, temporary=True, pending=_BUG, problem=_BUG)
+
+
+def dmarc(_t: Transaction) -> DmarcVerdict:
+    return DmarcVerdict(result=DmarcResult.TEMPERROR, problem=_BUG)
+
+
+def undecided(t: Transaction) -> Report:
+    """The report where verification itself raised: every method is temperror."""
+    return Report(
+        iprev=iprev(t),
+        spf_helo=spf_helo(t),
+        spf=spf(t),
+        null_sender=not t.envelope.mail_from.text,
+        dkim=dkim(t),
+        arc=arc(t),
+        dmarc=dmarc(t),
+        remote_ip=t.address,
+        anomalies=tuple(t.anomalies),
+    )
