@@ -16,7 +16,7 @@ from mailvet.checks.dmarc import tree_walk
 from mailvet.checks.spf.pyspf import SpfChecker
 from mailvet.dns.resolver import Resolver
 from mailvet.ports import Lookups, ReportBug
-from mailvet.session.engine import BreachFeed, Engine, parse_networks
+from mailvet.session.engine import BreachFeed, Engine
 from mailvet.settings import DnsSettings, Settings
 
 
@@ -43,8 +43,8 @@ def make_engine(
         replays=Replays(time.monotonic),
         surprise=surprise,
         breach=breach,
-        trusted=parse_networks(settings.trust.networks),
-        relays=parse_networks(settings.trust.relays),
+        trusted=tuple(network for _, network in settings.trust.networks),
+        relays=tuple(network for _, network in settings.trust.relays),
         own=ids,
         kept=frozenset(settings.trust.authserv_ids),
     )

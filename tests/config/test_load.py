@@ -83,6 +83,7 @@ listen = "8899"
         pytest.param("[milter]\nworkers = true", "valid integer", id="a number that is a truth value"),
         pytest.param('[log]\nlocal_parts = "no"', "valid boolean", id="a truth value in quotes"),
         pytest.param("[milter]\nworkers = 1979-05-27", "valid integer", id="a date"),
+        pytest.param("[milter]\nworkers = {a = 1}", "valid integer", id="a table where a number belongs"),
         pytest.param("[milter]\nworkers = 1e400", "integer", id="a number that is not finite"),
         pytest.param("[milter]\nworkers = " + "1" * 5000, "mailvet.toml", id="a number of 5000 digits"),
         pytest.param('[log]\nlevel = "loud"', "'debug', 'info'", id="a log level that is none"),
@@ -392,5 +393,5 @@ def test_a_port_without_brackets_may_be_the_end_of_an_address(server):
     ],
 )
 def test_a_name_server_that_can_be_read_in_one_way(text, server):
-    assert config.parse(f'[dns]\nnameservers = ["{text}"]', "x").dns.nameservers == (text,)
+    assert config.parse(f'[dns]\nnameservers = ["{text}"]', "x").dns.nameservers == ((text, server),)
     assert endpoint.parse(text) == server

@@ -14,6 +14,7 @@ from lab.daemon import Daemon, scratch
 from lab.dnsserver import DnsServer, Manner
 from lab.injection import at_call
 from lab.milterclient import MilterClient
+from lab.settings import name_servers
 from lab.wait import until
 from mailvet.dns import dnspython, exchange, tcp
 from mailvet.dns.cache import AnswerCache
@@ -56,7 +57,12 @@ def resolving() -> Iterator[tuple[Resolver, Clock, list[tuple[str, BaseException
     bugs: list[tuple[str, BaseException]] = []
     clock = Clock()
     with DnsServer(ZONE) as server:
-        settings = DnsSettings(nameservers=(server.address,), timeout=TIMEOUT)
+        settings = DnsSettings(
+            nameservers=name_servers(
+                server.address,
+            ),
+            timeout=TIMEOUT,
+        )
         resolver = Resolver(settings, clock, report_bug=lambda where, error: bugs.append((where, error)))
         resolver.start()
         try:

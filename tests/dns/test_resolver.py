@@ -25,12 +25,14 @@ from hypothesis import given, strategies as st
 from lab import dnslosses
 from lab.dnsserver import DnsServer, Manner
 from lab.paths import REPO
+from lab.settings import addresses, name_servers
 from mailvet.dns import dnspython, nameservers, udp
 from mailvet.dns.exchange import is_answer
 from mailvet.dns.resolver import Resolver
 from mailvet.dns.slow_zones import SlowZones
 from mailvet.ports import Answer, Lookups, RecordType, Status, Trouble, Unavailable
 from mailvet.settings import DnsSettings
+from mailvet.values import Endpoint
 
 ZONE: dict[str, dict[str, Any]] = {
     "example.org": {
@@ -74,7 +76,9 @@ def resolving(zone: dict[str, Any] = ZONE, **settings: Any) -> Iterator[tuple[Re
     clock = Clock()
     secure = settings.pop("secure", False)
     with DnsServer(zone, secure=secure) as server:
-        resolver = Resolver(DnsSettings(**{"nameservers": (server.address,), "timeout": 5, **settings}), clock)
+        resolver = Resolver(
+            DnsSettings(**{"nameservers": name_servers(server.address), "timeout": 5, **settings}), clock
+        )
         resolver.start()
         try:
             yield resolver, server, clock
@@ -212,7 +216,7 @@ def test_silence_is_kept_apart_from_the_other_failures(name: str) -> None:
 
 
 def test_nobody_listens() -> None:
-    resolver = Resolver(DnsSettings(nameservers=(closed_port(),), timeout=5))
+    resolver = Resolver(DnsSettings(nameservers=name_servers(closed_port()), timeout=5))
     resolver.start()
     started = time.monotonic()
     assert trouble(resolver, "example.org") is Trouble.UNREACHABLE
@@ -257,7 +261,7 @@ def test_ids_and_ports_cannot_be_foretold() -> None:
     ids=["AD set", "AD not set", "loopback is trusted unasked"],
 )
 def test_ad_bit(secure: bool, trusted: tuple[str, ...], expected: bool) -> None:
-    with resolving(secure=secure, trusted=trusted) as (resolver, _, _):
+    with resolving(secure=secure, trusted=addresses(*trusted)) as (resolver, _, _):
         assert resolver.new_lookups().ask("example.org", RecordType.TXT).secure is expected
         assert resolver.new_lookups().ask("huge.example.org", RecordType.TXT).secure is expected  # TCP
         assert (resolver.unvalidated() is None) is expected
@@ -277,7 +281,7 @@ def test_ad_bit(secure: bool, trusted: tuple[str, ...], expected: bool) -> None:
     ],
 )
 def test_whose_ad_bit_counts(server: str, trusted: tuple[str, ...], expected: bool) -> None:
-    assert nameservers.is_trusted((server, 53), DnsSettings(trusted=trusted)) is expected
+    assert nameservers.is_trusted(Endpoint(server, 53), DnsSettings(trusted=addresses(*trusted))) is expected
 
 
 def test_ad_of_a_server_that_is_not_trusted_is_not_known() -> None:
@@ -498,7 +502,14 @@ def test_lost_targets_are_not_asked_for_without_end() -> None:
 def test_the_word_of_all_answers_counts_for_an_alias() -> None:
     zone: dict[str, Any] = {"x.example.org": {"loss": "an alias alone"}, "held.x.example.org": {"TXT": ["key"]}}
     with DnsServer(zone, secure=True) as server:
-        resolver = Resolver(DnsSettings(nameservers=(server.address,), timeout=5))
+        resolver = Resolver(
+            DnsSettings(
+                nameservers=name_servers(
+                    server.address,
+                ),
+                timeout=5,
+            )
+        )
         resolver.start()
         answer, key = server.answer, ("x.example.org", "TXT")
 
@@ -525,7 +536,7 @@ def test_the_second_server_is_asked_when_the_first_proves_nothing(loss: str) -> 
         DnsServer({"x.example.org": {"TXT": ["right"], "loss": loss}, **zone}) as first,
         DnsServer({"x.example.org": {"TXT": ["right"]}, **zone}) as second,
     ):
-        resolver = Resolver(DnsSettings(nameservers=(first.address, second.address), timeout=5))
+        resolver = Resolver(DnsSettings(nameservers=name_servers(first.address, second.address), timeout=5))
         resolver.start()
         if loss in LOST_TARGETS:  # it is asked for its target, and both say that they cannot tell
             assert trouble(resolver, "x.example.org") is Trouble.SERVFAIL
@@ -538,7 +549,7 @@ def test_the_second_server_is_asked_when_the_first_proves_nothing(loss: str) -> 
 def test_the_second_server_is_asked_when_the_first_has_not_said_it_all(manner: str) -> None:
     zone = {"x.example.org": {"TXT": ["right"]}}
     with DnsServer({"x.example.org": {"manner": manner}}) as first, DnsServer(zone) as second:
-        resolver = Resolver(DnsSettings(nameservers=(first.address, second.address), timeout=5))
+        resolver = Resolver(DnsSettings(nameservers=name_servers(first.address, second.address), timeout=5))
         resolver.start()
         assert resolver.new_lookups().ask("x.example.org", RecordType.TXT).records == (b"right",)
         resolver.close()
@@ -949,7 +960,7 @@ def test_the_second_server_is_asked_when_the_first_is_silent(
 ) -> None:
     monkeypatch.setattr(udp, "_STAY", stay)
     with DnsServer({"example.org": {"manner": "drop"}}) as first, DnsServer(ZONE) as second:
-        resolver = Resolver(DnsSettings(nameservers=(first.address, second.address), timeout=1))
+        resolver = Resolver(DnsSettings(nameservers=name_servers(first.address, second.address), timeout=1))
         resolver.start()
         assert resolver.new_lookups().ask("example.org", RecordType.TXT).records == (b"v=spf1 -all",)
         assert resolver.new_lookups().ask("example.org", RecordType.A).records == ("192.0.2.1",)
@@ -960,7 +971,7 @@ def test_the_second_server_is_asked_when_the_first_is_silent(
 @pytest.mark.parametrize("manner", ["servfail", "refused", "formerr", "bare-formerr"])
 def test_the_second_server_is_asked_at_once_when_the_first_cannot_tell(manner: str) -> None:
     with DnsServer({"example.org": {"manner": manner}}) as first, DnsServer(ZONE) as second:
-        resolver = Resolver(DnsSettings(nameservers=(first.address, second.address), timeout=5))
+        resolver = Resolver(DnsSettings(nameservers=name_servers(first.address, second.address), timeout=5))
         resolver.start()
         started = time.monotonic()
         assert resolver.new_lookups().ask("example.org", RecordType.TXT).records == (b"v=spf1 -all",)
@@ -973,7 +984,7 @@ def test_the_second_server_is_asked_at_once_when_the_first_cannot_tell(manner: s
 def test_the_second_server_is_asked_at_once_when_nobody_listens_or_no_route_leads_there() -> None:
     for dead in (closed_port(), "255.255.255.255:53"):
         with DnsServer(ZONE) as server:
-            resolver = Resolver(DnsSettings(nameservers=(dead, server.address), timeout=5))
+            resolver = Resolver(DnsSettings(nameservers=name_servers(dead, server.address), timeout=5))
             resolver.start()
             started = time.monotonic()
             assert resolver.new_lookups().ask("example.org", RecordType.TXT).records == (b"v=spf1 -all",)
@@ -984,7 +995,7 @@ def test_the_second_server_is_asked_at_once_when_nobody_listens_or_no_route_lead
 def test_when_no_server_can_tell_the_first_excuse_counts() -> None:
     excuse, silence = {"x.example": {"manner": "servfail"}}, {"x.example": {"manner": "drop"}}
     with DnsServer(excuse) as first, DnsServer(silence) as second:
-        resolver = Resolver(DnsSettings(nameservers=(first.address, second.address), timeout=0.3))
+        resolver = Resolver(DnsSettings(nameservers=name_servers(first.address, second.address), timeout=0.3))
         resolver.start()
         assert trouble(resolver, "x.example") is Trouble.SERVFAIL
         resolver.close()
@@ -995,11 +1006,18 @@ def test_probe_and_validation() -> None:
         assert resolver.probe() is None
         assert resolver.unvalidated() == nameservers.NO_VALIDATION
     with silent_server() as silent, DnsServer(ZONE) as server:
-        resolver = Resolver(DnsSettings(nameservers=(silent, server.address), timeout=0.5))
+        resolver = Resolver(DnsSettings(nameservers=name_servers(silent, server.address), timeout=0.5))
         assert resolver.probe() == f"no answer from {silent}"
         assert resolver.unvalidated() == nameservers.NO_VALIDATION
     with silent_server() as silent:  # whether it validates is another question
-        resolver = Resolver(DnsSettings(nameservers=(silent,), timeout=0.5))
+        resolver = Resolver(
+            DnsSettings(
+                nameservers=name_servers(
+                    silent,
+                ),
+                timeout=0.5,
+            )
+        )
         assert resolver.unvalidated() == f"no answer from {silent}"
 
 
@@ -1033,6 +1051,7 @@ index = socket.if_nametoindex("lo")
 address = socket.inet_pton(socket.AF_INET6, "fe80::53")
 fcntl.ioctl(sock, 0x8916, address + struct.pack("Ii", 64, index))  # SIOCSIFADDR
 from lab.dnsserver import DnsServer
+from lab.settings import name_servers
 from mailvet.dns import nameservers
 from mailvet.dns.resolver import Resolver
 from mailvet.ports import RecordType
@@ -1040,7 +1059,7 @@ from mailvet.settings import DnsSettings
 zone = {"example.org": {"TXT": ["small"]}, "large.example.org": {"TXT": ["x" * 5000]}}
 for host in ("fe80::53%lo", f"fe80::53%{index}"):
     with DnsServer(zone, host=host) as server:
-        settings = DnsSettings(nameservers=(server.address,), timeout=5)
+        settings = DnsSettings(nameservers=name_servers(server.address,), timeout=5)
         resolver = Resolver(settings)
         resolver.start()
         for name in zone:
@@ -1065,7 +1084,14 @@ def test_a_server_on_the_link_is_asked_there_over_udp_and_tcp() -> None:
 
 
 def test_a_server_on_a_link_that_is_not_there_is_unreachable() -> None:
-    resolver = Resolver(DnsSettings(nameservers=("[fe80::1%nolink0]:53",), timeout=5))
+    resolver = Resolver(
+        DnsSettings(
+            nameservers=name_servers(
+                "[fe80::1%nolink0]:53",
+            ),
+            timeout=5,
+        )
+    )
     resolver.start()
     assert trouble(resolver, "example.org") is Trouble.UNREACHABLE
     resolver.close()

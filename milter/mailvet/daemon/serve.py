@@ -27,7 +27,6 @@ from mailvet.dns.nameservers import NO_VALIDATION
 from mailvet.dns.resolver import Resolver
 from mailvet.observe.logs import Log, complain
 from mailvet.settings import DnsSettings, Settings
-from mailvet.syntax import endpoint
 
 _OCCUPIED = 3.0  # seconds for a socket in use to become free
 _FINISH = 30.0  # seconds a worker gets for messages in progress
@@ -51,10 +50,10 @@ def serve(settings: Settings, load: Callable[[], Settings], doubtful: Doubtful =
         complain(f"dns.require_validation: {objection}")
         return 1
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP, signal.SIGTERM, signal.SIGINT})  # for the supervisor
-    problem = _listen(settings.milter.listen)
+    problem = _listen(settings.milter.listen.text)
     if problem is not None:
         complain(problem.strerror or str(problem))
-        return 1 if listener.heals(settings.milter.listen, problem) else 2
+        return 1 if listener.heals(settings.milter.listen.text, problem) else 2
     scratch: Path | None = None
     try:
         try:
@@ -146,7 +145,7 @@ class _Daemon:
         ]
         if self._settings.breach.enabled:
             children.append(Child(name="breach", run=self._serve_breach, grace=5.0))
-        if self._settings.metrics.listen:
+        if self._settings.metrics.listen.value:
             children.append(Child(name="metrics", run=self._serve_metrics, grace=2.0))
         supervisor = Supervisor(
             children,
@@ -162,7 +161,7 @@ class _Daemon:
         self._log.say("info", "stopped")
 
     def _ready(self) -> None:
-        listen = self._settings.milter.listen
+        listen = self._settings.milter.listen.text
         self._log.say("info", "started", version=__version__, listen=listen, authserv_id=self._settings.authserv_id)
         notify("READY=1")
 
@@ -210,7 +209,7 @@ class _Daemon:
         self._log.say("error", "died", process=name, pid=pid, how=how)
 
     def _forget(self, pid: int) -> None:
-        if self._settings.metrics.listen:
+        if self._settings.metrics.listen.value:
             self._metrics.forget(pid)
         else:
             self._metrics.discard(pid)
@@ -223,14 +222,14 @@ class _Daemon:
 
     def _serve_metrics(self) -> None:
         pymilter.leave_socket()
-        address = endpoint.parse(self._settings.metrics.listen, None)
-        assert address is not None  # config_rules has seen to it
+        where, address = self._settings.metrics.listen
+        if address is None:
+            return
         told = False
         while True:  # mail goes on without metrics; SIGTERM ends this
             try:
                 self._metrics.serve(address, lambda: bool(self._alive[0]))
             except OSError as e:
-                where = self._settings.metrics.listen
                 if not told:
                     self._log.say("error", "metrics", problem=f"cannot listen on {where}, trying again: {e.strerror}")
                 told = True

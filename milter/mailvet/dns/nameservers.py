@@ -24,22 +24,24 @@ _LOCAL: Final = Endpoint("127.0.0.1", 53)  # resolv.conf(5): without an entry, t
 
 def choose(settings: DnsSettings, resolv_conf: Path = _RESOLV_CONF) -> list[Endpoint]:
     """Return the configured servers, or those of resolv.conf. Its search list is not used: our names are absolute."""
-    servers = [endpoint.parse(text) for text in settings.nameservers or _system(resolv_conf)]
-    return [server for server in servers if server is not None] or [_LOCAL]
+    servers = [server for _, server in settings.nameservers] or _system(resolv_conf)
+    return servers or [_LOCAL]
 
 
-def _system(resolv_conf: Path) -> list[str]:
+def _system(resolv_conf: Path) -> list[Endpoint]:
+    """Return the servers of a resolv.conf that have an IP address."""
     try:
         lines = [line.split() for line in resolv_conf.read_text("ascii", "replace").splitlines()]
     except OSError:
         return []
-    return [words[1] for words in lines if len(words) > 1 and words[0] == "nameserver"]
+    servers = [endpoint.parse(words[1]) for words in lines if len(words) > 1 and words[0] == "nameserver"]
+    return [server for server in servers if server is not None]
 
 
 def is_trusted(server: Endpoint, settings: DnsSettings) -> bool:
     """Does this server's AD bit count? It cannot be changed on the way, or the operator says so (RFC 6840 §5.8)."""
-    address = ipaddress.ip_address(server[0])
-    return address.is_loopback or address in map(ipaddress.ip_address, settings.trusted)
+    address = ipaddress.ip_address(server.address)
+    return address.is_loopback or any(address == trusted for _, trusted in settings.trusted)
 
 
 def silent(servers: Sequence[Endpoint], timeout: float) -> str | None:
