@@ -324,7 +324,7 @@ def test_what_proves_no_absence_is_never_read_as_absence(loss: str, kind: Record
 
 def _nothing(rcode: int = 0, soa: str = "", *aliases: tuple[str, str]) -> bytes:
     answer = dns.message.make_response(dns.message.make_query("A.example.org", "TXT"), recursion_available=True)
-    answer.set_rcode(rcode)
+    answer.set_rcode(dns.rcode.Rcode(rcode))
     for owner, target in aliases:
         answer.answer.append(dns.rrset.from_text(owner, 300, "IN", "CNAME", target))
     if soa:
@@ -371,7 +371,7 @@ def test_no_answer_without_proof_reads_as_absence(
     answers: Any, authority: Any, additional: Any, code: int, recursive: bool, retried: bool
 ) -> None:
     message = dns.message.make_response(dns.message.make_query("a.example.org", "TXT"), recursion_available=recursive)
-    message.set_rcode(code)
+    message.set_rcode(dns.rcode.Rcode(code))
     for section, records in zip(message.sections[1:], (answers, authority, additional), strict=True):
         for owner, rdclass, text in records:
             section.append(dns.rrset.from_text(owner, 300, rdclass, *text.split(" ", 1)))

@@ -81,6 +81,12 @@ def doubtful(settings: Settings, path: Path | None) -> list[Mistake]:
     return locate(str(file), lines, warnings(settings, postconf.mynetworks()))
 
 
+def duration(text: str) -> float | None:
+    """Return the seconds that "500ms", "2s", "1.5m", "1h" or "7d" means; None if it is not a duration."""
+    match = _DURATION.fullmatch(text)
+    return float(match[1]) * _DURATION_UNITS[match[2]] if match else None
+
+
 def _section(raw: dict[str, Any], kind: type[S], at: Key, problems: list[tuple[Key, str]]) -> S:
     """Return a table as a section of the settings. A key with a problem is left out, so that the others are checked."""
     hints = typing.get_type_hints(kind, include_extras=True)
@@ -113,10 +119,10 @@ class _Wrong(typing.NamedTuple):
 def _value(hint: Any, value: object) -> Any:
     """Return what a value of the file means for a key of this type, or `_Wrong`."""
     if Unit.SECONDS in getattr(hint, "__metadata__", ()):
-        match = _DURATION.fullmatch(value) if isinstance(value, str) else None
-        if match is None:
+        seconds = duration(value) if isinstance(value, str) else None
+        if seconds is None:
             return _Wrong([((), f'a duration such as "2s", "500ms" or "7d" is needed, not {value!r}')])
-        return float(match[1]) * _DURATION_UNITS[match[2]]
+        return seconds
     try:
         # As JSON: there, pydantic is strict ("yes" is no boolean), and yet takes a list for a tuple, a text for an enum
         checked = _adapter(_plain(hint)).validate_json(json.dumps(value, default=str), strict=True)
