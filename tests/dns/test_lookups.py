@@ -5,7 +5,7 @@ import time
 import pytest
 
 from lab.resolving import resolving, trouble, until
-from mailvet.ports import RecordType, Trouble, Unavailable
+from mailvet.ports import Answer, RecordType, Trouble, Unavailable
 
 
 def test_questions_beyond_the_limit_are_not_asked_and_cached_answers_are_free() -> None:
@@ -86,3 +86,32 @@ def test_trail_says_what_was_asked_in_order_also_when_the_message_is_over() -> N
         assert trail[3].milliseconds > 140
         lookups.end()
         assert resolver.counters()["unused"] == 1
+
+
+def test_what_the_main_budget_did_not_suffice_for_is_asked_once_more_from_the_reserve() -> None:
+    with resolving(questions=1) as (resolver, _, _):
+        lookups = resolver.new_lookups()
+        lookups.ask("n0.example.org", RecordType.TXT)
+        assert trouble(lookups, "example.org") is Trouble.BUDGET
+        assert trouble(lookups, "alias.example.org") is Trouble.BUDGET
+        assert lookups.reserved.ask("example.org", RecordType.TXT).records == (b"v=spf1 -all",)
+        assert lookups.ask("example.org", RecordType.TXT).records == (b"v=spf1 -all",)  # both ports know it now
+        assert lookups.reserved.reserved is lookups.reserved
+        found = [(q.name, q.late, isinstance(q.answer, Answer)) for q in lookups.trail()]
+        assert found == [
+            ("n0.example.org", False, True),
+            ("example.org", True, True),
+            ("alias.example.org", False, False),
+        ]
+
+
+def test_asking_ahead_leaves_half_of_the_reserve() -> None:
+    with resolving(questions=1) as (resolver, _, _):
+        reserved = resolver.new_lookups().reserved
+        for n in range(40):
+            reserved.ahead(f"n{n}.example.org", RecordType.TXT)
+        assert reserved.asked == 1 + 16
+        for n in range(40, 56):
+            reserved.ask(f"n{n}.example.org", RecordType.TXT)
+        assert trouble(reserved, "n56.example.org") is Trouble.BUDGET
+        assert reserved.asked == 1 + 32

@@ -3,8 +3,11 @@
 import pytest
 
 from lab.resolving import Clock, resolving, trouble, until
+from lab.settings import name_servers
+from mailvet.assembly import make_resolver
 from mailvet.dns.slow_zones import SlowZones
 from mailvet.ports import RecordType, Trouble
+from mailvet.settings import DnsSettings
 
 
 def test_a_zone_that_failed_slowly_is_not_waited_for_again() -> None:
@@ -13,9 +16,8 @@ def test_a_zone_that_failed_slowly_is_not_waited_for_again() -> None:
         assert trouble(resolver, "a.x.slow.example") is Trouble.TIMEOUT
         clock.now += 2
         assert trouble(resolver, "b.x.slow.example") is Trouble.TIMEOUT  # though there will be an answer
-        until(
-            lambda: resolver.new_lookups().ask("b.x.slow.example", RecordType.TXT)
-        )  # it came, and is good news for the zone
+        # it came, and is good news for the zone
+        until(lambda: resolver.new_lookups().ask("b.x.slow.example", RecordType.TXT))
 
 
 @pytest.mark.parametrize(
@@ -50,3 +52,13 @@ def test_slowness_is_forgotten_after_a_minute_and_bounded() -> None:
     for n in range(25_000):
         slow_zones.note(f"n{n}.example", failed=True, seconds=2.0)
     assert len(slow_zones._slow) <= 10_000
+
+
+def test_a_resolver_of_ours_always_waits_for_policies() -> None:
+    with resolving({"a.mail.example.org": {"manner": "drop"}}, timeout=0.3) as (_, server, _):
+        resolver = make_resolver(DnsSettings(nameservers=name_servers(server.address), timeout=0.3))
+        resolver.start()
+        assert trouble(resolver, "a.mail.example.org") is Trouble.TIMEOUT
+        until(lambda: resolver.longest_wait("b.mail.example.org") == 0.1)
+        assert resolver.longest_wait("_dmarc.mail.example.org") == 0.6
+        resolver.close()
