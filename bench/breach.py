@@ -22,11 +22,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from lab import world
-from lab.breachprocess import toml, until
+from lab.breachprocess import toml
 from lab.daemon import Daemon
 from lab.dnsserver import DnsServer
 from lab.hibp_server import HibpServer
 from lab.milterclient import MilterClient
+from lab.wait import until
 
 CONNECTIONS, WAIT = 16, 1.0
 SENDERS = 200  # of the warm cache

@@ -18,7 +18,7 @@ from bench import milter_load
 from bench.milter_load import cpu_seconds
 
 _RATE = 250  # samples a second
-_WAITING = {("daemon/pymilter.py", "run")}  # the main thread, in libmilter's own loop
+_WAITING = {("daemon/libmilter.py", "run")}  # the main thread, in libmilter's own loop
 _FRAME = re.compile(r"^(?P<function>.+?) \((?P<file>[^()]+?)(?::\d+)?\)$")
 
 

@@ -22,7 +22,7 @@ from lab.whole import TRUSTED, Lab
 def flagging(
     lab: Lab, listed: Mapping[str, Sequence[str]], *, workers: int = 1, **more: Any
 ) -> Iterator[tuple[HibpServer, Daemon]]:
-    """The lab has to have `spare=("breach",)`; `more` goes into the section [breach]."""
+    """Start both. The lab has to have `spare=("breach",)`; `more` goes into the section [breach]."""
     with TemporaryDirectory(prefix="mailvet-breach-") as directory, HibpServer(Path(directory), listed) as hibp:
         settings = hibp.settings() | {"enabled": True, "wait": "2s", "rpm": 600} | more
         text = f'[trust]\nnetworks = ["{TRUSTED}"]\n[breach]\n{toml(settings)}'

@@ -1,10 +1,14 @@
 """breachprocess – the breach process by itself, as the daemon starts it, with its log and its counters.
 
+    with hibp_process(directory, hibp, rpm=10) as process:      # or own_list_process(directory, "ann@signed.example")
+        ask(process.client(), ANN).result
+
 Raises     RuntimeError if it does not come up
 """
 
 import atexit
 import functools
+import hashlib
 import json
 import os
 import signal
@@ -13,26 +17,29 @@ import sys
 from pathlib import Path
 from typing import Any, Self
 
+from lab.hibp_server import HibpServer
 from lab.wait import until
 from mailvet.breach_service.client import BreachClient
 from mailvet.verdict import BreachResult, BreachVerdict
 
+ANN, BEN, CLEAN = "ann@signed.example", "ben@signed.example", "clean@signed.example"
 _SOURCES = Path(__file__).resolve().parents[1] / "milter"
 # What is slow is loading HTTP and SQL; so that is done once, in a process without threads that forks each of ours.
 _SCRIPT = """
 import json, os, pathlib, signal, sys
-from mailvet.breach_service import process as breach_service; from mailvet.config import load as config
+from mailvet.breach_service import process
+from mailvet.config import load
 from mailvet.observe.logs import Log
 
 def live(configuration, socket, counters, log):
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(output, 1), os.dup2(output, 2)
-    def absorb(_, totals):
+    def add_totals(_, totals):
         fresh = pathlib.Path(counters + ".new")
         fresh.write_text(json.dumps(totals))
         fresh.rename(counters)
-    settings = config.load(pathlib.Path(configuration))
-    breach_service.run(settings, pathlib.Path(socket), Log(settings.log), absorb)
+    settings = load.load(pathlib.Path(configuration))
+    process.run(settings, pathlib.Path(socket), Log(settings.log), add_totals)
 
 for line in sys.stdin:
     request = json.loads(line)
@@ -54,34 +61,49 @@ for line in sys.stdin:
 
 
 @functools.cache
-def _zygote() -> "subprocess.Popen[str]":
+def _template() -> "subprocess.Popen[str]":
+    """The process that has everything loaded."""
     environment = {**os.environ, "PYTHONPATH": str(_SOURCES)}
     started = subprocess.Popen(
         [sys.executable, "-c", _SCRIPT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
     )
 
     def end() -> None:
-        started.stdin.close()
-        started.stdout.close()
+        for pipe in (started.stdin, started.stdout):
+            assert pipe is not None
+            pipe.close()
         started.wait(10)
 
     atexit.register(end)
     return started
 
 
-def _tell_zygote(request: Any) -> int:
-    zygote = _zygote()
-    zygote.stdin.write(json.dumps(request) + "\n")
-    zygote.stdin.flush()
-    return int(zygote.stdout.readline())
+def _fork(files: list[str]) -> int:
+    """Fork a breach process, and return its process id."""
+    return _request(files)
+
+
+def _exit_status(pid: int) -> int:
+    """Wait until a forked process has ended, and return its exit status."""
+    return _request(pid)
+
+
+def _request(request: list[str] | int) -> int:
+    template = _template()
+    assert template.stdin is not None
+    assert template.stdout is not None
+    template.stdin.write(json.dumps(request) + "\n")
+    template.stdin.flush()
+    return int(template.stdout.readline())
 
 
 def toml(values: dict[str, Any]) -> str:
+    """Return a section of the configuration, without its heading."""
     return "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items())
 
 
 class BreachProcess:
-    """`breach` is the section of that name; without a `store` it is SQLite in the directory."""
+    """A breach process with this section [breach]. Without `store` it uses SQLite in the directory."""
 
     def __init__(self, directory: Path, breach: dict[str, Any], *, store: str = "", name: str = "breach") -> None:
         self.database = directory / f"{name}.db"
@@ -106,7 +128,7 @@ class BreachProcess:
         for file in (self._counters, self._log):
             file.unlink(missing_ok=True)
         files = (self._config, self.socket, self._counters, self._log)
-        self._pid = _tell_zygote([str(file) for file in files])
+        self._pid = _fork([str(file) for file in files])
         try:
             until(lambda: "state=ready" in self.log or "Traceback" in self.log)
         finally:
@@ -114,13 +136,13 @@ class BreachProcess:
                 self.kill()
                 raise RuntimeError(self.log)
 
-    def stop(self, wish: signal.Signals = signal.SIGTERM) -> int:
-        """Its exit status."""
+    def stop(self, sent: signal.Signals = signal.SIGTERM) -> int:
+        """End the process, and return its exit status; 0 if it does not run."""
         if not self._pid:
             return 0
         pid, self._pid = self._pid, 0
-        os.kill(pid, wish)
-        return _tell_zygote(pid)
+        os.kill(pid, sent)
+        return _exit_status(pid)
 
     def kill(self) -> None:
         self.stop(signal.SIGKILL)
@@ -131,21 +153,40 @@ class BreachProcess:
 
     @property
     def counters(self) -> dict[str, int]:
-        return json.loads(self._counters.read_text()) if self._counters.exists() else {}
+        return dict(json.loads(self._counters.read_text())) if self._counters.exists() else {}
 
     def client(self) -> BreachClient:
-        """Connected: what it is asked is not lost."""
+        """Return a client that is connected, so that its questions are not lost."""
         client = BreachClient(self.socket)
         until(lambda: client._socket is not None)
         return client
 
 
-def ask(client: BreachClient, address: str, patience: float = 20.0) -> BreachVerdict:
-    """Ask again until there is an answer."""
+def hibp_process(
+    directory: Path, hibp: HibpServer, *, store: str = "", name: str = "breach", **more: Any
+) -> BreachProcess:
+    """Return a process, not started, that asks the look-alike. `more` goes into the section [breach]."""
+    values = hibp.settings() | {"wait": "1s", "delay": "0s", "timeout": "5s", "rpm": 6000} | more
+    return BreachProcess(directory, values, store=store, name=name)
+
+
+def own_list_process(directory: Path, text: str) -> BreachProcess:
+    """Return a process, not started, that uses a list with these lines."""
+    (directory / "list").write_text(text)
+    return BreachProcess(directory, {"source": "file", "file": str(directory / "list")})
+
+
+def prefix(address: str) -> str:
+    """Return what may leave the host of an address."""
+    return hashlib.sha1(address.encode()).hexdigest().upper()[:6]
+
+
+def ask(client: BreachClient, address: str, seconds: float = 20.0) -> BreachVerdict:
+    """Ask again until there is a verdict."""
 
     def known() -> BreachVerdict | None:
         verdict = client.ask(address, 5.0)
         return verdict if verdict.result is not BreachResult.UNKNOWN else None
 
-    verdict: BreachVerdict = until(known, patience)
+    verdict: BreachVerdict = until(known, seconds)
     return verdict

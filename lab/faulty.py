@@ -1,6 +1,6 @@
 """faulty – `mailvet` with one function of its own that raises: `python -m lab.faulty CONTROL serve --config FILE`.
 
-CONTROL is a JSON file, read by a worker when a connection and when a message begins:
+CONTROL is a JSON file that a worker reads when a connection and when a message begins:
 
     {"functions": ["header.edits.scrub"], "raised": "MemoryError", "step": "header", "from": 2}
 
@@ -11,6 +11,7 @@ called written to CONTROL.calls.
 
 import builtins
 import contextlib
+import functools
 import json
 import sys
 from collections.abc import Callable
@@ -19,10 +20,13 @@ from typing import Any
 
 from lab import injection
 from mailvet.commands import cli
-from mailvet.daemon import guard, pymilter
+from mailvet.daemon import callbacks, connections
+from mailvet.daemon.guard import Callback
 
 
 class Faults:
+    """Wraps libmilter's callbacks, so that what the control file orders happens in them."""
+
     def __init__(self, control: Path) -> None:
         self._control, self._text = control, ""
         self._armed = contextlib.ExitStack()
@@ -30,10 +34,11 @@ class Faults:
         self._order: dict[str, Any] = {}
         self._called: dict[str, None] = {}
 
-    def callbacks(self, *arguments: Any) -> dict[str, Callable[..., int]]:
-        return {name: self._watched(name, step) for name, step in _callbacks(*arguments).items()}
+    def make_callbacks(self, *arguments: Any) -> dict[str, Callback]:
+        """Like the daemon's own function, which it takes the place of."""
+        return {name: self._wrapped(name, step) for name, step in _make_callbacks(*arguments).items()}
 
-    def _watched(self, name: str, step: Callable[..., int]) -> Callable[..., int]:
+    def _wrapped(self, name: str, step: Callback) -> Callback:
         def callback(*arguments: Any) -> int:
             if name in ("negotiate", "mail"):
                 self._read()
@@ -57,21 +62,25 @@ class Faults:
             self._called = {}
         if order.get("record"):
             for name, function in injection.functions().items():
-                self._armed.enter_context(injection.at_call(function, lambda name=name: self._note(name)))
+                self._armed.enter_context(injection.at_call(function, functools.partial(self._note, name)))
         for name in order.get("functions", ()):
             fault = self._fault(getattr(builtins, order["raised"]), order.get("step", ""), order.get("from", 1))
             self._armed.enter_context(injection.at_call(injection.functions()[name], fault))
 
     def _note(self, name: str) -> None:
-        if hasattr(guard.current, "session") or self._step == "negotiate":
+        if self._answers():
             self._called[name] = None
+
+    def _answers(self) -> bool:
+        """Return whether this thread answers Postfix."""
+        return hasattr(connections.current, "session") or self._step == "negotiate"
 
     def _fault(self, raised: type[BaseException], step: str, first: int) -> Callable[[], None]:
         calls = 0
 
         def fault() -> None:
             nonlocal calls
-            if (hasattr(guard.current, "session") or self._step == "negotiate") and step in ("", self._step):
+            if self._answers() and step in ("", self._step):
                 calls += 1
                 if calls >= first:
                     raise raised("injected")
@@ -93,7 +102,7 @@ class Refusing:
         return getattr(self._context, name)
 
 
-_callbacks = pymilter.callbacks
+_make_callbacks = callbacks.make_callbacks
 if __name__ == "__main__":
-    pymilter.callbacks = Faults(Path(sys.argv[1])).callbacks
+    setattr(callbacks, "make_callbacks", Faults(Path(sys.argv[1])).make_callbacks)  # noqa: B010 - for strict types
     sys.exit(cli.main(sys.argv[2:]))

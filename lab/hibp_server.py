@@ -1,18 +1,19 @@
-"""hibp_server – a look-alike of Have I Been Pwned on loopback: real HTTPS, a CA of its own, and bad manners on demand.
+"""hibp_server – a look-alike of Have I Been Pwned on loopback: real HTTPS, its own CA, and misbehaviour on demand.
 
     with HibpServer(directory, {"ann@signed.example": ["Fresh"]}) as hibp:
         hibp.manner = "truncated"
         hibp.requests            # what was asked, in order: method, path, headers
 
-It answers as the documentation says: 403 without a user agent, 401 without the key, 400 for what is no prefix,
-429 with retry-after beyond the limit, and hundreds of other people's suffixes in every range.
+It answers as HIBP's documentation says: 403 without a user agent, 401 without the key, 400 for a bad prefix, 429
+with retry-after beyond the limit, and hundreds of other people's suffixes in every range.
+
+Raises     OSError
 """
 
 import datetime
 import gzip
 import hashlib
 import http.server
-import ipaddress
 import json
 import random
 import re
@@ -23,13 +24,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from lab.certificates import certificates
 
 KEY = "0123456789abcdef0123456789abcdef"
-OTHERS = 300  # entries of a range that belong to somebody else
+OTHERS = 300  # entries of a range that belong to other people
 TODAY = datetime.datetime.now(datetime.UTC).date()
 MANNERS = (
     "status 400", "status 401", "status 403", "status 404", "status 429", "status 500", "status 503",
@@ -41,18 +39,15 @@ MANNERS = (
 def breach(
     name: str, *, days: int = 30, classes: Sequence[str] = ("Email addresses", "Passwords"), **flags: bool
 ) -> dict[str, Any]:
-    """An entry of /breaches, as it looks there."""
+    """Return an entry of /breaches, as it looks there, added so many days ago."""
     added = TODAY - datetime.timedelta(days=days)
-    usual = dict.fromkeys(
-        ("IsFabricated", "IsSensitive", "IsRetired", "IsSpamList", "IsMalware", "IsSubscriptionFree", "IsStealerLog"),
-        False,
-    )
+    kinds = ("Fabricated", "Sensitive", "Retired", "SpamList", "Malware", "SubscriptionFree", "StealerLog")
     return {
         "Name": name, "Title": name, "Domain": f"{name.lower()}.example", "BreachDate": "2020-01-01",
         "AddedDate": f"{added.isoformat()}T00:00:00Z", "ModifiedDate": f"{added.isoformat()}T00:00:00Z",
         "PwnCount": 1000, "Description": f"<em>{name}</em> was <a href=\"#\">breached</a>.",
         "LogoPath": "https://logos.example/x.png", "DataClasses": list(classes), "IsVerified": True,
-    } | usual | flags  # fmt: skip
+    } | dict.fromkeys((f"Is{kind}" for kind in kinds), False) | flags  # fmt: skip
 
 
 BREACHES = [
@@ -71,58 +66,17 @@ BREACHES = [
 
 
 class Request(NamedTuple):
+    """A request as it arrived."""
+
     path: str
     headers: dict[str, str]  # names in lower case
     port: int  # of the client: the same for requests over one connection
     at: float
 
 
-def certificates(directory: Path) -> tuple[Path, Path]:
-    """A CA, and a certificate of loopback with its key: two PEM files."""
-    now = datetime.datetime.now(datetime.UTC)
-
-    def issue(
-        name: str, issuer: x509.Name | None, signer: Any, key: Any, *more: tuple[x509.ExtensionType, bool]
-    ) -> x509.Certificate:
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        builder = x509.CertificateBuilder(
-            subject_name=subject, issuer_name=issuer or subject, public_key=key.public_key(),
-            serial_number=x509.random_serial_number(), not_valid_before=now - datetime.timedelta(hours=1),
-            not_valid_after=now + datetime.timedelta(days=2),
-        )  # fmt: skip
-        for extension, critical in more:
-            builder = builder.add_extension(extension, critical)
-        return builder.sign(signer, hashes.SHA256())
-
-    ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    usage = x509.KeyUsage(
-        digital_signature=True, content_commitment=False, key_encipherment=False, data_encipherment=False,
-        key_agreement=False, key_cert_sign=True, crl_sign=True, encipher_only=False, decipher_only=False,
-    )  # fmt: skip
-    identifier = x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key())
-    ca = issue(
-        "Look-alike CA",
-        None,
-        ca_key,
-        ca_key,
-        (x509.BasicConstraints(True, 0), True),
-        (usage, True),
-        (identifier, False),
-    )
-    names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    authority = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier)
-    leaf = issue("look-alike", ca.subject, ca_key, key, (names, False), (authority, False))
-    plain = serialization.NoEncryption()
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
-    ca_file, leaf_file = directory / "hibp-ca.pem", directory / "hibp.pem"
-    ca_file.write_bytes(ca.public_bytes(serialization.Encoding.PEM))
-    leaf_file.write_bytes(pem + leaf.public_bytes(serialization.Encoding.PEM))
-    return ca_file, leaf_file
-
-
 class HibpServer:
-    """`rpm`: questions a minute that it answers, None for all; `manner`: how ranges are answered, "" for well;
-    `plan`: what /subscription/status says."""
+    """The server. `rpm` is how many requests a minute it answers, None for all; `manner`, one of MANNERS, how it
+    misbehaves when asked for a range, "" for not at all; `plan` what /subscription/status returns."""
 
     def __init__(self, directory: Path, listed: Mapping[str, Sequence[str]], *, rpm: int | None = None) -> None:
         self.listed = {hashlib.sha1(address.encode()).hexdigest().upper(): names for address, names in listed.items()}
@@ -150,7 +104,7 @@ class HibpServer:
         self._server.server_close()
 
     def settings(self) -> dict[str, str]:
-        """What [breach] has to say to ask here."""
+        """Return the values for the section [breach] with which this server is asked."""
         return {
             "url": f"{self.url}/breachedaccount/range/{{prefix}}",
             "api": self.url,
@@ -160,28 +114,25 @@ class HibpServer:
 
     @property
     def ranges(self) -> list[str]:
-        """The prefixes that were asked for."""
+        """The prefixes that were requested, in order."""
         with self._lock:
             return [request.path.rpartition("/")[2] for request in self.requests if "/range/" in request.path]
 
     def note(self, request: Request) -> bool:
-        """False: that was one too many this minute."""
+        """Record a request. Return False if it was one too many this minute."""
         with self._lock:
             self.requests.append(request)
             recent = sum("/range/" in one.path and request.at - one.at < 60 for one in self.requests)
             return self.rpm is None or "/range/" not in request.path or recent <= self.rpm
 
     def range(self, prefix: str) -> list[dict[str, Any]]:
-        """Who asked is somewhere among many others, who are the same each time."""
-        chance = random.Random(prefix)
+        """Return the range: the listed suffixes among many others, which are the same each time."""
+        rng = random.Random(prefix)
         entries: list[dict[str, Any]] = [
-            {"hashSuffix": f"{chance.getrandbits(136):034X}", "websites": ["Ancient"]} for _ in range(OTHERS)
+            {"hashSuffix": f"{rng.getrandbits(136):034X}", "websites": ["Ancient"]} for _ in range(OTHERS)
         ]
-        entries += [
-            {"hashSuffix": digest[6:], "websites": list(names)}
-            for digest, names in self.listed.items()
-            if digest.startswith(prefix)
-        ]
+        ours = {digest[6:]: list(names) for digest, names in self.listed.items() if digest.startswith(prefix)}
+        entries += [{"hashSuffix": suffix, "websites": names} for suffix, names in ours.items()]
         return sorted(entries, key=lambda entry: entry["hashSuffix"])
 
 
@@ -195,7 +146,7 @@ class _Server(http.server.ThreadingHTTPServer):
         try:  # the handshake on the connection's own thread
             request.settimeout(30)
             with self.tls.wrap_socket(request, server_side=True) as tls:
-                self.RequestHandlerClass(tls, client_address, self)
+                _Handler(tls, client_address, self)
         except OSError:
             return  # the client has left
 
@@ -246,8 +197,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Location", f"{self.server.look_alike.url}/breaches")
             self.send_header("Content-Length", "0")
             self.end_headers()
-        elif manner == "hang":
-            time.sleep(20)
+        elif manner in ("hang", "closed"):
+            time.sleep(20 if manner == "hang" else 0)
             self.close_connection = True
         elif manner == "drip":
             self._head(200, "application/json", len(body))
@@ -259,15 +210,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._head(200, "application/json", len(body))
             self.wfile.write(body[: len(body) // 2])
             self.close_connection = True
-        elif manner == "closed":
-            self.close_connection = True
+        elif manner == "gzip":
+            self._send(200, "application/json", gzip.compress(body), ("Content-Encoding", "gzip"))
         else:
             self._strange(manner, body)
 
     def _strange(self, manner: str, body: bytes) -> None:
-        if manner == "gzip":
-            self._send(200, "application/json", gzip.compress(body), ("Content-Encoding", "gzip"))
-            return
         bodies = {
             "oversized": b"[" + body[1:-1] + b"," + b" " * 3_000_000 + body[1:-1] + b"]",
             "not json": body[:-1],
@@ -299,4 +247,4 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:
-        """`requests` has them."""
+        """Print nothing: `requests` has them."""

@@ -1,4 +1,4 @@
-"""injection – make what mailvet does raise: at one line the first time it is reached, or at each call of a function.
+"""injection – makes mailvet's code raise: at one line the first time it is reached, or at each call of a function.
 
 with at_line(where, ValueError): ...
 with at_call(function, ValueError): ...
@@ -21,6 +21,8 @@ Raised = Callable[[], BaseException]
 
 
 class Where(NamedTuple):
+    """A line of mailvet."""
+
     file: str
     line: int
     function: str
@@ -31,7 +33,7 @@ class Where(NamedTuple):
 
 @contextlib.contextmanager
 def lines() -> Iterator[list[Where]]:
-    """Every line of mailvet that is reached, in order, each once."""
+    """Collect the lines of mailvet that are reached, in order, each once; the list is filled at the end."""
     seen: dict[Where, None] = {}
 
     def trace(frame: types.FrameType, event: str, _argument: object) -> Any:
@@ -53,7 +55,7 @@ def lines() -> Iterator[list[Where]]:
 
 @contextlib.contextmanager
 def at_line(where: Where, raised: Raised) -> Iterator[None]:
-    """Python itself switches the tracing off when the trace function raises."""
+    """Raise at this line, once: Python itself switches the tracing off when the trace function raises."""
 
     def trace(frame: types.FrameType, event: str, _argument: object) -> Any:
         if frame.f_code.co_filename != where.file:
@@ -71,10 +73,10 @@ def at_line(where: Where, raised: Raised) -> Iterator[None]:
 
 
 def functions() -> dict[str, types.FunctionType]:
-    """All functions and methods of mailvet, by name."""
+    """Return all functions and methods of mailvet, by name, such as "header.edits.scrub"."""
     found: dict[str, types.FunctionType] = {}
     for info in pkgutil.walk_packages(mailvet.__path__, "mailvet."):
-        if info.name.endswith(("__main__", "metrics")) and info.name not in sys.modules:  # they act upon import
+        if info.name.endswith("__main__"):  # it runs upon import
             continue
         for name, function in _functions(importlib.import_module(info.name)):
             found[name] = function
@@ -93,7 +95,7 @@ def _functions(place: Any, inside: str = "") -> Iterator[tuple[str, types.Functi
 
 @contextlib.contextmanager
 def at_call(function: types.FunctionType, called: Callable[[], None]) -> Iterator[None]:
-    """`called` runs, and may raise, before each call of the function, by whatever name it is called."""
+    """Run `called`, which may raise, before each call of the function, by whatever name it is called."""
     kept = function.__code__
     original = types.FunctionType(
         kept, function.__globals__, function.__name__, function.__defaults__, function.__closure__
@@ -116,12 +118,14 @@ _CALLED: dict[types.CodeType, tuple[Callable[[], None], types.FunctionType]] = {
 
 
 def through(code: types.CodeType, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    """Do what a function's code was replaced for, then call the function itself."""
     called, original = _CALLED[code]
     called()
     return original(*arguments, **named)
 
 
 def _trampoline(free: int) -> types.FunctionType:
+    """Return a function with this many free variables that calls `through`; "CODE" stands for the original's code."""
     names = ", ".join(f"free{at}" for at in range(free))
     text = f"""
 def outer({names}):

@@ -1,6 +1,6 @@
-"""milterclient – be the MTA: speak the milter protocol (version 6, as Postfix does) over a unix socket.
+"""milterclient – plays the MTA: speaks the milter protocol (version 6, as Postfix does) over a unix socket.
 
-Octets go out as they are given, so a test can say what no MTA would. Raises OSError, ConnectionError.
+Octets are sent as they are given, so a test can send what no MTA would. Raises OSError, ConnectionError.
 """
 
 import socket
@@ -11,8 +11,8 @@ from typing import Self
 
 from bench.milter_load import LEADING_SPACE, STEPS, split
 
-_FINAL = b"artyd"  # accept, reject, tempfail, reply code, discard
-_SKIP = b"s"  # the rest of the body is not wanted
+_FINAL_REPLIES = b"artyd"  # accept, reject, tempfail, reply code, discard
+_SKIP_REPLY = b"s"  # the rest of the body is not wanted
 
 
 @dataclass
@@ -27,10 +27,13 @@ class Answer:
 
     @property
     def accepted(self) -> bool:
+        """Whether the message is let through."""
         return self.reply in (b"a", b"c")
 
 
 class MilterClient:
+    """One connection to a milter; the options are negotiated when it is made."""
+
     def __init__(self, path: Path) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.settimeout(60)
@@ -50,19 +53,20 @@ class MilterClient:
         self._socket.close()
 
     def connect(self, address: str, name: bytes = b"", helo: bytes = b"client.example") -> None:
+        """Tell the milter of an SMTP client, whose host name is `[address]` where none is given, and of its HELO."""
         host = name or b"[" + address.encode() + b"]"
         family = b"6" if ":" in address else b"4"
         self.step(b"C", host + b"\0" + family + b"\x9c\x40" + address.encode() + b"\0")
         self.step(b"H", helo + b"\0")
 
     def connect_without_address(self, family: bytes) -> None:
-        """`family`: b"U" where the MTA does not know the client, b"L" for one on a unix socket."""
+        """Tell the milter of a client that the MTA does not know (b"U"), or that is on a unix socket (b"L")."""
         path = b"" if family == b"U" else b"\0\0/run/local\0"
         self.step(b"C", b"unknown\0" + family + path)
         self.step(b"H", b"client.example\0")
 
     def message(self, mail_from: bytes, raw: bytes) -> Answer:
-        """A message from MAIL FROM to its end; header fields may have any octets but NUL."""
+        """Send a message from MAIL FROM to its end. Header fields may have any octets but NUL."""
         self.step(b"M", b"<" + mail_from + b">\0")
         self.step(b"R", b"<someone@rcpt.example>\0")
         self.step(b"T")
@@ -71,12 +75,12 @@ class MilterClient:
             self.step(b"L", name + b"\0" + (value if self._protocol & LEADING_SPACE else value.lstrip(b" ")) + b"\0")
         self.step(b"N")
         for at in range(0, len(body), 65535):
-            if self.step(b"B", body[at : at + 65535]) == _SKIP:
+            if self.step(b"B", body[at : at + 65535]) == _SKIP_REPLY:
                 break
         return self.end()
 
     def step(self, command: bytes, data: bytes = b"") -> bytes:
-        """One step, unless the milter does not want it, and its reply, if it gets one."""
+        """Send one step, unless the milter does not want it. Return its reply, b"" if it gets none."""
         unwanted, silent = STEPS[command]
         if self._protocol & unwanted:
             return b""
@@ -84,11 +88,12 @@ class MilterClient:
         if self._protocol & silent:
             return b""
         reply, text = self._read()
-        if reply not in (b"c", _SKIP):
+        if reply not in (b"c", _SKIP_REPLY):
             raise ConnectionError(f"{command!r} was answered by {reply + text!r}")
         return reply
 
     def end(self) -> Answer:
+        """End the message, and return what the milter did about it."""
         self._write(b"D", b"Ei\0QUEUEID\0")
         self._write(b"E")
         answer = Answer()
@@ -102,7 +107,7 @@ class MilterClient:
                 answer.deleted.append((struct.unpack("!I", data[:4])[0], data[4:].split(b"\0")[0].decode()))
             elif command == b"q":
                 answer.quarantined = True
-            elif command in _FINAL or command == b"c":
+            elif command in _FINAL_REPLIES or command == b"c":
                 answer.reply, answer.text = command, data.rstrip(b"\0").decode()
                 return answer
 

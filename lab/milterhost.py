@@ -1,6 +1,6 @@
-"""milterhost – libmilter and Postfix in one, in process: calls mailvet's callbacks, and carries out what they ask for.
+"""milterhost – plays libmilter and Postfix in process: calls mailvet's callbacks, and carries out what they ask for.
 
-Postfix gives a message up whole when the milter does not let it pass, whatever edits were sent before.
+Like Postfix, it gives up a whole message that the milter does not let pass, whatever edits were sent before.
 """
 
 from collections.abc import Callable, Iterable
@@ -10,7 +10,7 @@ from typing import Any
 import milter
 from lab.mta import RECEIVED, Field, PostfixHeaders
 from mailvet.case import Listener
-from mailvet.daemon import connections, pymilter
+from mailvet.daemon import callbacks, connections
 from mailvet.outcome import Delete, Edit, Insert
 from mailvet.session.session import Session
 
@@ -19,7 +19,7 @@ QUIET = frozenset(("connect", "helo", "mail", "header", "end of headers", "body"
 
 
 class ProcessEnds(Exception):
-    """A callback let an exception out: guard.excepthook ends the process, and Postfix answers 451."""
+    """A callback let an exception out: `guard.excepthook` would end the process, and Postfix answers 451."""
 
 
 @dataclass
@@ -34,11 +34,12 @@ class Fate:
 
     @property
     def delivered(self) -> bool:
+        """Whether it was let through."""
         return self.code == "250"
 
 
 class Context:
-    """What pymilter hands to callbacks."""
+    """What pymilter hands to callbacks; it remembers what they do with it."""
 
     def __init__(self) -> None:
         self._private: Any = None
@@ -76,20 +77,22 @@ class Connection:
         self,
         new_session: Callable[[], Session],
         finished: Listener,
-        surprised: Callable[[str, BaseException], None],
+        report_bug: Callable[[str, BaseException], None],
         context: Context | None = None,
     ) -> None:
-        self._steps = pymilter.callbacks(new_session, finished, surprised)
+        self._steps = callbacks.make_callbacks(new_session, finished, report_bug)
         self.context = context or Context()
         self.refused = False
 
     def connect(self, address: str, helo: str) -> None:
+        """Negotiate, and tell mailvet of an SMTP client."""
         self.refused = self._call("negotiate", list(_OFFER)) != milter.CONTINUE
         if not self.refused:
             self._call("connect", "unknown", 2, (address, 4242))
             self._call("helo", helo)
 
     def message(self, sender: bytes, fields: Iterable[Field], body: bytes, login: str = "") -> Fate:
+        """Send a message and return what became of it."""
         context = self.context
         if self.refused:
             return Fate("451", "milter_default_action")
@@ -111,6 +114,7 @@ class Connection:
         return Fate("250", "", [each for each in model.all if each != RECEIVED], body, context.held)
 
     def close(self) -> None:
+        """End the connection."""
         self._call("close")
 
     def _call(self, step: str, *arguments: object) -> int:
@@ -123,4 +127,5 @@ class Connection:
 
 
 def open_sessions() -> int:
+    """Count the connections that mailvet believes to be open."""
     return len(connections.sessions)

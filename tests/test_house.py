@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import milter
+from lab.daemon import environment
 from lab.paths import REPO
 
 PACKAGE = REPO / "milter" / "mailvet"
@@ -146,13 +147,14 @@ def test_each_foreign_library_has_one_door() -> None:
     doors = {
         library: {room for room in ROOMS if library in foreign(room)} for room in ROOMS for library in foreign(room)
     }
+    assert all(folder(room) == "store" for room in doors.pop("sqlalchemy"))  # each table is declared by its store
     assert {library: rooms for library, rooms in doors.items() if len(rooms) > 1} == {}
 
 
 @EVERY_ROOM
 def test_libmilter_is_for_the_daemon_alone(room: str) -> None:
     if folder(room) != "daemon":
-        assert "daemon.pymilter" not in rooms_imported(room)
+        assert not {"daemon.callbacks", "daemon.libmilter"} & rooms_imported(room)
 
 
 @EVERY_ROOM
@@ -186,6 +188,12 @@ def test_only_the_command_line_prints(room: str) -> None:
     calls = [node.func for node in ast.walk(TREES[room]) if isinstance(node, ast.Call)]
     if folder(room) != "commands":
         assert not any(isinstance(function, ast.Name) and function.id == "print" for function in calls)
+
+
+def test_importing_a_room_opens_reads_and_reserves_nothing() -> None:
+    rooms = [f"mailvet.{room}".rstrip(".") for room in ROOMS if room != "__main__"]  # which runs the command line
+    run = [sys.executable, "-m", "lab.importing", *rooms]
+    assert subprocess.run(run, env=environment(), capture_output=True, check=True, text=True).stdout == ""
 
 
 def test_the_c_extension_is_not_hidden_by_our_directory() -> None:

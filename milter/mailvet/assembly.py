@@ -1,4 +1,4 @@
-"""assembly – the engine of a process, with the libraries behind their ports. The only place that puts them there.
+"""assembly – the engine and the resolver of a process, with the libraries behind their ports: put there nowhere else.
 
 Raises     nothing
 Not here   the resolver itself (dns), the processes (daemon), what a message goes through (session)
@@ -13,7 +13,8 @@ from mailvet.checks.dkim.keys import Tools
 from mailvet.checks.dkim.openssl import load
 from mailvet.checks.dkim.replays import Replays
 from mailvet.checks.dmarc import tree_walk
-from mailvet.checks.spf.pyspf import SpfChecker
+from mailvet.checks.spf.check import Checker
+from mailvet.checks.spf.pyspf import evaluate
 from mailvet.dns.resolver import Resolver
 from mailvet.ports import Lookups, ReportBug
 from mailvet.session.engine import BreachFeed, Engine
@@ -36,7 +37,7 @@ def make_engine(
     return Engine(
         settings=settings,
         begin=begin,
-        spf=SpfChecker(surprised=surprised or surprise),
+        spf=Checker(evaluate, time.monotonic, surprised=surprised or surprise),
         tools=Tools(taglist.parse, load, settings.limits, settings.dkim, parse_tags),
         now=time.time,
         stopwatch=time.perf_counter,

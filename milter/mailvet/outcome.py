@@ -1,7 +1,7 @@
 """outcome – what is decided about a message, and what is changed in it, as values.
 
 Raises     nothing
-Not here   how it is decided (disposition, edits) and who carries it out (daemon.pymilter)
+Not here   how it is decided (disposition, edits) and who carries it out (daemon.callbacks)
 """
 
 from dataclasses import dataclass

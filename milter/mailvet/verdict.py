@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar, Final, Protocol
 
+from mailvet.policy_record import Policy as Policy, PolicyRecord  # Policy: also a word for verdicts
+
 
 class IprevResult(StrEnum):  # RFC 8601 §2.7.3
     PASS = "pass"  # the address's name leads back to the address
@@ -72,12 +74,6 @@ class BreachResult(StrEnum):
     NOT_LISTED = "not-listed"  # asked, and not there
     UNKNOWN = "unknown"  # could not find out, or not yet
     SKIPPED = "skipped"  # not a question that means something
-
-
-class Policy(StrEnum):  # RFC 9989 §4.7
-    NONE = "none"
-    QUARANTINE = "quarantine"
-    REJECT = "reject"
 
 
 class Verdict(Protocol):
@@ -155,6 +151,7 @@ class DmarcVerdict:
     author_domain: str = ""  # A-labels; "" where there is no single one
     policy_domain: str = ""  # where the record was found
     organizational_domain: str = ""  # of the author domain
+    record: PolicyRecord | None = None  # that of the policy domain, by which the message was judged
     published: Policy | None = None  # the p=, sp= or np= that applies, as published
     requested: Policy = Policy.NONE  # for this message: NONE unless it failed; t=y lowers it
     testing: bool = False  # t=y

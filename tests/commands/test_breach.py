@@ -35,7 +35,7 @@ def breach(directory: Path, address: str, settings: dict[str, str], *options: st
     return done.returncode, done.stdout
 
 
-def test_a_listed_address(tmp_path, hibp):
+def test_a_listed_address(tmp_path: Path, hibp: HibpServer) -> None:
     status, said = breach(tmp_path, f" {ANN.upper()}", hibp.settings())
     assert status == 0
     (range_request, list_request) = hibp.requests
@@ -50,7 +50,7 @@ def test_a_listed_address(tmp_path, hibp):
     assert KEY not in said
 
 
-def test_for_programs(tmp_path, hibp):
+def test_for_programs(tmp_path: Path, hibp: HibpServer) -> None:
     status, said = breach(tmp_path, ANN, hibp.settings(), "--json")
     found = json.loads(said)
     assert (status, found["result"], found["sha1"]["prefix"]) == (0, "listed", PREFIX)
@@ -62,7 +62,7 @@ def test_for_programs(tmp_path, hibp):
     assert (status, json.loads(said)["result"], json.loads(said)["comes_back"]) == (1, "unknown", "status 503")
 
 
-def test_an_address_that_is_not_listed(tmp_path, hibp):
+def test_an_address_that_is_not_listed(tmp_path: Path, hibp: HibpServer) -> None:
     status, said = breach(tmp_path, "old@signed.example", hibp.settings())
     assert status == 0
     assert "Result      not-listed" in said
@@ -72,7 +72,7 @@ def test_an_address_that_is_not_listed(tmp_path, hibp):
 @pytest.mark.parametrize(
     ("manner", "word"), [("status 404", "status 404"), ("truncated", "network"), ("html", "garbage")]
 )
-def test_a_source_that_cannot_say(tmp_path, hibp, manner, word):
+def test_a_source_that_cannot_say(tmp_path: Path, hibp: HibpServer, manner: str, word: str) -> None:
     hibp.manner = manner
     status, said = breach(tmp_path, ANN, hibp.settings())
     assert status == 1
@@ -80,7 +80,7 @@ def test_a_source_that_cannot_say(tmp_path, hibp, manner, word):
     assert "unknown" in said
 
 
-def test_without_a_key_nothing_is_sent(tmp_path, hibp):
+def test_without_a_key_nothing_is_sent(tmp_path: Path, hibp: HibpServer) -> None:
     status, said = breach(tmp_path, ANN, hibp.settings() | {"api_key_file": str(tmp_path / "none")})
     assert status == 2
     assert "nothing is sent" in said
@@ -88,21 +88,21 @@ def test_without_a_key_nothing_is_sent(tmp_path, hibp):
 
 
 @pytest.mark.parametrize("more", [{"url": "https://xn--/{prefix}"}, {"proxy": "http://proxy:31:28"}])
-def test_what_httpx_cannot_ask(tmp_path, hibp, more):
+def test_what_httpx_cannot_ask(tmp_path: Path, hibp: HibpServer, more: dict[str, str]) -> None:
     status, said = breach(tmp_path, ANN, hibp.settings() | more)
     assert status == 2
     assert "nothing is sent: breach.url, breach.api or breach.proxy" in said
 
 
 @pytest.mark.parametrize("address", ["jörg@signed.example", f"<{ANN}>", f"Ann <{ANN}>", f"{ANN},", "@signed.example"])
-def test_an_address_that_is_none(tmp_path, hibp, address):
+def test_what_is_not_an_address(tmp_path: Path, hibp: HibpServer, address: str) -> None:
     status, said = breach(tmp_path, address, hibp.settings())
     assert status == 2
     assert "plain ASCII" in said
     assert hibp.requests == []
 
 
-def test_a_list_of_ones_own(tmp_path):
+def test_a_list_of_ones_own(tmp_path: Path) -> None:
     settings = {"source": "file", "file": str(tmp_path / "list")}
     status, said = breach(tmp_path, ANN, settings)
     assert (status, "No such file" in said) == (1, True)

@@ -66,16 +66,34 @@ children = [
     )
     for name in sys.argv[1:]
 ]
-Supervisor(
-    children,
-    died=lambda name, pid, status: say("died", name, os.waitstatus_to_exitcode(status)),
-    unable=lambda name, why: say("unable", name, why),
-    changed=lambda all: None,
-    stopping=lambda: say("stopping"),
-    reload=lambda: say("reload") or os.environ.get("RELOAD") != "no",
-    retired=lambda pid: say("retired", pid),
-    hurried=lambda name, pid, how: say("hurried", pid, how),
-).run(lambda: say("ready", os.getpid()))
+
+class Watcher:
+    def ready(self):
+        say("ready", os.getpid())
+
+    def changed(self, children):
+        pass
+
+    def died(self, name, pid, status):
+        say("died", name, os.waitstatus_to_exitcode(status))
+
+    def start_failed(self, name, reason):
+        say("unable", name, reason)
+
+    def reload(self):
+        say("reload")
+        return os.environ.get("RELOAD") != "no"
+
+    def retired(self, pid):
+        say("retired", pid)
+
+    def cut_short(self, name, pid, how):
+        say("hurried", pid, how)
+
+    def stopping(self):
+        say("stopping")
+
+Supervisor(children, Watcher()).run()
 say("ended", threading.active_count())
 """
 
@@ -88,7 +106,8 @@ def start(*names: str, **more: str) -> subprocess.Popen[str]:
 
 
 def lines_until(process: subprocess.Popen[str], start: str, count: int = 1) -> list[str]:
-    lines = []
+    assert process.stdout is not None
+    lines: list[str] = []
     while sum(line.startswith(start) for line in lines) < count:
         line = process.stdout.readline()
         assert line, f"ended before {start!r}: {lines}"
@@ -103,7 +122,7 @@ def stop(process: subprocess.Popen[str]) -> str:
     return rest
 
 
-def test_a_killed_child_is_replaced_and_the_others_stay():
+def test_a_killed_child_is_replaced_and_the_others_stay() -> None:
     process = start("steady", "steady")
     lines = lines_until(process, "up", 2)
     victim = int(next(line for line in lines if line.startswith("up")).split()[1])
@@ -112,7 +131,7 @@ def test_a_killed_child_is_replaced_and_the_others_stay():
     assert "ended 1" in stop(process)
 
 
-def test_a_child_that_always_crashes_is_started_later_each_time():
+def test_a_child_that_always_crashes_is_started_later_each_time() -> None:
     process = start("crashing")
     times = [float(line.split()[1]) for line in lines_until(process, "crash", 4) if line.startswith("crash")]
     waits = [after - before for before, after in itertools.pairwise(times)]
@@ -120,7 +139,7 @@ def test_a_child_that_always_crashes_is_started_later_each_time():
     stop(process)
 
 
-def test_where_there_is_no_room_for_a_process_the_supervisor_stays_and_tries_again():
+def test_where_there_is_no_room_for_a_process_the_supervisor_stays_and_tries_again() -> None:
     process = start("steady", "steady", FORKS="2")
     (victim, _) = (line.split()[1] for line in lines_until(process, "up", 2) if line.startswith("up"))
     os.kill(int(victim), signal.SIGKILL)
@@ -129,7 +148,7 @@ def test_where_there_is_no_room_for_a_process_the_supervisor_stays_and_tries_aga
     assert "ended 1" in stop(process)
 
 
-def test_a_child_that_does_not_end_is_killed_after_its_grace():
+def test_a_child_that_does_not_end_is_killed_after_its_grace() -> None:
     process = start("stubborn")
     lines_until(process, "up")
     began = time.monotonic()
@@ -137,7 +156,7 @@ def test_a_child_that_does_not_end_is_killed_after_its_grace():
     assert 0.4 < time.monotonic() - began < 5
 
 
-def test_a_hangup_starts_successors_before_the_old_ones_end_and_leaves_the_others_alone():
+def test_a_hangup_starts_successors_before_the_old_ones_end_and_leaves_the_others_alone() -> None:
     process = start("retiring", "steady")
     lines = lines_until(process, "up", 2)
     process.send_signal(signal.SIGHUP)
@@ -151,7 +170,7 @@ def test_a_hangup_starts_successors_before_the_old_ones_end_and_leaves_the_other
 
 def hang_up(process: subprocess.Popen[str], times: int) -> list[str]:
     """Each time wait for the successor; everything that was said."""
-    lines = []
+    lines: list[str] = []
     for _ in range(times):
         process.send_signal(signal.SIGHUP)
         lines += lines_until(process, "up")
@@ -164,7 +183,7 @@ def alive(lines: list[str]) -> list[int]:
     return [pid for pid in pids if Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
-def test_of_those_that_would_stay_for_their_clients_the_older_are_told_to_end():
+def test_of_those_that_would_stay_for_their_clients_the_older_are_told_to_end() -> None:
     process = start("lingering", GRACE="60")
     lines = lines_until(process, "up") + hang_up(process, 10)
     lines += lines_until(process, "retired", 8 - sum(line.startswith("retired") for line in lines))
@@ -174,7 +193,7 @@ def test_of_those_that_would_stay_for_their_clients_the_older_are_told_to_end():
     assert "ended" in stop(process)
 
 
-def test_one_that_does_not_end_though_it_was_told_to_is_killed_after_its_grace():
+def test_one_that_does_not_end_though_it_was_told_to_is_killed_after_its_grace() -> None:
     process = start("deaf", GRACE="0.5")
     first = lines_until(process, "up")[-1].split()[1]
     lines = hang_up(process, 3)
@@ -185,7 +204,7 @@ def test_one_that_does_not_end_though_it_was_told_to_is_killed_after_its_grace()
     stop(process)
 
 
-def test_however_often_it_is_told_to_reload_only_a_few_of_those_that_do_not_end_are_left():
+def test_however_often_it_is_told_to_reload_only_a_few_of_those_that_do_not_end_are_left() -> None:
     process = start("deaf", GRACE="60")
     lines = lines_until(process, "up") + hang_up(process, 10)
     lines += lines_until(process, "retired", 6 - sum(line.startswith("retired") for line in lines))
@@ -197,7 +216,7 @@ def test_however_often_it_is_told_to_reload_only_a_few_of_those_that_do_not_end_
     process.communicate(timeout=20)
 
 
-def test_a_hangup_for_which_there_is_no_room_is_not_forgotten():
+def test_a_hangup_for_which_there_is_no_room_is_not_forgotten() -> None:
     process = start("retiring", "steady", FORKS="2")
     lines = lines_until(process, "up", 2)
     process.send_signal(signal.SIGHUP)
@@ -207,7 +226,7 @@ def test_a_hangup_for_which_there_is_no_room_is_not_forgotten():
     assert "died" not in stop(process)
 
 
-def test_a_hangup_with_nothing_new_changes_nothing():
+def test_a_hangup_with_nothing_new_changes_nothing() -> None:
     process = start("retiring", RELOAD="no")
     lines_until(process, "up")
     process.send_signal(signal.SIGHUP)
@@ -215,7 +234,7 @@ def test_a_hangup_with_nothing_new_changes_nothing():
     assert "up" not in stop(process)
 
 
-def test_told_to_stop_those_that_retire_end_too():
+def test_told_to_stop_those_that_retire_end_too() -> None:
     process = start("retiring")
     (old,) = (line.split()[1] for line in lines_until(process, "up") if line.startswith("up"))
     process.send_signal(signal.SIGHUP)
@@ -224,7 +243,7 @@ def test_told_to_stop_those_that_retire_end_too():
     assert not Path(f"/proc/{old}").exists()
 
 
-def test_children_do_not_outlive_a_killed_supervisor():
+def test_children_do_not_outlive_a_killed_supervisor() -> None:
     process = start("steady")
     lines = lines_until(process, "up")
     child = int(lines[-1].split()[1])
@@ -237,7 +256,7 @@ def test_children_do_not_outlive_a_killed_supervisor():
     raise AssertionError(f"child {child} is still there")
 
 
-def test_a_child_whose_supervisor_is_gone_before_it_begins_does_not_begin():
+def test_a_child_whose_supervisor_is_gone_before_it_begins_does_not_begin() -> None:
     process = start("steady", ORPHAN="yes")
     said, _ = process.communicate(timeout=60)  # until the child, which has the pipe too, has ended
     assert "up" not in said

@@ -174,7 +174,7 @@ def test_a_receiver_that_cannot_go_on_is_noticed() -> None:
 PROGRAM = """
 import os, sys
 from mailvet.commands import cli
-from mailvet.daemon.health_check import Lookout
+from mailvet.daemon.health_check import HealthCheck
 from mailvet.dns.udp import Transport
 from mailvet.daemon.worker import Worker
 
@@ -220,7 +220,7 @@ def judges(running: Daemon) -> bool:
     "fault",
     [
         pytest.param("Transport._receive = once(lambda: None, Transport._receive)", id="hears no DNS answers"),
-        pytest.param("Lookout.look = once(fail, Lookout.look)", id="has nobody who could end it"),
+        pytest.param("HealthCheck.look = once(fail, HealthCheck.look)", id="has nobody who could end it"),
     ],
 )
 def test_a_worker_that_is_of_no_use_any_more_is_replaced(fault: str) -> None:

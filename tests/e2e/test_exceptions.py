@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from lab import faulty, world
+from lab import faulty, injection, world
 from lab.daemon import Daemon
 from lab.letter import Letter
 from lab.postfix import free_port
@@ -43,6 +43,7 @@ class Faulty:
         self.lab, self.daemon, self.control, self._metrics = lab, daemon, control, metrics
 
     def order(self, **what: Any) -> None:
+        assert set(what.get("functions", ())) <= injection.functions().keys()
         fresh = self.control.with_suffix(".new")
         fresh.write_text(json.dumps(what))
         fresh.rename(self.control)
@@ -59,7 +60,9 @@ class Faulty:
         """The counter, as Prometheus reads it."""
         with urllib.request.urlopen(f"http://{self._metrics}/metrics", timeout=30) as answer:
             text = answer.read().decode()
-        return float(re.search(r"^mailvet_bugs_total (\S+)", text, re.MULTILINE)[1])
+        found = re.search(r"^mailvet_bugs_total (\S+)", text, re.MULTILINE)
+        assert found is not None
+        return float(found[1])
 
     def spoof_and_go_on(self, name: str) -> tuple[int, Letter | None]:
         """A spoof while the fault is there; without it, messages are judged as ever on the same connection, unless
@@ -152,8 +155,8 @@ STEPS = {
     "helo": "session.session.Session.helo",
     "mail": "session.session.Session.mail",
     "header": "session.transaction.Transaction.add",
-    "end of headers": "transaction.Transaction.end_of_headers",
-    "body": "transaction.Transaction.body",
+    "end of headers": "session.transaction.Transaction.end_of_headers",
+    "body": "session.transaction.Transaction.body",
     "end of message": "header.edits.scrub",
 }
 

@@ -211,18 +211,19 @@ def test_an_address_that_is_not_there_yet_is_tried_again_and_said_once() -> None
 
 GENERATIONS = """
 import os, sys
-from mailvet.observe import metrics
+from pathlib import Path
+from mailvet.observe.metrics import Meter
 
+meter = Meter.open(Path(sys.argv[2]))
 server = os.fork()
 if server == 0:
-    metrics.serve(("127.0.0.1", int(sys.argv[1])), lambda: True)
+    meter.serve(("127.0.0.1", int(sys.argv[1])), lambda: True)
 for _ in range(40):
     if os.fork() == 0:  # a worker
-        meter = metrics.Meter()
-        meter.absorb("dns", {"questions": 3})
-        metrics._SECONDS.observe(0.002)
+        meter.add_totals("dns", {"questions": 3})
+        meter._counters.seconds.observe(0.002)
         os._exit(0)
-    metrics.forget(os.wait()[0])
+    meter.process_ended(os.wait()[0], served=True)
     print(flush=True)
 sys.stdin.readline()
 os.kill(server, 9)
@@ -230,10 +231,9 @@ os.kill(server, 9)
 
 
 def test_what_ended_workers_counted_is_one_file_and_no_reader_sees_it_twice_or_not(tmp_path: Path) -> None:
-    here = environment() | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
     port = free_port()
-    run = [sys.executable, "-c", GENERATIONS, str(port)]
-    with subprocess.Popen(run, env=here, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    run = [sys.executable, "-c", GENERATIONS, str(port), str(tmp_path)]
+    with subprocess.Popen(run, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         until(lambda: read(port)[0])
         seen = []
@@ -274,18 +274,18 @@ def read(port: int) -> tuple[bool, float, float]:
 KILLED = """
 import json, os, sys
 from pathlib import Path
-from mailvet.observe import metrics
-import prometheus_client
+from mailvet.observe import counters
+from mailvet.observe.metrics import Meter
+
+shared = counters.Counters(Path(sys.argv[2]))
 
 def total():
-    registry = prometheus_client.CollectorRegistry()
-    metrics.MultiProcessCollector(registry)
-    text = prometheus_client.generate_latest(registry).decode()
+    text = shared.exposition().decode()
     return [line.split()[-1] for line in text.splitlines() if line.startswith('mailvet_dns_total{')]
 
 def generation():
     if os.fork() == 0:
-        metrics.Meter().absorb("dns", {"questions": 3})
+        Meter(shared).add_totals("dns", {"questions": 3})
         os._exit(0)
     os.wait()
 
@@ -296,15 +296,15 @@ def dying(what, steps):
         return what(*arguments, **more)
     return step
 
-generation(), metrics.fold(), generation()
+generation(), shared.fold(), generation()
 if os.fork() == 0:
     steps = iter(range(1000))
     Path.rename, Path.unlink = dying(Path.rename, steps), dying(Path.unlink, steps)
-    Path.write_text, metrics._write = dying(Path.write_text, steps), dying(metrics._write, steps)
-    metrics.fold()
+    Path.write_text, counters._write = dying(Path.write_text, steps), dying(counters._write, steps)
+    shared.fold()
     os._exit(0)
 killed = os.waitstatus_to_exitcode(os.wait()[1]) == 9
-metrics.fold()
+shared.fold()
 print(json.dumps([killed, total(), len(list(Path(sys.argv[2]).glob("counter_*.db")))]))
 """
 
@@ -315,9 +315,9 @@ def test_one_that_is_killed_while_it_puts_counters_together_neither_loses_nor_do
     while True:
         directory = tmp_path / str(steps)
         directory.mkdir()
-        here = environment() | {"PROMETHEUS_MULTIPROC_DIR": str(directory)}
         run = [sys.executable, "-c", KILLED, str(steps), str(directory)]
-        killed, total, files = json.loads(subprocess.run(run, env=here, capture_output=True, check=True).stdout)
+        done = subprocess.run(run, env=environment(), capture_output=True, check=True)
+        killed, total, files = json.loads(done.stdout)
         assert (total, files) == (["6.0"], 2), steps
         if not killed:
             break
@@ -327,33 +327,33 @@ def test_one_that_is_killed_while_it_puts_counters_together_neither_loses_nor_do
 
 FULL = """
 import errno, os, sys
-import prometheus_client
-from mailvet.observe import metrics
+from pathlib import Path
+from mailvet.observe import counters
+from mailvet.observe.metrics import Meter
 
+shared = counters.Counters(Path(sys.argv[1]))
 room = os.posix_fallocate
 def full(*_):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 if os.fork() == 0:  # a worker
     os.posix_fallocate = full
-    meter = metrics.Meter()
+    meter = Meter(shared)
     meter.bug()
-    meter.absorb("dns", {"questions": 3})
+    meter.add_totals("dns", {"questions": 3})
     meter.flush()
-    print(sorted(os.listdir(sys.argv[1])) == sorted(f"{kind}_{os.getppid()}.db" for kind in metrics._ROOM))
+    print(sorted(os.listdir(sys.argv[1])) == sorted(f"{kind}_{os.getppid()}.db" for kind in counters.FILE_SIZES))
     os.posix_fallocate = room
-    meter.absorb("dns", {"questions": 4})
+    meter.add_totals("dns", {"questions": 4})
     os._exit(0)
 os.wait()
-registry = prometheus_client.CollectorRegistry()
-metrics.MultiProcessCollector(registry)
-print(b'mailvet_dns_total{what="questions"} 4.0' in prometheus_client.generate_latest(registry))
+print(b'mailvet_dns_total{what="questions"} 4.0' in shared.exposition())
 """
 
 
 def test_a_full_disk_costs_no_worker(tmp_path: Path) -> None:
     """A mapped file for which there is no room is SIGBUS, at the first counter in a page of it."""
-    here = environment() | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+    here = environment() | {"PYTHONUNBUFFERED": "1"}
     done = subprocess.run([sys.executable, "-c", FULL, str(tmp_path)], env=here, capture_output=True, timeout=60)
     assert (done.stdout.split(), done.stderr) == ([b"True", b"True"], b"")
     for file in tmp_path.glob("*.db"):

@@ -98,7 +98,12 @@ def test_a_log_that_nobody_reads_stops_neither_mail_nor_a_reload_nor_the_end(kin
         until(lambda: lost(daemon))
         said = [drain(reader)]
         messages(daemon, 1)
-        until(lambda: said.append(drain(reader)) or b" event=log dropped=" in b"".join(said))
+
+        def reported() -> bool:
+            said.append(drain(reader))
+            return b" event=log dropped=" in b"".join(said)
+
+        until(reported)
         messages(daemon, 40)
         old = daemon.children()[0]
         daemon.process.send_signal(signal.SIGHUP)
@@ -201,9 +206,10 @@ def test_a_reload_that_cannot_be_carried_out_changes_nothing(flag: str, says: st
             file.write_text(flag)
             text = daemon._config.read_text()
             daemon._config.write_text(text.replace("[dns]", '[dns]\nrequire_validation = "refuse"'))
-            assert daemon._process is not None
-            daemon._process.send_signal(signal.SIGHUP)
-            until(lambda: says in daemon.log or daemon._process.poll() is not None)
+            process = daemon._process
+            assert process is not None
+            process.send_signal(signal.SIGHUP)
+            until(lambda: says in daemon.log or process.poll() is not None)
             assert says in daemon.log
             assert daemon.workers == [worker]
             assert accepts(daemon.socket)

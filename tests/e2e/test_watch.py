@@ -174,17 +174,17 @@ def test_descriptors_used_up_are_said_burn_no_time_and_mail_goes_on_when_some_ar
         most = len(descriptors(worker)) + 30
         resource.prlimit(worker, resource.RLIMIT_NOFILE, (most, resource.prlimit(worker, resource.RLIMIT_NOFILE)[1]))
         crowd = [socket.socket(socket.AF_UNIX) for _ in range(60)]
-        for client in crowd:
-            client.connect(str(daemon.socket))
-            client.sendall(SPOKEN)
+        for other in crowd:
+            other.connect(str(daemon.socket))
+            other.sendall(SPOKEN)
         until(lambda: f" error event=descriptors open={most} limit={most} " in daemon.log)
         before = processor(worker)
         waited = threading.Event()
         waited.wait(3)
         assert processor(worker) - before < 1.5
         crowd[-1].settimeout(60)
-        for client in crowd[:-1]:
-            client.close()
+        for other in crowd[:-1]:
+            other.close()
         assert crowd[-1].recv(100)[4:5] == b"O"  # it had its turn
         crowd[-1].close()
         until(lambda: " info event=descriptors" in daemon.log)

@@ -6,6 +6,7 @@ target is more than "does not raise": it holds what comes out against what the c
 
 import ipaddress
 import re
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -20,13 +21,15 @@ from mailvet.checks.dkim.keys import Tools
 from mailvet.checks.dkim.openssl import load
 from mailvet.checks.dmarc import record as dmarc_record
 from mailvet.checks.spf import grammar as spf_grammar, terms as spf_terms
-from mailvet.checks.spf.pyspf import SpfChecker
+from mailvet.checks.spf.check import Checker
+from mailvet.checks.spf.pyspf import evaluate
 from mailvet.header import auth_results_parser as authresults_parse, edits
 from mailvet.message import Field, Headers
 from mailvet.outcome import Delete
 from mailvet.settings import DkimSettings, LimitSettings
-from mailvet.syntax import address, lexical, received
+from mailvet.syntax import address, lexical, received, reverse_path
 from mailvet.syntax.domain import to_alabel
+from mailvet.values import Problem
 from mailvet.verdict import SpfResult
 from tests.fuzz.whole import OWN, message, without
 
@@ -168,13 +171,15 @@ def spf(data: bytes) -> None:
     """SPF records: the terms, what is asked ahead, check_host() itself; a domain of any bytes."""
     record = b"v=spf1 " + data
     zone = zone_with(record)
-    mistaken = isinstance(spf_grammar.read(record), spf_grammar.Mistake)
+    mistaken = isinstance(spf_grammar.read(record), Problem)
     for client in CLIENTS:
         asked = spf_terms.targets(record, "k.example", client)
         assert len(asked) <= 20
         assert all(DOMAIN.fullmatch(name.lower()) for name, _ in asked)
         spf_terms.ahead("k.example", client, zone)
-        verdict = SpfChecker().check_mail_from(client, "helo.example", "a@k.example", zone, "mx.example.org")
+        verdict = Checker(evaluate, time.monotonic).check_mail_from(
+            client, "helo.example", reverse_path.parse("a@k.example"), zone
+        )
         assert verdict.result in SpfResult
         assert verdict.result is not SpfResult.TEMPERROR  # the DNS was well
         assert verdict.result is SpfResult.PERMERROR or not mistaken
@@ -182,8 +187,8 @@ def spf(data: bytes) -> None:
         spf_terms.notes(record, client)
     assert zone.asked <= 60
     word = data.decode("utf-8", "surrogateescape")
-    SpfChecker().check_mail_from("192.0.2.1", word, word, zone, "mx.example.org")
-    SpfChecker().check_helo("192.0.2.1", word, zone, "mx.example.org")
+    Checker(evaluate, time.monotonic).check_mail_from("192.0.2.1", word, reverse_path.parse(word), zone)
+    Checker(evaluate, time.monotonic).check_helo("192.0.2.1", word, zone)
 
 
 def trace(data: bytes) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 
 from lab.reports import MX, REPORT, REPORTS, seen
 from mailvet import verdict as v
-from mailvet.header.auth_results import format_value
+from mailvet.header.auth_results import ENTRIES, format_value
 from mailvet.header.auth_results_parser import Parsed, Result, claims, parse
 
 
@@ -24,6 +24,10 @@ def test_the_form_of_the_design() -> None:
         " arc=none smtp.remote-ip=203.0.113.7;\n"
         " dmarc=pass (p:reject) header.from=example.com policy.dmarc=none"
     )
+
+
+def test_every_method_is_worded_or_left_out_on_purpose() -> None:
+    assert list(ENTRIES) == list(v.METHODS)  # in the order of the field
 
 
 @pytest.mark.parametrize(

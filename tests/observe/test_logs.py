@@ -1,4 +1,4 @@
-"""logs, sink: whole lines while somebody reads them; a reader that hangs holds up nobody."""
+"""logs, log_output: whole lines while somebody reads them; a reader that hangs holds up nobody."""
 
 import fcntl
 import os
@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from mailvet.observe import log_output as sink
 from mailvet.observe.logs import Log
 from mailvet.settings import LogSettings
 
@@ -70,7 +69,7 @@ def ends(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
                 raise PermissionError
             return opened(path, *more)
 
-        monkeypatch.setattr(sink.os, "open", refuse)
+        monkeypatch.setattr(os, "open", refuse)
         kind = pipe
     with kind() as both:
         yield both
@@ -125,5 +124,5 @@ def test_a_file_gets_the_lines_of_several_logs(tmp_path: Path) -> None:
 
 
 def test_a_bug_names_the_message_it_belongs_to(capfd: pytest.CaptureFixture[str]) -> None:
-    Log(TEXT).surprise("spf", ValueError(), "4XYZ")
+    Log(TEXT).report_bug("spf", ValueError(), "4XYZ")
     assert "event=bug where=spf id=4XYZ error=ValueError()" in capfd.readouterr().err

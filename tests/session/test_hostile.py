@@ -26,6 +26,7 @@ from mailvet.message import Envelope, Headers
 from mailvet.session.transaction import Transaction
 from mailvet.settings import LimitSettings
 from mailvet.syntax.compatibility import forms
+from mailvet.values import Problem
 
 Build = Callable[[int], Message]
 LIMITS = LimitSettings()
@@ -99,9 +100,9 @@ def test_comments_before_the_instance() -> None:
 
 
 def test_terms_of_an_spf_record() -> None:
-    assert refusal("v=spf1" + " a" * 499) == ""
-    assert refusal("v=spf1" + "  a" * 499) == ""
-    assert refusal("v=spf1" + " a" * 500) == "The record has over 500 terms (limit)"
+    assert refusal("v=spf1" + " a" * 499) is None
+    assert refusal("v=spf1" + "  a" * 499) is None
+    assert refusal("v=spf1" + " a" * 500) == Problem("The record has over 500 terms (limit)")
 
 
 def test_lines_that_look_like_a_field_are_read_up_to_a_limit() -> None:

@@ -13,7 +13,7 @@ LABELS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=70) | st.tex
 @given(LABELS)
 def test_as_the_codec_has_it_or_nothing(label: str) -> None:
     theirs = label.encode("punycode").decode("ascii")
-    assert encode(label, 59) == (theirs if len(theirs) <= 59 else "")
+    assert encode(label, 59) == (theirs if len(theirs) <= 59 else None)
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def test_the_samples_of_the_rfc(label: str, encoded: str) -> None:
 
 
 def test_a_label_may_have_63_octets_and_no_more() -> None:
-    assert len(encode("ü" * 57, 59)) == 59
+    assert len(encode("ü" * 57, 59) or "") == 59
     assert to_alabel("ü" * 57 + ".example") is not None
     assert to_alabel("ü" * 58 + ".example") is None
 

@@ -1,5 +1,5 @@
-"""breach_service – the process that asks whether a sender's address was in a breach, and the worker's end of it.
+"""breach_service – the process that looks senders up in data breaches, and the workers' connection to it.
 
-Door       `process.run` in that process, `client.BreachClient` in a worker
+Entry      `process.run` in that process, `client.BreachClient` in a worker
 Imports    everything before it; httpx in one file
 """

@@ -1,12 +1,12 @@
-"""client – a worker's end of the breach look-up: what it knows already, or a question to the breach process.
+"""client – a worker's end of the breach look-up: it knows the verdict already, or asks the breach process.
 
-No call waits longer than it is told, whatever becomes of the other process: without it every answer is
-`unknown`, at once; and after some answers in a row that came too late, only one message in a while waits. An
-address stays here; the other process gets its SHA-1. Verdicts are remembered for minutes under a key that only
-this process has.
+No call waits longer than its caller allows, whatever happens to the other process. While that process is away the
+answer is `unknown` at once. After several late answers in a row most messages no longer wait; one in a while does,
+to find out whether answers come in time again. An address stays in this process, and the other one gets its SHA-1.
+Verdicts are remembered for minutes, under a key that only this process has.
 
 Raises     nothing
-Not here   the cache that lasts, and the question to the source (breach_service.process)
+Not here   the cache that outlives a process, and the request to the source (breach_service.process)
 """
 
 import contextlib
@@ -20,23 +20,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from mailvet.checks.breach import wire as breach_wire
-from mailvet.checks.breach.eligibility import digest as digest_of
-from mailvet.checks.breach.wire import Wish
+from mailvet.checks.breach import wire
+from mailvet.checks.breach.eligibility import digest_of
+from mailvet.checks.breach.pace import LateAnswers
+from mailvet.checks.breach.wire import Question, Urgency
 from mailvet.ports import ReportBug
 from mailvet.verdict import BreachResult, BreachVerdict
 
-_REMEMBERED: Final = 20_000
-_AGAIN: Final = 0.2  # seconds between two attempts to reach the other process
-_PATIENCE: Final = 3  # answers in a row that came too late before mail stops waiting for them
-_PAUSE: Final = 30.0  # seconds until one message waits again, to see
+_MOST_REMEMBERED: Final = 20_000  # verdicts
+_RECONNECT_INTERVAL: Final = 0.2  # seconds between two attempts to reach the other process
 _AWAY: Final = BreachVerdict(result=BreachResult.UNKNOWN, problem="the breach process is away")
 _LATE: Final = BreachVerdict(result=BreachResult.UNKNOWN, problem="no answer yet")
-_UNASKABLE: Final = BreachVerdict(result=BreachResult.SKIPPED, problem="not an ASCII address")
+_SKIPPED: Final = BreachVerdict(result=BreachResult.SKIPPED, problem="not an ASCII address")
 
 
 class _Waiting:
-    """The messages that wait for one answer."""
+    """The messages that wait for the answer about one address."""
 
     __slots__ = ("came", "messages", "verdict")
 
@@ -47,21 +46,20 @@ class _Waiting:
 
 
 class BreachClient:
-    """For all threads of a worker. Made after the fork; its own thread ends with the process."""
+    """The connection of one worker, for all its threads. Made after the fork; its own thread ends with the process."""
 
     def __init__(
         self,
         path: Path,
-        remembered: int = _REMEMBERED,
+        remembered: int = _MOST_REMEMBERED,
         say: Callable[[str], None] = lambda _: None,
         surprised: ReportBug = lambda *_: None,
     ) -> None:
-        """`say` gets a line for the operator when waiting makes no sense any more, and when it does again;
-        `surprised` is told of bugs on the thread that takes answers."""
+        """`remembered` is how many verdicts are kept. `say` gets a line for the operator when mail stops waiting for
+        late answers and when it waits again. `surprised` is told of bugs on the thread that receives answers."""
         self._surprised = surprised
         self._path, self._remembered, self._say = path, remembered, say
-        self._late = 0  # in a row
-        self._probe = 0.0  # when the next message may wait, once that many were late
+        self._late_answers = LateAnswers()  # used with the lock held
         self._secret = os.urandom(32)
         self._lock = threading.Lock()
         self._known: OrderedDict[bytes, tuple[float, BreachVerdict]] = OrderedDict()
@@ -71,27 +69,27 @@ class BreachClient:
         threading.Thread(target=self._listen, daemon=True).start()
 
     def peek(self, address: str) -> None:
-        """The address may be asked about soon: have ready what the other process knows. Never waits."""
+        """Fetch what the other process knows about an address that may be asked about soon. Never waits."""
         digest = digest_of(address)
         if digest is not None and self._remember(digest) is None:
             with self._lock:
-                self._send(Wish.PEEK, digest)
+                self._send(Question(Urgency.PEEK, digest))
 
     def ask(self, address: str, wait: float) -> BreachVerdict:
-        """The verdict, if it comes within `wait` seconds; 0: if it is known here."""
+        """Return the verdict if it comes within `wait` seconds, else `unknown`; with 0, only if it is known here."""
         digest = digest_of(address)
         if digest is None:
-            return _UNASKABLE
+            return _SKIPPED
         known = self._remember(digest)
         if known is not None:
             self._counts["remembered"] += 1
             return known
         with self._lock:
-            if not self._send(Wish.NOW if wait > 0 else Wish.LATER, digest):
+            if not self._send(Question(Urgency.NOW if wait > 0 else Urgency.LATER, digest)):
                 return _AWAY
             if wait <= 0:
                 return _LATE
-            if not self._worth_waiting():
+            if not self._late_answers.may_wait(time.monotonic()):
                 self._counts["not waited"] += 1
                 return _LATE
             waiting = self._waiting.setdefault(digest, _Waiting())
@@ -103,39 +101,18 @@ class BreachClient:
                 del self._waiting[digest]
             came = waiting.came.is_set()
             self._counts["in time" if came else "late"] += 1
-            news = self._learn(came) if waiting.verdict is not _AWAY else ""
+            news = self._late_answers.record(time.monotonic(), in_time=came) if waiting.verdict is not _AWAY else ""
         if news:
             self._say(news)
         return waiting.verdict
 
-    def _worth_waiting(self) -> bool:
-        """With the lock held. What hangs costs every message `wait`, so that only one in a while finds out."""
-        now = time.monotonic()
-        if self._late < _PATIENCE:
-            return True
-        if now < self._probe:
-            return False
-        self._probe = now + _PAUSE
-        return True
-
-    def _learn(self, came: bool) -> str:
-        """With the lock held: was it worth waiting? Returns what is to be said about it."""
-        before, self._late = self._late, 0 if came else self._late + 1
-        if came:
-            return "answers come in time again: mail waits for them" if before >= _PATIENCE else ""
-        if self._late == _PATIENCE:
-            self._probe = time.monotonic() + _PAUSE
-            return (
-                f"{_PATIENCE} answers in a row came too late: mail goes on without waiting, but for a look now and then"
-            )
-        return ""
-
     def counters(self) -> dict[str, int]:
+        """Return the running totals, for metrics."""
         counts = dict(self._counts)  # in one step: others add to them without the lock
         return {f"worker: {what}": number for what, number in counts.items()}
 
     def _key(self, digest: bytes) -> bytes:
-        """BLAKE2 is Python's own; OpenSSL's HMAC is slow where many threads ask for one at the same time."""
+        # BLAKE2 is Python's own; OpenSSL's HMAC is slow where many threads ask for one at the same time
         return hashlib.blake2b(digest, key=self._secret, digest_size=16).digest()
 
     def _remember(self, digest: bytes) -> BreachVerdict | None:
@@ -150,41 +127,41 @@ class BreachClient:
             self._known.move_to_end(key)
             return found[1]
 
-    def _send(self, wish: Wish, digest: bytes) -> bool:
-        """With the lock held. False: the question is lost, since the other process is away or busy."""
+    def _send(self, question: Question) -> bool:
+        """With the lock held. Return whether the question was sent; False: the other process is away or busy."""
         try:
             if self._socket is None:
                 raise ConnectionError
-            self._socket.send(breach_wire.ask(wish, digest), socket.MSG_DONTWAIT)
+            self._socket.send(wire.encode_question(question), socket.MSG_DONTWAIT)
         except OSError as e:
             self._counts["dropped" if isinstance(e, BlockingIOError) else "away"] += 1
             return False
         return True
 
     def _listen(self) -> None:
-        """The thread: connect, take answers, connect again."""
+        """The client's own thread: connect, receive answers, connect again."""
         while True:
             try:
                 self._converse()
             except Exception as e:  # a bug must not end the thread
                 self._surprised("breach client", e)
             self._lost()
-            time.sleep(_AGAIN)
+            time.sleep(_RECONNECT_INTERVAL)
 
     def _converse(self) -> None:
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as sock:
             sock.connect(str(self._path))
             with self._lock:
                 self._socket = sock
-            while packet := sock.recv(breach_wire.LONGEST):
+            while packet := sock.recv(wire.LONGEST_PACKET):
                 self._take(packet)
 
     def _take(self, packet: bytes) -> None:
-        if packet == breach_wire.FORGET:
+        if packet == wire.FORGET:
             with self._lock:
                 self._known.clear()
             return
-        answer = breach_wire.replied(packet)
+        answer = wire.decode_reply(packet)
         key = self._key(answer.digest)
         with self._lock:
             if answer.keep:
@@ -195,7 +172,7 @@ class BreachClient:
             self._settle(answer.digest, answer.verdict)
 
     def _lost(self) -> None:
-        """The other process is gone: nobody has to wait any more."""
+        """End all waiting, because the other process is gone."""
         with self._lock:
             self._socket = None
             for digest in list(self._waiting):

@@ -1,15 +1,13 @@
-"""process – the one process of a host that asks about breaches, and the workers' door to it.
+"""process – the one process of a host that asks about breaches, and the socket through which workers ask it.
 
-It alone has HTTP, SQL and the pace. Workers come over a unix socket; nothing they wait for is done before they
-are answered, and an answer that cannot be sent at once is dropped, since they do not wait long.
+It alone has HTTP, SQL and the pace. A reply that cannot be sent at once is dropped, since workers do not wait long.
 
 Raises     OSError, if the socket cannot be made
-Not here   what is answered (breach_service.desk, breach_service.own_list); the other end (breach_service.client)
+Not here   the replies (breach_service.lookup, breach_service.own_list); the other end (breach_service.client)
 """
 
 import asyncio
 import contextlib
-import random
 import signal
 import socket
 from collections import Counter
@@ -17,155 +15,164 @@ from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from mailvet.breach_service.catalogue import Library
-from mailvet.breach_service.desk import Desk
-from mailvet.breach_service.hibp import SOURCE, Hibp, read_key
-from mailvet.breach_service.own_list import FileDesk
+from mailvet.breach_service import hibp
+from mailvet.breach_service.catalogue import Catalogue
+from mailvet.breach_service.lookup import BreachLookup
+from mailvet.breach_service.own_list import OwnList
+from mailvet.breach_service.runtime import Runtime
 from mailvet.breach_service.verdict_cache import VerdictCache
-from mailvet.checks.breach import counting as breach_match, wire as breach_wire
-from mailvet.checks.breach.source import StoreTrouble
-from mailvet.checks.breach.wire import Reply, Wish
+from mailvet.checks.breach import counting, wire
+from mailvet.checks.breach.wire import Question, Reply, Urgency
 from mailvet.observe.logs import Log
 from mailvet.settings import Settings
-from mailvet.store.breach import Store
+from mailvet.store.breach import BreachStore
+from mailvet.store.database import StoreTrouble
+from mailvet.values import Problem
 from mailvet.verdict import BreachResult, BreachVerdict
 
-_COUNT: Final = 0.5  # seconds between two reports of the counters
-_MOST: Final = 2000  # questions in hand
-_AT_ONCE: Final = 64  # packets read from one worker before another's turn
+_COUNT_INTERVAL: Final = 0.5  # seconds between two reports of the counters
+_MOST_QUESTIONS: Final = 2000  # that are being answered
+_MOST_PACKETS: Final = 64  # read from one worker before the others have their turn
+_LISTEN_BACKLOG: Final = 512  # connections of workers that wait to be accepted
+
+AddTotals = Callable[[str, Mapping[str, int]], None]  # takes the running totals of a family of counters
 
 
-class Answers(Protocol):
-    """A desk (breach_desk, breach_file): None is no answer, and `counts` are running totals for metrics."""
+class Lookup(Protocol):
+    """What answers the workers: a `BreachLookup` or an `OwnList`."""
 
-    counts: Counter[str]
+    counts: Counter[str]  # running totals, for metrics
 
-    async def answer(self, wish: Wish, digest: bytes) -> Reply | None: ...
+    async def answer(self, question: Question) -> Reply | None:
+        """Return the reply to a worker. None: no reply is due."""
+        ...
 
 
-class _Closed:
-    """Nothing can be asked; the operator has been told why."""
+class _NotSetUp:
+    """A lookup that always answers `unknown`, after the operator was told why the source cannot be used."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
 
-    async def answer(self, _wish: Wish, digest: bytes) -> Reply | None:
-        return Reply(digest, 0, BreachVerdict(result=BreachResult.UNKNOWN, problem="the source is not set up"))
+    async def answer(self, question: Question) -> Reply:
+        verdict = BreachVerdict(result=BreachResult.UNKNOWN, problem="the source is not set up")
+        return Reply(question.digest, 0, verdict)
 
 
-def run(settings: Settings, path: Path, log: Log, absorb: Callable[[str, Mapping[str, int]], None]) -> None:
-    """Serve at `path` until SIGTERM; `absorb` takes the counters now and then."""
-    asyncio.run(Service(settings, path, log, absorb).run())
+def run(settings: Settings, path: Path, log: Log, add_totals: AddTotals) -> None:
+    """Serve on the socket `path` until SIGTERM. `add_totals` gets the counters twice a second."""
+    asyncio.run(Service(settings, path, log, add_totals).run())
 
 
 class Service:
-    """The socket, the workers connected to it, and the desk that answers them."""
+    """The socket, the workers that are connected to it, and the lookup that answers them."""
 
-    def __init__(
-        self, settings: Settings, path: Path, log: Log, absorb: Callable[[str, Mapping[str, int]], None]
-    ) -> None:
-        self._settings, self._path, self._log, self._absorb = settings, path, log, absorb
+    def __init__(self, settings: Settings, path: Path, log: Log, add_totals: AddTotals) -> None:
+        self._settings, self._path, self._log, self._add_totals = settings, path, log, add_totals
         self._workers: set[socket.socket] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._counts: Counter[str] = Counter()
-        self._desk: Answers = _Closed()
+        self._lookup: Lookup = _NotSetUp()
 
     async def run(self) -> None:
-        """Until SIGTERM."""
+        """Serve until SIGTERM."""
         loop = asyncio.get_running_loop()
-        stopped = asyncio.Event()
-        loop.add_signal_handler(signal.SIGTERM, stopped.set)
-        until = asyncio.create_task(stopped.wait())
-        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as door:
+        terminated = asyncio.Event()
+        loop.add_signal_handler(signal.SIGTERM, terminated.set)
+        until_terminated = asyncio.create_task(terminated.wait())
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
             self._path.unlink(missing_ok=True)
-            door.bind(str(self._path))
+            listener.bind(str(self._path))
             self._path.chmod(0o600)
-            door.listen(512)
-            door.setblocking(False)
+            listener.listen(_LISTEN_BACKLOG)
+            listener.setblocking(False)
             async with contextlib.AsyncExitStack() as stack:
-                tasks = [asyncio.create_task(duty) for duty in (*self._set_up(stack), self._report())]
+                tasks = [asyncio.create_task(each) for each in (*self._set_up(stack), self._report_counts())]
                 for task in tasks:
                     stack.callback(task.cancel)
-                loop.add_reader(door, self._welcome, door)
-                stack.callback(loop.remove_reader, door)
+                loop.add_reader(listener, self._accept, listener)
+                stack.callback(loop.remove_reader, listener)
                 self._log.say("info", "breach", state="ready", source=self._settings.breach.source)
-                done, _ = await asyncio.wait([*tasks, until], return_when=asyncio.FIRST_COMPLETED)
-                if until not in done:  # a duty never ends but by a bug: begin anew
+                done, _ = await asyncio.wait([*tasks, until_terminated], return_when=asyncio.FIRST_COMPLETED)
+                if until_terminated not in done:  # the others end by a bug alone: the process ends and is restarted
                     done.pop().result()
 
     def _set_up(self, stack: contextlib.AsyncExitStack) -> list[Coroutine[Any, Any, None]]:
-        """The desk, and what has to run beside it."""
-        breach = self._settings.breach
+        """Make the lookup, and return what has to run beside it."""
+        breach, runtime = self._settings.breach, Runtime(say=self._say)
         if breach.source == "file":
-            desk = FileDesk(Path(breach.file), self._forget, self._say)
-            self._desk = desk
-            return [desk.look_after()]
-        chance = random.SystemRandom()
+            own_list = OwnList(Path(breach.file), self._forget, runtime)
+            self._lookup = own_list
+            return [own_list.run_forever()]
+        source = hibp.from_settings(breach)
+        if isinstance(source, Problem):
+            return self._refuse(source.text)
         try:
-            source = Hibp(breach, read_key(breach.api_key_file))
-            scope = SOURCE.encode() + breach_match.filter_of(breach).fingerprint
-            store = Store(self._settings.store.url, breach.secret_file)
-        except (ValueError, OSError, StoreTrouble) as e:
-            self._log.say("error", "breach", problem=f"nobody is asked: {e}")
-            return []
-        cache = VerdictCache(store, scope, (breach.keep_min, breach.keep_max), chance)
+            store = BreachStore(self._settings.store.url, breach.secret_file)
+        except StoreTrouble as e:
+            return self._refuse(str(e))
+        scope = hibp.SOURCE.encode() + counting.filter_of(breach).fingerprint
+        cache = VerdictCache(store, scope, (breach.keep_min, breach.keep_max), runtime)
         stack.push_async_callback(source.close)
         stack.callback(cache.close)
-        library = Library(source, SOURCE, breach, self._say)
-        self._desk = made = Desk(source, cache, library, breach, self._tell, self._say, chance)
-        return [library.look_after(), made.look_after()]
+        catalogue = Catalogue(source, hibp.SOURCE, breach, runtime)
+        self._lookup = lookup = BreachLookup(catalogue, cache, breach, self._announce, runtime)
+        return [catalogue.run_forever(), lookup.run_forever()]
 
-    def _welcome(self, door: socket.socket) -> None:
+    def _refuse(self, problem: str) -> list[Coroutine[Any, Any, None]]:
+        self._log.say("error", "breach", problem=f"nobody is asked: {problem}")
+        return []
+
+    def _accept(self, listener: socket.socket) -> None:
         with contextlib.suppress(OSError):
-            worker, _ = door.accept()
+            worker, _ = listener.accept()
             worker.setblocking(False)
             self._workers.add(worker)
             asyncio.get_running_loop().add_reader(worker, self._read, worker)
 
     def _read(self, worker: socket.socket) -> None:
         with contextlib.suppress(BlockingIOError):
-            for _ in range(_AT_ONCE):
+            for _ in range(_MOST_PACKETS):
                 packet = self._receive(worker)
                 if not packet:
-                    self._part(worker)
+                    self._disconnect(worker)
                     return
                 self._take(worker, packet)
 
     def _receive(self, worker: socket.socket) -> bytes:
         try:
-            return worker.recv(breach_wire.LONGEST)
+            return worker.recv(wire.LONGEST_PACKET)
         except ConnectionError:
             return b""
 
-    def _part(self, worker: socket.socket) -> None:
+    def _disconnect(self, worker: socket.socket) -> None:
         asyncio.get_running_loop().remove_reader(worker)
         self._workers.discard(worker)
         worker.close()
 
     def _take(self, worker: socket.socket, packet: bytes) -> None:
-        question = breach_wire.asked(packet)
+        question = wire.decode_question(packet)
         if question is None:
             return
-        wish, digest = question
-        if len(self._tasks) >= _MOST:
+        if len(self._tasks) >= _MOST_QUESTIONS:
             self._counts["too busy"] += 1
             busy = BreachVerdict(result=BreachResult.UNKNOWN, problem="too busy")
-            self._send(worker, breach_wire.reply(Reply(digest, 0, busy)))
+            self._send(worker, wire.encode_reply(Reply(question.digest, 0, busy)))
             return
-        task = asyncio.create_task(self._answer(worker, wish, digest))
+        task = asyncio.create_task(self._answer(worker, question))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _answer(self, worker: socket.socket, wish: Wish, digest: bytes) -> None:
+    async def _answer(self, worker: socket.socket, question: Question) -> None:
         try:
-            reply = await self._desk.answer(wish, digest)
+            reply = await self._lookup.answer(question)
         except Exception as e:  # a bug costs this answer
-            self._log.surprise("breach", e)
+            self._log.report_bug("breach", e)
             return
-        if reply is None or (reply.verdict.result is BreachResult.UNKNOWN and wish is not Wish.NOW):
-            return  # nobody waits for it, and it must not be taken for the answer to who does wait
+        if reply is None or (reply.verdict.result is BreachResult.UNKNOWN and question.urgency is not Urgency.NOW):
+            return  # no message waits for it, and one that waits for the same address must not take it for its answer
         if worker in self._workers:
-            self._send(worker, breach_wire.reply(reply))
+            self._send(worker, wire.encode_reply(reply))
 
     def _send(self, worker: socket.socket, packet: bytes) -> None:
         try:
@@ -173,19 +180,19 @@ class Service:
         except OSError:
             self._counts["answers dropped"] += 1
 
-    def _tell(self, reply: Reply) -> None:
-        packet = breach_wire.reply(reply)
+    def _announce(self, reply: Reply) -> None:
+        packet = wire.encode_reply(reply)
         for worker in self._workers:
             self._send(worker, packet)
 
     def _forget(self) -> None:
         for worker in self._workers:
-            self._send(worker, breach_wire.FORGET)
+            self._send(worker, wire.FORGET)
 
     def _say(self, problem: str) -> None:
         self._log.say("warning", "breach", problem=problem)
 
-    async def _report(self) -> None:
+    async def _report_counts(self) -> None:
         while True:
-            self._absorb("breach", self._counts + self._desk.counts)
-            await asyncio.sleep(_COUNT)
+            self._add_totals("breach", self._counts + self._lookup.counts)
+            await asyncio.sleep(_COUNT_INTERVAL)

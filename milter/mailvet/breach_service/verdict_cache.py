@@ -1,90 +1,103 @@
-"""verdict_cache – verdicts kept under an HMAC, for a random time, by a store that may be away.
+"""verdict_cache – verdicts in a store that may be unavailable, each under an HMAC and kept for a random time.
 
-The store is used by one thread of its own, so nobody else waits for disk or database. While it is away
-everything is `StoreTrouble` at once, and nothing is asked outside, since the common pace is in the store.
+The store runs on a thread of its own, so the event loop never waits for disk or database. For some seconds after
+a failure it is not tried again, and every call fails at once. Then no request is sent to the source either, since
+the hosts' common pace is in the store.
 
-Raises     StoreTrouble
+Raises     StoreTrouble; StoreSkipped, if the store was not even tried
 Not here   SQL (store.breach); what a verdict is (checks.breach.counting)
 """
 
 import asyncio
 import hmac
-import random
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
+from mailvet.breach_service.runtime import Runtime
 from mailvet.checks.breach.pace import Pace
-from mailvet.checks.breach.source import Kept, StoreTrouble, Verdicts
+from mailvet.checks.breach.source import Kept, VerdictStore
+from mailvet.store.database import StoreTrouble
 from mailvet.verdict import BreachVerdict
 
 T = TypeVar("T")
-_MOST: Final = 200  # that may wait for the store
-_AWAY: Final = 10.0  # seconds before it is tried again
+_MOST_CALLS: Final = 200  # that may wait for the store
+_PAUSE: Final = 10.0  # seconds after a failure before the store is tried again
+_LONGEST_WAIT: Final = 60.0  # seconds after a refusal before the pace is asked for again
+
+
+class StoreSkipped(StoreTrouble):
+    """The store was not tried: it failed a moment ago, which was reported, or too many calls wait for it."""
 
 
 class VerdictCache:
-    """`scope` names the source and the filter: verdicts of another do not count."""
+    """A store's verdicts for one source and filter."""
 
-    def __init__(self, store: Verdicts, scope: bytes, keep: tuple[float, float], chance: random.Random) -> None:
-        self._store, self._scope, self._keep, self._chance = store, scope, keep, chance
+    def __init__(self, store: VerdictStore, scope: bytes, keep: tuple[float, float], runtime: Runtime) -> None:
+        """`scope` identifies source and filter: verdicts of another scope are not found. `keep` is for how many
+        seconds a verdict is kept, at least and at most."""
+        self._store, self._scope, self._keep, self._runtime = store, scope, keep, runtime
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
         self._secret = b""
-        self._waiting = 0
+        self._calls = 0
         self._away_until = 0.0
-        self._not_before = 0.0  # no question is due before this: no use in asking the store
+        self._next_take = 0.0  # before this the pace allows no request, so the store need not be asked
 
     async def find(self, digest: bytes) -> Kept | None:
-        return await self._do(lambda: self._store.find(self._key(digest), time.time()))
+        """Return the verdict on this address, unless there is none or it has expired."""
+        return await self._do(lambda: self._store.find(self._key(digest), self._runtime.wall_clock()))
 
     async def keep(self, digest: bytes, verdict: BreachVerdict) -> Kept:
-        kept = Kept(verdict, time.time() + self._chance.uniform(*self._keep))
+        """Store the verdict on this address, and return it with the time when it expires."""
+        kept = Kept(verdict, self._runtime.wall_clock() + self._runtime.rng.uniform(*self._keep))
         await self._do(lambda: self._store.keep(self._key(digest), kept))
         return kept
 
     async def take(self, pace: Pace) -> bool:
-        """May a question be asked at this moment?"""
-        if time.monotonic() < self._not_before:
+        """Take one request from the hosts' common pace. False: none is allowed now."""
+        if self._runtime.monotonic() < self._next_take:
             return False
         wait = await self._do(lambda: self._store.take(pace))
-        self._not_before = time.monotonic() + min(wait, 60.0)
+        self._next_take = self._runtime.monotonic() + min(wait, _LONGEST_WAIT)
         return not wait
 
     async def block(self, seconds: float) -> None:
+        """Let no host send a request for so many seconds."""
         await self._do(lambda: self._store.block(seconds))
 
     async def purge(self) -> int:
-        return await self._do(lambda: self._store.purge(time.time()))
+        """Delete the verdicts that have expired, and return how many there were."""
+        return await self._do(lambda: self._store.purge(self._runtime.wall_clock()))
 
     async def fraction(self, digest: bytes) -> float:
-        """A number of this address between 0 and 1, the same each time, that tells nothing about it."""
+        """Return a number between 0 and 1 that is always the same for this address and reveals nothing about it."""
         key = await self._do(lambda: self._key(digest))
         return int.from_bytes(key[:4]) / 2**32
 
     def close(self) -> None:
+        """Close the store, without waiting for calls under way."""
         self._thread.shutdown(wait=False, cancel_futures=True)
         self._store.close()
 
     def _key(self, digest: bytes) -> bytes:
-        """On the store's thread, after `open`."""
+        """On the store's thread, once the secret is known."""
         return hmac.digest(self._secret, self._scope + digest, "sha256")
 
     async def _do(self, work: Callable[[], T]) -> T:
-        if self._waiting >= _MOST or time.monotonic() < self._away_until:
-            raise StoreTrouble("busy or away")
-        self._waiting += 1
+        if self._calls >= _MOST_CALLS or self._runtime.monotonic() < self._away_until:
+            raise StoreSkipped("busy or away")
+        self._calls += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, self._opened, work)
         except StoreTrouble:
-            self._away_until = time.monotonic() + _AWAY
+            self._away_until = self._runtime.monotonic() + _PAUSE
             raise
         finally:
-            self._waiting -= 1
+            self._calls -= 1
 
     def _opened(self, work: Callable[[], T]) -> T:
-        if time.monotonic() < self._away_until:
-            raise StoreTrouble("away")  # those that queued up behind a failure do not each wait for one
+        if self._runtime.monotonic() < self._away_until:
+            raise StoreSkipped("away")  # calls that queued up behind a failure do not each wait for one
         if not self._secret:
             self._secret = self._store.open()
         return work()

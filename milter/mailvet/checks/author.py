@@ -1,12 +1,12 @@
-"""author – find the one domain that claims to have written a message.
+"""author – finds the one domain that claims to have written a message.
 
-`find(values)` returns an `Author`, or a `NoAuthor` that says why there is none. It never chooses between
-candidates: the From: field is read strictly (address), and then once more as a lenient reader would, and
-anything the two would disagree about leaves the message without an author (RFC 9989 §11.5). Several
-mailboxes of one domain are one author domain (RFC 9989 §5.3.1). Sender and Resent-From never count.
+`find(values)` returns an `Author`, or a `NoAuthor` that says why there is no single one. It never chooses between
+candidates: the From: field is read strictly (syntax.address), and then once more as a lenient reader would, and
+anything the two would disagree about leaves the message without an author (RFC 9989 §11.5). Several mailboxes of one
+domain are one author domain (RFC 9989 §5.3.1). Sender and Resent-From never count.
 
 Raises     nothing
-Not here   what DMARC makes of a message without an author (dmarc); whether the domain exists
+Not here   what DMARC makes of a message without an author, and whether the domain exists (checks.dmarc)
 """
 
 import re
@@ -21,18 +21,19 @@ from mailvet.syntax import address, readings
 from mailvet.syntax.compatibility import crowded
 from mailvet.syntax.domain import to_alabel
 from mailvet.syntax.lexical import QUOTED
+from mailvet.values import Domain
 
 _FROM: Final = b"from"
-_LIMIT: Final = 8192
-_WORDS: Final = 500
-_ENCODED_WORDS: Final = 100
-_NESTED: Final = 4  # comments in comments that are left out in a second look
+_MOST_OCTETS: Final = 8192  # of a From: field, where the caller sets no limit
+_MOST_WORDS: Final = 500  # likewise: atoms, quoted strings, comments and marks
+_MOST_ENCODED_WORDS: Final = 100
+_DEEPEST_COMMENT: Final = 4  # comments in comments that are left out in a second look
 
-# What a reader takes for the address who knows neither quoting nor comments ...
+# What a reader takes for the address that knows neither quoting nor comments ...
 _ANGLED = re.compile(r"<[^<>@]*+@([^<>]*+)")
-# ... one who knows quoting, but not where an address begins ...
+# ... one that knows quoting, but not where an address begins ...
 _AFTER_AT = re.compile(r"@([^\s<>()\[\],:;@\\]++)")
-# ... and one who allows blanks and comments around "@" and "." (RFC 5322 §4.4); a domain has to have a dot then.
+# ... and one that allows blanks and comments around "@" and "." (RFC 5322 §4.4); a domain has to have a dot then.
 _DOTTED = re.compile(r"@(\[|[^\s<>()\[\],:;@\\.]++\.[^\s<>()\[\],:;@\\]++)")
 _COMMENT = re.compile(r"\([^()]*+\)")
 _QUOTED = re.compile(QUOTED, re.DOTALL)
@@ -41,31 +42,38 @@ _LINE_END = re.compile("[\x85\u2028\u2029\udc85]")  # as str.splitlines() has th
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Author:
-    domain: str  # A-labels, lower case
+    """Who claims to have written a message."""
+
+    domain: Domain
     address: str  # of the first mailbox: local part as written, "@", domain
     mailboxes: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoAuthor:
+    """Why a message has no single author domain."""
+
     ambiguous: bool  # there is something that could be taken for an author
     problem: str  # for people; no local parts
 
 
 def find(
-    values: Sequence[bytes], headers: Headers | None = None, limit: int = _LIMIT, words: int = _WORDS
+    values: Sequence[bytes], headers: Headers | None = None, limit: int = _MOST_OCTETS, words: int = _MOST_WORDS
 ) -> Author | NoAuthor:
-    """The author by the values of all From: fields. With `headers`, disguised From: fields count too."""
+    """Return the author that the values of all From: fields name; with `headers`, disguised From: fields count too.
+
+    `limit`: octets of the field that are read at most; `words`: atoms, quoted strings, comments and marks.
+    """
     found = _sole(values, limit, words)
     if headers is not None:
-        problem = disguised(headers, found.domain if isinstance(found, Author) else "")
+        problem = disguised(headers, found.domain if isinstance(found, Author) else None)
         if problem:
             return NoAuthor(ambiguous=True, problem=problem)
     return found
 
 
-def disguised(headers: Headers, domain: str = "") -> str:
-    """Why some readers would see another From field, of another domain; "" if none would."""
+def disguised(headers: Headers, domain: Domain | None = None) -> str:
+    """Return why some readers would see another From field, not of `domain`; "" if none would."""
     if disguise.names_like(headers, _FROM):
         return "a field whose name some readers take for From"
     for line in disguise.hidden(headers, _FROM):
@@ -75,11 +83,14 @@ def disguised(headers: Headers, domain: str = "") -> str:
     return ""
 
 
-def _is_harmless(value: bytes, domain: str) -> bool:
-    """Does a line that may be a From field, with what continues it, hold no address, or only of that domain?"""
+def _is_harmless(value: bytes, domain: Domain | None) -> bool:
+    """Return whether a line that may be a From field holds no address, or only addresses of `domain`.
+
+    `value`: the line after its colon, with its continuation lines.
+    """
     text = value.decode("utf-8", "surrogateescape")
-    said = (text, *readings.folded(text), *(reading.text for reading in readings.decoded(text)))
-    return not any(crowded(each) or "@" in _without(each, domain) for each in said)
+    variants = (text, *readings.folded(text), *(reading.text for reading in readings.decoded(text)))
+    return not any(crowded(each) or "@" in _without(each, domain) for each in variants)
 
 
 def _sole(values: Sequence[bytes], limit: int, words: int) -> Author | NoAuthor:
@@ -88,7 +99,7 @@ def _sole(values: Sequence[bytes], limit: int, words: int) -> Author | NoAuthor:
     if len(values) > 1:
         return NoAuthor(ambiguous=True, problem=f"{len(values)} From fields")  # RFC 5322 §3.6
     if len(values[0]) > limit:
-        return NoAuthor(ambiguous=True, problem=f"From field over {limit} octets (limit)")
+        return NoAuthor(ambiguous=True, problem=f"From field over {limit} octets (limits.from_bytes)")
     if readings.overlong(b"From:" + values[0]):
         return NoAuthor(ambiguous=True, problem=f"From field with a line over {readings.LINE} octets")  # it is broken
     return _read(values[0], words)
@@ -102,15 +113,15 @@ def _read(value: bytes, words: int) -> Author | NoAuthor:
     domains = {mailbox.domain for mailbox in mailboxes}
     if len(domains) > 1:
         return NoAuthor(ambiguous=True, problem=f"From field with {len(domains)} domains")
-    (domain,) = domains
+    domain = Domain(domains.pop())
     if not _agree(value, domain):
         return NoAuthor(ambiguous=True, problem="From field in which some readers see another domain")
     first = mailboxes[0]
     return Author(domain=domain, address=f"{first.local}@{domain}", mailboxes=len(mailboxes))
 
 
-def _agree(value: bytes, domain: str) -> bool:
-    """Do readers who know less than RFC 5322 find that domain too, and no other?"""
+def _agree(value: bytes, domain: Domain) -> bool:
+    """Return whether readers that know less than RFC 5322 find that domain too, and no other."""
     plain = address.without_quoted(value) or ""
     text = value.decode("utf-8", "surrogateescape").replace("\n", "")
     if crowded(text):
@@ -120,7 +131,7 @@ def _agree(value: bytes, domain: str) -> bool:
         return False
     if "=?" not in text and text.isascii() and text.count("@") == 1:
         return True
-    if text.count("=?") > _ENCODED_WORDS:
+    if text.count("=?") > _MOST_ENCODED_WORDS:
         return False
     if readings.uncertain(text):
         return False
@@ -129,10 +140,10 @@ def _agree(value: bytes, domain: str) -> bool:
     return not any(_is_foreign(each, raw, domain) for each in (raw, *readings.decoded(text)))
 
 
-def _is_foreign(reading: readings.Decoded, raw: readings.Decoded, domain: str) -> bool:
-    """Does the text, read so, hold an address of another domain outside of quoted strings?
+def _is_foreign(reading: readings.Decoded, raw: readings.Decoded, domain: Domain) -> bool:
+    """Return whether a reading of the text holds an address of another domain outside of quoted strings.
 
-    If reading it so brought something that ends a quoted string, or a line, nobody knows what is quoted.
+    If the reading brought something that ends a quoted string, or a line, it is not known what is quoted.
     """
     if crowded(reading.text):
         return True
@@ -149,13 +160,15 @@ def _is_foreign(reading: readings.Decoded, raw: readings.Decoded, domain: str) -
 
 
 def _compact(text: str) -> str:
-    """Without what may stand around "@" and "."."""
-    for _ in range(_NESTED):
+    """Return the text without what may stand around "@" and "."."""
+    for _ in range(_DEEPEST_COMMENT):
         text = _COMMENT.sub(" ", text)
     text = " ".join(text.replace('"', " ").split())
     return text.replace(" @", "@").replace("@ ", "@").replace(" .", ".").replace(". ", ".")
 
 
-def _without(text: str, domain: str) -> str:
-    """The text without what everybody takes for that domain."""
+def _without(text: str, domain: Domain | None) -> str:
+    """Return the text without what every reader takes for that domain."""
+    if domain is None:
+        return text
     return _AFTER_AT.sub(lambda claim: "" if to_alabel(claim[1].strip("\"'.?=")) == domain else claim[0], text)

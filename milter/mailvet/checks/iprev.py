@@ -1,7 +1,9 @@
 """iprev – does the client's address have a name that leads back to it? (RFC 8601 §3)
 
+`check` gives the verdict, `ahead` asks the questions of it without waiting.
+
 Raises     nothing
-Not here   what a name says about a sender
+Not here   which client is checked (session)
 """
 
 from functools import lru_cache
@@ -15,13 +17,13 @@ _MOST_NAMES: Final = 10  # RFC 8601 §3: "Verifiers SHOULD limit the number of P
 
 
 def check(address: str, lookups: Lookups) -> IprevVerdict:
-    """The verdict; total."""
-    question = _question(address)
-    if question is None:
+    """Return the verdict on the client with this address."""
+    questions = _questions(address)
+    if questions is None:
         return IprevVerdict(
             result=IprevResult.PERMERROR, address=address, problem="the address of the client is not known"
         )
-    reverse, kind, canonical = question
+    reverse, kind, canonical = questions
     try:
         pointers = lookups.ask(reverse, RecordType.PTR)
     except Unavailable as e:
@@ -50,11 +52,11 @@ def check(address: str, lookups: Lookups) -> IprevVerdict:
 
 
 def ahead(address: str, lookups: Lookups) -> None:
-    """Ask the PTR, and when it is there the addresses of its names."""
-    question = _question(address)
-    if question is None:
+    """Ask, without waiting, for the client's names, and when they are there for their addresses."""
+    questions = _questions(address)
+    if questions is None:
         return
-    reverse, kind, _ = question
+    reverse, kind, _ = questions
 
     def forward(answer: Answer) -> None:
         for name in answer.records[:_MOST_NAMES]:
@@ -64,8 +66,11 @@ def ahead(address: str, lookups: Lookups) -> None:
 
 
 @lru_cache(maxsize=4096)
-def _question(address: str) -> tuple[str, RecordType, str] | None:
-    """The reverse name, the type of the forward question, and the canonical text of an address."""
+def _questions(address: str) -> tuple[str, RecordType, str] | None:
+    """Return the reverse name, the type of the forward question, and the canonical text of an address.
+
+    None: it is not an IP address.
+    """
     parsed = ip.parse(address)
     if parsed is None:
         return None

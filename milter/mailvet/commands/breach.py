@@ -1,46 +1,48 @@
 """breach – `mailvet breach ADDRESS`: one look-up, with everything that leaves the host and what comes back.
 
-Raises     nothing: what went wrong is a problem of the look-up
-Not here   the daemon's look-ups: this asks once, without cache and pace, whatever was asked before
+Raises     nothing; a failure stands in `LookUp.problem`
+Not here   the daemon's look-ups (breach_service.lookup): this one uses neither cache nor pace
 """
 
 import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
-from mailvet.breach_service.hibp import SOURCE, Hibp, read_key
-from mailvet.breach_service.own_list import FileDesk
-from mailvet.checks.breach import counting as breach_match
-from mailvet.checks.breach.eligibility import digest as digest_of, format_value
+from mailvet.breach_service import hibp
+from mailvet.breach_service.own_list import OwnList
+from mailvet.breach_service.runtime import Runtime
+from mailvet.checks.breach import counting
+from mailvet.checks.breach.eligibility import digest_of, format_value
 from mailvet.checks.breach.hash_range import split
 from mailvet.checks.breach.source import Failed
-from mailvet.checks.breach.wire import Wish
+from mailvet.checks.breach.wire import Question, Urgency
 from mailvet.settings import BreachSettings, Settings
+from mailvet.values import Problem
 from mailvet.verdict import BreachResult, BreachVerdict
 
 
 @dataclass(slots=True, kw_only=True)
 class LookUp:
-    """What happened. `status`: 0 found out, 1 could not, 2 nothing could be asked."""
+    """What happened in a look-up, filled in step by step."""
 
-    status: int = 2
+    status: int = 2  # of the command: 0 there is a verdict, 1 there is none, 2 nothing could be asked
     prefix: str = ""  # of the SHA-1: all of the address that may leave
     suffix: str = ""
-    file: str = ""  # where it was looked for, if in a list of one's own
+    file: str = ""  # the operator's own list, if it was looked up there
     leaves: tuple[str, ...] = ()  # the request, line by line
     comes_back: str = ""
-    breaches: list[tuple[str, str]] = field(default_factory=list)  # name, and why it counts or does not
+    breaches: list[tuple[str, str]] = field(default_factory=list)  # name, and why it counts or not
     problem: str = ""
     result: BreachResult = BreachResult.UNKNOWN
     source: str = ""
-    header: str = ""  # the field that a message from this sender gets, if any
+    header: str = ""  # the header field that a message from this sender gets, if any
 
 
 def look_up(address: str, settings: Settings) -> LookUp:
-    """Ask for the address, now."""
+    """Look the address up now."""
     done = LookUp()
     digest = digest_of(address)
     if digest is None:
@@ -50,10 +52,9 @@ def look_up(address: str, settings: Settings) -> LookUp:
     if settings.breach.source == "file":
         found = asyncio.run(_in_file(digest, settings.breach, done))
     else:
-        try:
-            source = Hibp(settings.breach, read_key(settings.breach.api_key_file))
-        except (ValueError, OSError) as e:
-            done.problem = f"nothing is sent: {e}"
+        source = hibp.from_settings(settings.breach)
+        if isinstance(source, Problem):
+            done.problem = f"nothing is sent: {source.text}"
             return done
         done.leaves = tuple(source.describe(done.prefix))
         found = asyncio.run(_from_hibp(source, settings.breach, done))
@@ -66,11 +67,12 @@ def look_up(address: str, settings: Settings) -> LookUp:
 
 
 def as_text(done: LookUp) -> str:
+    """Return the look-up as lines for a person."""
     return "".join(f"{label:<11} {line}\n" for label, line in _lines(done))
 
 
 def as_json(done: LookUp) -> str:
-    """Like the text, in the order of it; `leaves` is empty where nothing was sent."""
+    """Return the look-up as JSON, in the order of the text. `leaves` is empty if nothing was sent."""
     found = {
         "result": done.result,
         "sha1": {"prefix": done.prefix, "rest": done.suffix},
@@ -102,7 +104,7 @@ def _lines(done: LookUp) -> Iterator[tuple[str, str]]:
         yield "Result", "unknown: no field is written" if done.status else done.result
     if done.header:
         yield "Field", done.header
-    if done.source == SOURCE:
+    if done.source == hibp.SOURCE:
         yield "Source", "Have I Been Pwned, https://haveibeenpwned.com, CC BY 4.0"
 
 
@@ -112,13 +114,13 @@ async def _in_file(digest: bytes, settings: BreachSettings, done: LookUp) -> Bre
     def say(problem: str) -> None:
         done.problem = problem
 
-    desk = FileDesk(Path(settings.file), lambda: None, say)
-    await desk.look()
-    reply = await desk.answer(Wish.NOW, digest)
-    return reply.verdict if reply is not None and reply.verdict.result is not BreachResult.UNKNOWN else None
+    own_list = OwnList(Path(settings.file), lambda: None, Runtime(say=say))
+    await own_list.reload()
+    reply = await own_list.answer(Question(Urgency.NOW, digest))
+    return reply.verdict if reply.verdict.result is not BreachResult.UNKNOWN else None
 
 
-async def _from_hibp(source: Hibp, settings: BreachSettings, done: LookUp) -> BreachVerdict | None:
+async def _from_hibp(source: hibp.Hibp, settings: BreachSettings, done: LookUp) -> BreachVerdict | None:
     try:
         found = await source.range(done.prefix, lambda: (done.suffix,))
         if isinstance(found, Failed):
@@ -127,25 +129,19 @@ async def _from_hibp(source: Hibp, settings: BreachSettings, done: LookUp) -> Br
         names = found.get(done.suffix, ())
         done.comes_back = f"the range; the rest of the SHA-1 is {'' if done.suffix in found else 'not '}in it"
         body = await source.breaches()
-        if isinstance(body, Failed):
-            done.problem = f"the list of breaches: {body.what}"
-            return None
-        wanted = breach_match.filter_of(settings)
-        known = breach_match.catalogue(body, wanted)
-        done.breaches.extend(_reasons(names, known, wanted))
-        return breach_match.judge(names, known, wanted, datetime.now(UTC).date(), SOURCE)
-    except ValueError as e:
-        done.problem = f"the list of breaches: {e}"
-        return None
     finally:
         await source.close()
+    wanted, today = counting.filter_of(settings), datetime.now(UTC).date()
+    known = Problem(body.what) if isinstance(body, Failed) else counting.parse_breach_list(body, wanted)
+    if isinstance(known, Problem):
+        done.problem = f"the list of breaches: {known.text}"
+        return None
+    done.breaches.extend(_reasons(names, known, today - wanted.max_age))
+    return counting.judge(names, known, wanted, today, hibp.SOURCE)
 
 
-def _reasons(
-    names: tuple[str, ...], known: breach_match.Catalogue, wanted: breach_match.Filter
-) -> Iterator[tuple[str, str]]:
-    """For the operator alone: a name can tell much about a person, and is never in a message."""
-    oldest = datetime.now(UTC).date() - wanted.max_age
+def _reasons(names: tuple[str, ...], known: counting.BreachList, oldest: date) -> Iterator[tuple[str, str]]:
+    """For the operator alone: a breach's name can tell much about a person, and is never written into a message."""
     for name in sorted(names):
         breach = known.get(name)
         if breach is None:

@@ -82,7 +82,7 @@ def run(request: Request, settings: Settings) -> Result:
     resolver = make_resolver(settings.dns)
     recorded = replay.from_text(request.replay) if request.replay is not None else None
     judged, word = _as_of(recorded)
-    engine = make_engine(settings, lambda: recorded or resolver.new_lookups(), log.surprise)
+    engine = make_engine(settings, lambda: recorded or resolver.new_lookups(), log.report_bug)
     engine = dataclasses.replace(engine, now=lambda: judged)
     if recorded is None:
         resolver.start()

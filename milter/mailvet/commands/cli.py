@@ -1,28 +1,27 @@
-"""cli – `mailvet` on the command line: argv → settings → one of the commands; exit statuses.
+"""cli – reads the command line, loads the configuration, and hands both to one of the commands.
 
-0 fine, 1 a finding or a failed check, 2 usage or configuration.
+Exit statuses: 0 fine, 1 a finding or a failed check, 2 usage or configuration.
 
 Raises     SystemExit, by argparse
-Not here   what the commands do
+Not here   what the commands do: one file for each
 """
 
 import argparse
-import functools
 import io
-import os
 import signal
 import sys
 from pathlib import Path
 
 from mailvet import __version__
 from mailvet.commands import config as config_command
+from mailvet.commands.output import say
 from mailvet.config import load as config
 from mailvet.observe.logs import complain
 from mailvet.settings import Settings
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The console script."""
+    """Run `mailvet` with these arguments and return its exit status; the console script."""
     arguments = _parser().parse_args(argv)
     if arguments.run is not _serve:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `mailvet check ... | head` is not an error
@@ -38,17 +37,6 @@ def main(argv: list[str] | None = None) -> int:
         return int(arguments.run(arguments, settings))
     except KeyboardInterrupt:  # Ctrl-C is not a bug
         return 128 + signal.SIGINT
-
-
-def _say(text: str) -> None:
-    """To standard output, all of it. Where it cannot be written, the command has failed."""
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except OSError as e:
-        complain(f"standard output: {e.strerror}")
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python writes what is left once more at exit
-        raise SystemExit(2) from e
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -89,10 +77,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(arguments: argparse.Namespace, settings: Settings) -> int:
-    from mailvet.daemon.serve import serve  # each command loads only what it needs
+    from mailvet.commands import serve  # each command loads only what it needs
 
-    file = arguments.config
-    return serve(settings, functools.partial(config.load, file), lambda current: config.doubtful(current, file))
+    return serve.run(arguments, settings)
 
 
 def _check(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -110,18 +97,18 @@ def _check(arguments: argparse.Namespace, settings: Settings) -> int:
     except (OSError, ValueError) as e:
         complain(str(e))
         return 2
-    _say(result.as_json() if arguments.json else explain.text(result))
+    say(result.as_json() if arguments.json else explain.text(result))
     return 1 if result.finding else 0
 
 
 def _config_check(arguments: argparse.Namespace, settings: Settings) -> int:
     """Warnings are no mistakes: the status stays 0, or `systemctl reload` would stop at them."""
-    _say(config_command.check(settings, arguments.config))
+    say(config_command.check(settings, arguments.config))
     return 0
 
 
 def _config_show(arguments: argparse.Namespace, settings: Settings) -> int:
-    _say(config_command.show(settings, as_json=arguments.json))
+    say(config_command.show(settings, as_json=arguments.json))
     return 0
 
 
@@ -129,5 +116,5 @@ def _breach(arguments: argparse.Namespace, settings: Settings) -> int:
     from mailvet.commands import breach as breach_cli
 
     done = breach_cli.look_up(arguments.address, settings)
-    _say(breach_cli.as_json(done) if arguments.json else breach_cli.as_text(done))
+    say(breach_cli.as_json(done) if arguments.json else breach_cli.as_text(done))
     return done.status

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mailvet.checks.breach.counting import ALSO
-from mailvet.checks.breach.eligibility import digest
+from mailvet.checks.breach.eligibility import digest_of
 from mailvet.checks.breach.hash_range import template_problem, url_problem
 from mailvet.config.mistakes import Key
 from mailvet.outcome import Action
@@ -75,7 +75,7 @@ def _breach(s: Settings) -> Iterator[tuple[Key, str]]:
         if not _DOMAIN.fullmatch(name):
             yield ("breach", "own_domains"), f"{name!r} is not a domain"
     for name in breach.exclude:
-        if not _DOMAIN.fullmatch(name) and digest(name) is None:
+        if not _DOMAIN.fullmatch(name) and digest_of(name) is None:
             yield ("breach", "exclude"), f"{name!r} is neither a domain nor an address"
     for kind in breach.also:
         if kind not in ALSO:

@@ -1,7 +1,7 @@
-"""connections – Postfix's connections to this process, each with its session, and what they are doing.
+"""connections – Postfix's connections to this process: the session of each, and what it is doing.
 
 Raises     nothing
-Not here   libmilter (pymilter), what a session does (session)
+Not here   libmilter's callbacks (callbacks), what a session does (session)
 """
 
 import threading
@@ -11,12 +11,12 @@ from mailvet.session.session import Session
 
 sessions: set[Session] = set()  # one for each connection
 # Debian's libmilter runs a connection's callbacks on any thread of a pool, but pymilter gives each connection
-# a Python thread state of its own, and that is what `local` hangs on to
+# a Python thread state of its own, and `threading.local` belongs to that
 current = threading.local()
 
 
 class Conversation:
-    """What libmilter keeps for us per connection: the session and how it is to be answered."""
+    """What libmilter keeps for us with a connection: its session, and the reply to a step that wants none."""
 
     __slots__ = ("go_on", "session")
 
@@ -26,34 +26,37 @@ class Conversation:
 
 
 def queue_id() -> str:
-    """Of the message whose end this thread deals with, "" where there is none."""
+    """Return the queue id of the message whose end this thread deals with, "" if there is none."""
     session: Session | None = getattr(current, "session", None)
     return session.queue_id if session is not None else ""
 
 
-def surprised(where: str, error: BaseException, otherwise: ReportBug) -> None:
-    """A bug was met by what knows no session: it belongs to the message that this thread deals with, if any."""
+def report_bug(where: str, error: BaseException, otherwise: ReportBug) -> None:
+    """Report a bug to the session that this thread deals with; if there is none, to `otherwise`.
+
+    For code that is part of a message's checks and knows no session.
+    """
     session: Session | None = getattr(current, "session", None)
     (session.surprised if session is not None else otherwise)(where, error)
 
 
 def busy() -> bool:
-    """Is any connection in the middle of a message?"""
+    """Return whether any connection is in the middle of a message."""
     return any(session.transaction is not None for session in list(sessions))
 
 
-def tally() -> tuple[int, int]:
-    """Connections without a message, and with one."""
+def count() -> tuple[int, int]:
+    """Return how many connections have no message in progress, and how many have one."""
     busy = [session.transaction is not None for session in list(sessions)]
     return busy.count(False), busy.count(True)
 
 
-def at_their_end() -> set[int]:
-    """Messages, by id, that have come to their end, where the session notes the queue id, and are not answered yet."""
-    ending = [session.transaction for session in list(sessions) if session.queue_id]
+def messages_ending() -> set[int]:
+    """Return the messages, by id(), that have come to their end and are not answered yet."""
+    ending = [session.transaction for session in list(sessions) if session.queue_id]  # noted at the end of a message
     return {id(transaction) for transaction in ending if transaction is not None}
 
 
 def connected() -> bool:
-    """Is any connection open, busy or not?"""
+    """Return whether any connection is open, busy or not."""
     return bool(sessions)

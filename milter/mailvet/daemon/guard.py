@@ -1,7 +1,7 @@
-"""guard – no exception leaves a callback: what a step lost is remembered, and its message deferred.
+"""guard – keeps every exception inside its callback; a message that lost a step to one is deferred.
 
 Raises     nothing
-Not here   libmilter (pymilter), what a session makes of a failed step (session)
+Not here   the callbacks (callbacks), what a session makes of a failed step (session)
 """
 
 import contextlib
@@ -12,35 +12,35 @@ from types import TracebackType
 from typing import Any, Final
 
 from mailvet.daemon.connections import Conversation, current, sessions
+from mailvet.ports import ReportBug
 from mailvet.session.session import Session
 
 Callback = Callable[..., int]
-ReportBug = Callable[[str, BaseException], None]
-_OVER: Final = ("end of message", "abort", "close")  # steps after which there is no message any more
+_LAST_STEPS: Final = ("end of message", "abort", "close")  # after these no message is in progress
 
 
 class Guard:
-    """Makes steps into callbacks that do not raise. Each takes libmilter's context first."""
+    """Turns steps into callbacks that do not raise. The first argument of each is libmilter's context."""
 
-    def __init__(self, surprised: ReportBug, tempfail: int, reject: int) -> None:
-        """`surprised` is told of a bug that was met where there is no session."""
-        self._surprised = surprised
+    def __init__(self, report_bug: ReportBug, tempfail: int, reject: int) -> None:
+        """`report_bug` gets a bug that was met without a session; the other two are libmilter's answers."""
+        self._report_bug = report_bug
         self._tempfail, self._reject = tempfail, reject
 
     def negotiation(self, step: Callback) -> Callback:
-        """Not this connection: Postfix does what milter_default_action says."""
+        """Guard the negotiation. If it raises, the connection is refused: milter_default_action says what follows."""
 
         def callback(ctx: Any, *arguments: Any) -> int:
             try:
                 return step(ctx, *arguments)
             except BaseException as e:
-                self._tell("negotiate", e)
+                self._report("negotiate", e)
                 return self._reject
 
         return callback
 
     def quiet(self, name: str, step: Callback) -> Callback:
-        """A step that may not refuse: its message will be deferred."""
+        """Guard a step that may not refuse. If it raises, its message is deferred at its end."""
 
         def callback(ctx: Any, *arguments: Any) -> int:
             try:
@@ -51,7 +51,7 @@ class Guard:
         return callback
 
     def header(self, step: Callback) -> Callback:
-        """The same for the step that is called most: two arguments are handed on faster than any number."""
+        """Guard a header field like `quiet`, only faster: two arguments cost less to hand on than any number."""
 
         def callback(ctx: Any, name: str, value: bytes) -> int:
             try:
@@ -62,7 +62,7 @@ class Guard:
         return callback
 
     def final(self, step: Callback) -> Callback:
-        """The end of a message."""
+        """Guard the end of a message. If it raises, the message is deferred."""
 
         def callback(ctx: Any) -> int:
             try:
@@ -75,7 +75,7 @@ class Guard:
         return callback
 
     def defer(self, ctx: Any) -> int:
-        """The last resort: nothing that can have failed is used."""
+        """Answer 451. This is the last resort, so it uses nothing that can have failed."""
         with contextlib.suppress(BaseException):
             ctx.setreply("451", "4.3.0", "Email deferred because of an internal error")
         return self._tempfail
@@ -83,25 +83,25 @@ class Guard:
     def _failed(self, ctx: Any, name: str, error: BaseException) -> int:
         talk: Conversation | None = ctx.getpriv()
         if talk is None:
-            self._tell(name, error)
+            self._report(name, error)
             return self._tempfail
         if name == "close":
             sessions.discard(talk.session)
-        if name in _OVER:
+        if name in _LAST_STEPS:
             talk.session.transaction = None
         talk.session.failed(name, error)
         return talk.go_on
 
-    def _tell(self, where: str, error: BaseException) -> None:
+    def _report(self, where: str, error: BaseException) -> None:
         with contextlib.suppress(BaseException):
-            self._surprised(where, error)
+            self._report_bug(where, error)
 
 
 def excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """An exception the C module met before our code ran; libmilter is told CONTINUE.
+    """Handle an exception that pymilter's C code met before our code ran; it answers CONTINUE to libmilter.
 
-    Bytes that are not UTF-8 are the session's business. Nothing else ought to get here: as nobody can say which step
-    it was, the process ends, and every message that was in progress is deferred by Postfix.
+    Bytes that are not UTF-8 are handed to the session. Nothing else should get here: as it is not known which step it
+    was, the process ends, and Postfix defers every message that was in progress.
     """
     session: Session | None = getattr(current, "session", None)
     if session is None:  # not libmilter's: the main thread's own

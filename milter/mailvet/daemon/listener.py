@@ -1,7 +1,10 @@
-"""listener – what libmilter, which opens the socket that Postfix connects to, does not let us do with it.
+"""listener – what libmilter, which opens the socket that Postfix connects to, leaves to us.
 
-Raises     FileExistsError from `refuse_live`, BlockingIOError from `alone`
-Not here   opening it (pymilter)
+A unix socket in use is not taken over, an address that is not there yet is told from a mistake, and a process can
+stop accepting, for a while or for good.
+
+Raises     FileExistsError from `refuse_live`, BlockingIOError from `exclusively`
+Not here   opening the socket (libmilter), how long to try (startup)
 """
 
 import contextlib
@@ -16,16 +19,20 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+from mailvet.values import Listen
+
 _MISTAKES: Final = {errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EINVAL}
 
 
 @contextlib.contextmanager
-def alone(path: str) -> Iterator[None]:
-    """Of several that are about to take or remove this unix socket, one at a time. Its directory is locked, since a
-    file of our own would stay. Raises BlockingIOError where another is at it."""
+def exclusively(path: str) -> Iterator[None]:
+    """Hold a lock while this unix socket is taken or removed. Raises BlockingIOError if another process holds it.
+
+    What is locked is the socket's directory, since a lock file would have to stay there.
+    """
     try:
         directory = os.open(Path(path).parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError:  # nothing to lock, or not ours to read: whoever opens the socket says what is wrong
+    except OSError:  # nothing to lock, or not ours to read: opening the socket will say what is wrong
         yield
         return
     try:
@@ -39,7 +46,7 @@ def alone(path: str) -> Iterator[None]:
 
 
 def refuse_live(path: str) -> None:
-    """Fail where a process answers on this unix socket: libmilter would silently take its place."""
+    """Raise FileExistsError if a process answers on this unix socket, which libmilter would silently take over."""
     if not Path(path).exists():
         return
     with contextlib.closing(socket.socket(socket.AF_UNIX)) as probe:
@@ -47,33 +54,31 @@ def refuse_live(path: str) -> None:
             raise FileExistsError(errno.EADDRINUSE, f"cannot listen on unix:{path}: another process does")
 
 
-def problem(listen: str) -> OSError:
-    """Why nobody can listen there: libmilter only says that it cannot, so the system is asked once more."""
-    kind, _, where = listen.partition(":")
+def reason(listen: Listen) -> OSError:
+    """Return why nothing can listen there, by trying it: libmilter says only that it cannot."""
     try:
-        if kind == "unix":
+        if listen.family == "unix":
             with socket.socket(socket.AF_UNIX) as probe:
-                probe.bind(where)
-            Path(where).unlink()
+                probe.bind(listen.path)
+            Path(listen.path).unlink()
         else:
-            port, _, host = where.partition("@")
-            family = socket.AF_INET6 if kind == "inet6" else socket.AF_INET
-            socket.create_server((host, int(port)), family=family).close()
+            family = socket.AF_INET6 if listen.family == "inet6" else socket.AF_INET
+            socket.create_server((listen.host, listen.port), family=family).close()
     except OSError as e:
         return e
     return OSError(errno.EADDRINUSE, "in use, or not permitted")
 
 
-def heals(listen: str, error: OSError) -> bool:
-    """May what is in the way go by itself? Names and addresses come up late, another program ends; a mistake stays."""
-    kind, _, where = listen.partition(":")
-    if kind == "unix" and Path(where).exists() and not Path(where).is_socket():
+def may_pass(listen: Listen, error: OSError) -> bool:
+    """Return whether time may heal this error. Names and addresses come up late, and another program may end; a
+    mistake in the configuration or in permissions stays."""
+    if listen.family == "unix" and Path(listen.path).exists() and not Path(listen.path).is_socket():
         return False
     return error.errno not in _MISTAKES
 
 
-def listening() -> set[int]:
-    """Descriptors of listening sockets: libmilter does not tell which one it opened."""
+def listening_descriptors() -> set[int]:
+    """Return this process's listening sockets: libmilter does not tell which one it opened."""
     found = set()
     for name in os.listdir("/proc/self/fd"):
         with contextlib.suppress(OSError):  # the descriptor of this very listing
@@ -85,82 +90,87 @@ def listening() -> set[int]:
     return found
 
 
-class Door:
-    """The sockets at which this process accepts, which it can stop doing: for a while, or for good.
+class ListeningSockets:
+    """The sockets at which this process accepts connections, which it can stop doing.
 
-    libmilter cannot be told so: the descriptors become those of a socket nobody connects to.
+    libmilter cannot be told to stop, so its descriptors are replaced by those of a socket to which nothing connects.
     """
 
     def __init__(self) -> None:
-        self.addresses: set[object] = set()  # as `watch.address` has them
+        self.addresses: set[object] = set()  # as `local_address` returns them
         self._descriptors: list[int] = []
-        self._kept: dict[int, int] = {}  # the same sockets once more, to have them back
-        self._deaf: socket.socket | None = None
-        self._file: tuple[Path, int, int] | None = None  # of a unix socket: where, device, inode
+        self._duplicates: dict[int, int] = {}  # of the same sockets, to put them back
+        self._replacement: socket.socket | None = None
+        self._file: tuple[Path, int, int] | None = None  # of a unix socket: path, device, inode
 
-    def made(self, path: str) -> None:
-        """The unix socket there is ours."""
+    def add(self, descriptors: Iterable[int]) -> None:
+        """Take note of sockets that libmilter has opened."""
+        for descriptor in descriptors:
+            self._descriptors.append(descriptor)
+            sock = socket.socket(fileno=descriptor)
+            self.addresses.add(local_address(sock))
+            sock.detach()
+
+    def own_file(self, path: str) -> None:
+        """Take note that the unix socket with this path is ours to remove."""
         status = os.stat(path)
         self._file = (Path(path), status.st_dev, status.st_ino)
 
-    def remove(self) -> None:
-        """Before we leave it, so that its inode cannot be another's; not where a successor has put its own there."""
+    def remove_file(self) -> None:
+        """Remove our unix socket from its directory, but not one that a successor has put in its place.
+
+        Before the socket is closed: until then no other file can have its inode.
+        """
         if self._file is None:
             return
         (path, *ours), self._file = self._file, None
-        with contextlib.suppress(OSError), alone(str(path)):
+        with contextlib.suppress(OSError), exclusively(str(path)):
             status = path.stat()
             if [status.st_dev, status.st_ino] == ours:
                 path.unlink()
 
-    def add(self, descriptors: Iterable[int]) -> None:
-        for descriptor in descriptors:
-            self._descriptors.append(descriptor)
-            sock = socket.socket(fileno=descriptor)
-            self.addresses.add(address(sock))
-            sock.detach()
+    def prepare_pause(self) -> None:
+        """Open now what `pause` needs, since it is called when no descriptor is left."""
+        self._replacement = _unconnected_socket()
+        self._duplicates = {descriptor: os.dup(descriptor) for descriptor in self._descriptors}
 
-    def prepare(self) -> None:
-        """To be able to shut it when there is no descriptor left."""
-        self._deaf = _deaf()
-        self._kept = {descriptor: os.dup(descriptor) for descriptor in self._descriptors}
-
-    def shut(self) -> None:
-        """Who connects waits, or gets another process."""
-        deaf = self._deaf or _deaf()
+    def pause(self) -> None:
+        """Accept nothing for now: clients wait, or get another process that has the socket."""
+        replacement = self._replacement or _unconnected_socket()
         for descriptor in self._descriptors:
-            os.dup2(deaf.fileno(), descriptor, inheritable=False)
-        _wake()
+            os.dup2(replacement.fileno(), descriptor, inheritable=False)
+        _wake_libmilter()
 
-    def open(self) -> None:
-        """As before."""
-        for descriptor, kept in self._kept.items():
-            os.dup2(kept, descriptor, inheritable=False)
-        _wake()
+    def resume(self) -> None:
+        """Accept again."""
+        for descriptor, duplicate in self._duplicates.items():
+            os.dup2(duplicate, descriptor, inheritable=False)
+        _wake_libmilter()
 
     def leave(self) -> None:
-        """For good. Once no process has the socket any more, connections are refused."""
-        self.shut()
-        kept, self._kept = self._kept, {}
-        for descriptor in kept.values():
+        """Accept nothing any more. When no process has the socket, connections are refused."""
+        self.pause()
+        duplicates, self._duplicates = self._duplicates, {}
+        for descriptor in duplicates.values():
             os.close(descriptor)
 
 
-def _deaf() -> socket.socket:
-    deaf = socket.socket(socket.AF_UNIX)
-    deaf.setblocking(False)  # libmilter may be about to accept
-    deaf.bind("")  # an abstract name of the kernel's choice (unix(7))
-    deaf.listen()
-    return deaf
+def _unconnected_socket() -> socket.socket:
+    """Return a socket that listens where nothing ever connects."""
+    made = socket.socket(socket.AF_UNIX)
+    made.setblocking(False)  # libmilter may be about to accept
+    made.bind("")  # an abstract name of the kernel's choice (unix(7))
+    made.listen()
+    return made
 
 
-def _wake() -> None:
-    """libmilter polls on the main thread, and keeps the socket it had for the 5 seconds that takes."""
+def _wake_libmilter() -> None:
+    """Interrupt libmilter, which polls on the main thread and would keep the socket it had for up to 5 seconds."""
     signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGURG)
 
 
-def address(sock: socket.socket) -> object:
-    """What a listening socket and the connections it accepts have in common: the path, or the port."""
+def local_address(sock: socket.socket) -> object:
+    """Return what a listening socket and the connections it accepts have in common: the path, or the port."""
     if sock.family in (socket.AF_INET, socket.AF_INET6) and sock.type == socket.SOCK_STREAM:
         return sock.getsockname()[1]
     return sock.getsockname() if sock.family == socket.AF_UNIX else None

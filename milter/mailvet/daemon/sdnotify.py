@@ -1,6 +1,7 @@
-"""sdnotify – telling systemd how the daemon is doing (sd_notify(3)), if systemd asked to be told.
+"""sdnotify – tells systemd how the daemon is doing (sd_notify(3)), if it was started by systemd.
 
 Raises     nothing
+Not here   when it is told (serve)
 """
 
 import contextlib
@@ -9,7 +10,7 @@ import socket
 
 
 def notify(state: str) -> None:
-    """Send one state, for example "READY=1". Without $NOTIFY_SOCKET: nothing."""
+    """Send one state, for example "READY=1"; without $NOTIFY_SOCKET, do nothing."""
     path = os.environ.get("NOTIFY_SOCKET", "")
     if not path:
         return

@@ -1,31 +1,33 @@
-"""supervisor – the parent: starts the processes of one daemon, replaces one that dies, ends them all.
+"""supervisor – the parent process: starts the processes of one daemon, replaces those that die, and ends them all.
 
-It has no threads and no event loop, since it forks; it does nothing but wait for signals. A child that
-dies is started again, later each time it dies again soon. SIGHUP replaces those that can retire: their
-successors are started first. SIGTERM and SIGINT end the children in the order given, those with the same
-grace together, and kill only what has not ended within it.
+It has no threads and no event loop, since it forks; all it does is wait for signals. A child that dies is started
+again, after a longer pause each time it dies again soon. SIGHUP replaces the children that can retire: their
+successors are started first. SIGTERM and SIGINT end the children in the order given, those with the same grace
+together, and kill only those that have not ended within it.
 
 Raises     nothing
-Not here   what the children do (daemon)
+Not here   what the children do (worker, serve)
 """
 
-import contextlib
 import ctypes
 import gc
 import math
 import os
 import signal
 import time
-from collections.abc import Callable, Set
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Final, Protocol
 
-_WATCHED = {signal.SIGCHLD, signal.SIGHUP, signal.SIGTERM, signal.SIGINT}
-_PR_SET_PDEATHSIG = 1  # prctl(2)
-_BACK_OFF = 0.1  # seconds before the first restart; doubled for each death within the last minute
-_BACK_OFF_MOST = 30.0
-_NO_ROOM = 5.0  # seconds until the next attempt to fork
-_AT_LEISURE = 2  # of those that retire, for each that is to stay: they end when their clients are gone
-_MOST_OLD = 4  # with those that are in the middle of a message
+from mailvet.daemon.process import wait_for_signal
+
+_SIGNALS: Final = {signal.SIGCHLD, signal.SIGHUP, signal.SIGTERM, signal.SIGINT}  # those it waits for
+_PR_SET_PDEATHSIG: Final = 1  # prctl(2)
+_FIRST_PAUSE: Final = 0.1  # seconds before the first restart; doubled for each death within the last minute
+_LONGEST_PAUSE: Final = 30.0
+_FORK_PAUSE: Final = 5.0  # seconds until the next attempt to fork
+_UNHURRIED_PREDECESSORS: Final = 2  # of a child, retiring ones that may stay until their clients are gone
+_MOST_PREDECESSORS: Final = 4  # of a child, retiring ones of any kind, also in the middle of a message
 
 
 @dataclass(slots=True, kw_only=True)
@@ -44,140 +46,154 @@ class Child:
     outdated: bool = False  # it is to be replaced, for which there was no room
 
 
+class Watcher(Protocol):
+    """What a supervisor tells, and the one thing it asks."""
+
+    def ready(self) -> None:
+        """All children have been started for the first time."""
+        ...
+
+    def changed(self, children: list[Child]) -> None:
+        """A child was started or has died. Those with pid 0 are not alive."""
+        ...
+
+    def died(self, name: str, pid: int, status: int) -> None:
+        """A child ended though nothing told it to; `status` as of waitpid(2). It will be started again."""
+        ...
+
+    def start_failed(self, name: str, reason: str) -> None:
+        """A child could not be started, for lack of processes or memory. It will be tried again."""
+        ...
+
+    def reload(self) -> bool:
+        """SIGHUP came. Return whether those children that can retire are to be replaced."""
+        ...
+
+    def retired(self, pid: int) -> None:
+        """A child that was replaced has ended."""
+        ...
+
+    def cut_short(self, name: str, pid: int, how: str) -> None:
+        """A child that was replaced does not get the time it wanted, since there are newer ones."""
+        ...
+
+    def stopping(self) -> None:
+        """SIGTERM or SIGINT came; the children are about to be ended."""
+        ...
+
+
 class Supervisor:
     """Keeps children alive until it is told to stop."""
 
-    def __init__(
-        self,
-        children: list[Child],
-        *,
-        died: Callable[[str, int, int], None],
-        unable: Callable[[str, str], None],
-        changed: Callable[[list[Child]], None],
-        stopping: Callable[[], None],
-        reload: Callable[[], bool],
-        retired: Callable[[int], None],
-        hurried: Callable[[str, int, str], None],
-    ) -> None:
-        """`died(name, pid, wait status)`; `changed(children)`, where pid 0 is not alive; `stopping()` at first.
-
-        `unable(name, why)`: it could not be started, and will be tried again.
-        `reload()` upon SIGHUP: are there to be new children? `retired(pid)`: one of the old has ended.
-        `hurried(name, pid, how)`: one of the old does not get the time it wanted, since there are newer ones.
-        """
+    def __init__(self, children: list[Child], watcher: Watcher) -> None:
         self._children = children
-        self._died = died
-        self._unable = unable
-        self._changed = changed
-        self._stopping = stopping
-        self._reload = reload
-        self._retired = retired
-        self._hurried = hurried
-        self._old: list[Child] = []  # those that retire
+        self._watcher = watcher
+        self._retiring: list[Child] = []
 
-    def run(self, ready: Callable[[], None]) -> None:
-        """Start all, say `ready`, and return when all have ended after SIGTERM or SIGINT."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
+    def run(self) -> None:
+        """Start all children, keep them alive, and return when all have ended after SIGTERM or SIGINT."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         gc.collect()
         gc.freeze()  # what is loaded now stays shared between the processes
         for child in self._children:
             self._start(child)
-        ready()
+        self._watcher.ready()
         while (order := self._wait()) not in (signal.SIGTERM, signal.SIGINT):
-            if order == signal.SIGHUP and self._reload():
+            if order == signal.SIGHUP and self._watcher.reload():
                 self._replace()
             self._reap()
-            self._end_overdue()
+            self._kill_overdue()
             now = time.monotonic()
             for child in self._children:
                 if child.pid and child.outdated and child.due <= now:
-                    self._succeed(child)
+                    self._start_successor(child)
                 elif not child.pid and child.due <= now:
                     self._start(child)
         self._stop()
 
     def _wait(self) -> int:
         pending = [child.due for child in self._children if not child.pid or child.outdated]
-        pending += [old.due for old in self._old if old.due < math.inf and not old.killed]
+        pending += [old.due for old in self._retiring if old.due < math.inf and not old.killed]
         timeout = max(0.0, min(pending) - time.monotonic()) if pending else 3600.0
-        return told(_WATCHED, timeout)
+        return wait_for_signal(_SIGNALS, timeout)
 
     def _start(self, child: Child) -> bool:
-        """False: there is no room for another process; it is tried again later."""
+        """Fork. Return False if there is no room for another process; then it is tried again later."""
         supervisor = os.getpid()
         try:
             pid = os.fork()
         except OSError as e:
-            child.due = time.monotonic() + _NO_ROOM
-            self._unable(child.name, e.strerror or "")
+            child.due = time.monotonic() + _FORK_PAUSE
+            self._watcher.start_failed(child.name, e.strerror or "")
             return False
         if pid == 0:
-            _become(child, supervisor)
+            _run_child(child, supervisor)
         child.pid, child.outdated = pid, False
-        self._tell()
+        self._report()
         return True
 
     def _replace(self) -> None:
-        """New ones for those that can retire; none is missed meanwhile."""
+        """Start a successor for each child that can retire, before it does: there is always one at work."""
         for child in self._children:
             if child.pid and child.retire_signal is not None:
-                self._succeed(child)
+                self._start_successor(child)
 
-    def _succeed(self, child: Child) -> None:
+    def _start_successor(self, child: Child) -> None:
         old = replace(child, due=math.inf, outdated=False)
         child.outdated = True  # until there is a successor
         if self._start(child):
-            self._hurry(child)
+            self._limit_predecessors(child)
             os.kill(old.pid, old.retire_signal or old.stop_signal)
-            self._old.append(old)
+            self._retiring.append(old)
 
-    def _hurry(self, child: Child) -> None:
-        """Another is about to retire: each reload would leave a generation behind, for as long as it has clients.
+    def _limit_predecessors(self, child: Child) -> None:
+        """Make older predecessors of this child end, now that another one is about to retire.
 
-        So the older ones have to stop, in their grace; and where even those become many, the oldest goes at once.
-        What it was in the middle of, the MTA tries again.
+        Otherwise each reload would leave a generation behind, for as long as it has clients. So the older ones have
+        to stop within their grace; and where even those become many, the oldest is killed at once. The MTA tries the
+        messages again that were in progress there.
         """
-        before = [old for old in self._old if old.name == child.name and not old.killed]
-        for old in before[: max(0, len(before) - _AT_LEISURE + 1)]:
+        before = [old for old in self._retiring if old.name == child.name and not old.killed]
+        for old in before[: max(0, len(before) - _UNHURRIED_PREDECESSORS + 1)]:
             if old.due == math.inf:
                 old.due = time.monotonic() + old.grace
                 os.kill(old.pid, old.stop_signal)
-                self._hurried(old.name, old.pid, "told to finish: there were other reloads")
-        for old in before[: max(0, len(before) - _MOST_OLD + 1)]:
+                self._watcher.cut_short(old.name, old.pid, "told to finish: there were other reloads")
+        for old in before[: max(0, len(before) - _MOST_PREDECESSORS + 1)]:
             old.due = 0.0
 
-    def _end_overdue(self) -> None:
-        for old in self._old:
+    def _kill_overdue(self) -> None:
+        for old in self._retiring:
             if old.due <= time.monotonic() and not old.killed:
                 old.killed = True
                 os.kill(old.pid, signal.SIGKILL)
-                self._hurried(old.name, old.pid, "killed: it was still busy")
+                self._watcher.cut_short(old.name, old.pid, "killed: it was still busy")
 
-    def _tell(self) -> None:
-        self._changed(self._children)
+    def _report(self) -> None:
+        self._watcher.changed(self._children)
 
     def _reap(self) -> None:
         for child in self._children:
             if child.pid:
                 pid, status = os.waitpid(child.pid, os.WNOHANG)
                 if pid:
-                    self._bury(child, status)
-        for child in list(self._old):
+                    self._record_death(child, status)
+        for child in list(self._retiring):
             if os.waitpid(child.pid, os.WNOHANG)[0]:
-                self._old.remove(child)
-                self._retired(child.pid)
+                self._retiring.remove(child)
+                self._watcher.retired(child.pid)
 
-    def _bury(self, child: Child, status: int) -> None:
+    def _record_death(self, child: Child, status: int) -> None:
         pid, child.pid = child.pid, 0
         now = time.monotonic()
         child.deaths = [when for when in child.deaths if now - when < 60] + [now]
-        child.due = now + min(_BACK_OFF * 2 ** (len(child.deaths) - 1), _BACK_OFF_MOST)
-        self._tell()
-        self._died(child.name, pid, status)
+        child.due = now + min(_FIRST_PAUSE * 2 ** (len(child.deaths) - 1), _LONGEST_PAUSE)
+        self._report()
+        self._watcher.died(child.name, pid, status)
 
     def _stop(self) -> None:
-        self._stopping()
-        everyone = self._children + self._old
+        self._watcher.stopping()
+        everyone = self._children + self._retiring
         for grace in dict.fromkeys(child.grace for child in everyone):
             group = [child for child in everyone if child.grace == grace and child.pid]
             for child in group:
@@ -185,39 +201,15 @@ class Supervisor:
             _await_end(group, grace)
 
 
-def work_in_turns(number: int) -> None:
-    """Schedule this process, one of several alike, for few context switches; before it has threads.
-
-    It runs Python on one CPU at a time anyway: where its threads may use several, they wake each other across
-    CPUs for every turn with the interpreter. And what wakes it, mostly Postfix writing one small packet after
-    the other, may go on writing (SCHED_BATCH): it finds several packets instead of one.
-    """
-    cpus = sorted(os.sched_getaffinity(0))
-    first = os.getppid()  # several daemons on one host, each with few workers, should not share a CPU
-    with contextlib.suppress(OSError):  # a sandbox that does not let us: only slower
-        os.sched_setaffinity(0, {cpus[(first + number) % len(cpus)]})
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-
-
-def told(signals: Set[signal.Signals], seconds: float) -> int:
-    """The signal among these (blocked) that came within the time, or 0.
-
-    A process that was stopped and continued when the time is over gets a result that nothing was written
-    to (CPython's sigtimedwait after EINTR): debuggers and SIGSTOP must not look like an order.
-    """
-    got = signal.sigtimedwait(signals, seconds)
-    return got.si_signo if got is not None and got.si_signo in signals else 0
-
-
-def _become(child: Child, supervisor: int) -> None:
-    """The child's whole life; never returns."""
+def _run_child(child: Child, supervisor: int) -> None:
+    """Be the child, in the process just forked. Never returns."""
     status = 1
     try:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, child.stop_signal)  # do not outlive the supervisor
         if os.getppid() != supervisor:  # it was gone before that
             return
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # meant for the supervisor
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _WATCHED)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         child.run()
         status = 0
     finally:
@@ -235,4 +227,4 @@ def _await_end(group: list[Child], grace: float) -> None:
             for child in group:
                 os.kill(child.pid, signal.SIGKILL)
         if group:
-            told(_WATCHED, 0.2)
+            wait_for_signal(_SIGNALS, 0.2)

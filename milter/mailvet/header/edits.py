@@ -7,7 +7,7 @@ counts anew after every deletion; so deletions run from the highest index down, 
 Position 0 is above Postfix's own Received, which we are never shown.
 
 Raises     nothing
-Not here   carrying it out (daemon.pymilter); what our field says (header.auth_results)
+Not here   carrying it out (daemon.callbacks); what our field says (header.auth_results)
 """
 
 from dataclasses import dataclass

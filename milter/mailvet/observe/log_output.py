@@ -1,8 +1,8 @@
-"""log_output – where log lines are written, without ever waiting for whoever reads them.
+"""log_output – writes log lines to a file descriptor without ever waiting for the process that reads them.
 
-A reader that hangs must not hang mail. O_NONBLOCK would be shared with everybody who has the same pipe or terminal
-open, the shell that started us among them: so a pipe is opened once more, a socket is told with each packet. A line
-for which there is no room is lost, and counted.
+A reader that hangs must not hang mail. Setting O_NONBLOCK would affect every process that has the same pipe or
+terminal open, the shell that started us among them. So a pipe is opened once more, and a socket is asked not to wait
+with each packet. A line for which there is no room is lost, and counted.
 
 Raises     nothing: a log that cannot be written must not stop mail
 Not here   what a line says and looks like (logs)
@@ -17,26 +17,26 @@ import weakref
 from collections.abc import Callable
 from typing import Final
 
-_ATOMIC: Final = select.PIPE_BUF
-Write = Callable[[bytes], int]  # how many octets were taken; raises OSError
+_ATOMIC_WRITE: Final = select.PIPE_BUF  # octets (pipe(7))
+Write = Callable[[bytes], int]  # returns how many octets were taken; raises OSError
 
 
-class Sink:
-    """One descriptor's. For all threads of a process, and those that it forks."""
+class LogOutput:
+    """Writes lines to one descriptor, for all threads of a process and of those forked from it."""
 
     def __init__(self, descriptor: int) -> None:
         self._write = _writer(self, descriptor)
-        self._torn = False  # a line was not written to its end
-        self.dropped = 0  # lines; several threads may count at once: it is for people
+        self._torn = False  # the last line was not written to its end
+        self.dropped = 0  # lines; roughly, since several threads may count at once
 
-    def put(self, line: bytes) -> bool:
-        """Write it, or drop it."""
+    def write(self, line: bytes) -> bool:
+        """Write a line, or drop it and return False."""
         data = b"\n" + line if self._torn else line
         try:
             written = self._write(data)
         except BlockingIOError:
             written = 0
-        except OSError:  # nobody will ever read it
+        except OSError:  # nothing will ever read it
             return False
         if written == len(data):
             self._torn = False
@@ -46,7 +46,8 @@ class Sink:
         return False
 
 
-def _writer(sink: Sink, descriptor: int) -> Write:
+def _writer(output: LogOutput, descriptor: int) -> Write:
+    """Return a function that writes to this descriptor and does not wait; `output` closes what is opened for it."""
     try:
         mode = os.fstat(descriptor).st_mode
     except OSError:  # it is closed
@@ -56,21 +57,23 @@ def _writer(sink: Sink, descriptor: int) -> Write:
         return lambda data: sock.send(data, socket.MSG_DONTWAIT)
     if stat.S_ISREG(mode):
         return lambda data: os.write(descriptor, data)
-    with contextlib.suppress(OSError):  # another user's, or nothing that can be opened
+    with contextlib.suppress(OSError):  # another user's, or it cannot be opened
         own = os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
-        weakref.finalize(sink, os.close, own)
+        weakref.finalize(output, os.close, own)
         return lambda data: os.write(own, data)
-    return lambda data: _if_there_is_room(descriptor, data)
+    return lambda data: _write_if_room(descriptor, data)
 
 
-def _if_there_is_room(descriptor: int, data: bytes) -> int:
-    """pipe(7): where poll(2) says so, as much as is written in one piece does not wait, unless another process takes
-    the room in between. So this is the last resort."""
+def _write_if_room(descriptor: int, data: bytes) -> int:
+    """Write as much as poll(2) says there is room for, and return how many octets that was.
+
+    The last resort: a write of this size does not wait (pipe(7)), unless another process takes the room in between.
+    """
     written = 0
     while written < len(data):
         poll = select.poll()
         poll.register(descriptor, select.POLLOUT)
         if not poll.poll(0):
             break
-        written += os.write(descriptor, data[written : written + _ATOMIC])
+        written += os.write(descriptor, data[written : written + _ATOMIC_WRITE])
     return written

@@ -65,7 +65,7 @@ def flooded(limit: int) -> Disposition:
     return Disposition(
         action=Action.REJECT,
         rule=FLOODED,
-        reason=f"over {limit} forged header fields (limits.removals), or one beyond limits.header_fields or header_bytes",
+        reason=f"over {limit} forged header fields (limits.removals), or one beyond those kept (limits.header_fields)",
         code="550",
         enhanced="5.7.1",
         text="Email rejected because of forged Authentication-Results header fields",

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from mailvet.checks.dkim.keys import Tools
 from mailvet.checks.dkim.replays import Replays
+from mailvet.message import ReversePath
 from mailvet.ports import Lookups
 from mailvet.settings import Settings
 from mailvet.syntax import ip
@@ -24,12 +25,12 @@ class SpfChecks(Protocol):
         """Would a check now ask nothing?"""
         ...
 
-    def check_helo(self, address: str, helo: str, lookups: Lookups, receiver: str) -> SpfVerdict:
-        """RFC 7208 §2.3. `receiver`: our own name, for macros."""
+    def check_helo(self, address: str, helo: str, lookups: Lookups) -> SpfVerdict:
+        """RFC 7208 §2.3"""
         ...
 
-    def check_mail_from(self, address: str, helo: str, mail_from: str, lookups: Lookups, receiver: str) -> SpfVerdict:
-        """RFC 7208 §2.4; `mail_from` without angle brackets, "" for the null reverse-path."""
+    def check_mail_from(self, address: str, helo: str, mail_from: ReversePath, lookups: Lookups) -> SpfVerdict:
+        """RFC 7208 §2.4; the null reverse-path stands for postmaster@HELO."""
         ...
 
 

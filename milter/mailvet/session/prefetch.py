@@ -51,7 +51,7 @@ def _author(value: bytes, lookups: Lookups, breach: BreachFeed | None) -> None:
         return
     if breach is not None:
         breach.peek(found.address)
-    names = dmarc_walk.names(found.domain)
+    names = dmarc_walk.walk_names(found.domain)
 
     def walk_on(answer: Answer) -> None:
         """The parents matter only where the author domain has no record of its own."""

@@ -10,7 +10,7 @@ have been the forged field. So the message, or after CONNECT and HELO every mess
 deferred. What only asks ahead costs nothing but the head start.
 
 Raises     by a bug alone, and never from `end_of_message` and `abort`
-Not here   the order of the questions (verify), libmilter (daemon.pymilter)
+Not here   the order of the questions (verify), libmilter (daemon.callbacks)
 """
 
 import contextlib

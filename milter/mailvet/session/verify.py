@@ -44,8 +44,8 @@ def verify(transaction: Transaction, engine: Engine, report_bug: ReportBug) -> R
     """All that can be found out about the message; `report_bug` is told where, and what."""
     if transaction.exempt:
         return _exempt(transaction)
-    t, lookups, receiver = transaction, transaction.lookups, engine.settings.authserv_id
-    mail_from = t.envelope.mail_from.text
+    t, lookups = transaction, transaction.lookups
+    mail_from = t.envelope.mail_from
 
     def guarded(where: str, check: Callable[[], V], otherwise: Callable[[Transaction], V]) -> V:
         try:
@@ -54,9 +54,7 @@ def verify(transaction: Transaction, engine: Engine, report_bug: ReportBug) -> R
             report_bug(where, e)
             return otherwise(t)
 
-    spf = guarded(
-        "spf", lambda: engine.spf.check_mail_from(t.address, t.helo, mail_from, lookups, receiver), last_resort.spf
-    )
+    spf = guarded("spf", lambda: engine.spf.check_mail_from(t.address, t.helo, mail_from, lookups), last_resort.spf)
     forms = HeaderForms(t.headers)
     bodies = t.hasher.finish() if t.hasher is not None else {}
     signatures = guarded("dkim", lambda: _signatures(t, engine, forms, bodies), last_resort.dkim)
@@ -68,9 +66,7 @@ def verify(transaction: Transaction, engine: Engine, report_bug: ReportBug) -> R
     # last, since a sender's slow name servers must not use up the time that DMARC depends on
     chain = guarded("arc", lambda: _chain(t, engine, forms, bodies), last_resort.arc)
     reverse = guarded("iprev", lambda: iprev.check(t.address, reserved), last_resort.iprev)
-    helo = guarded(
-        "spf helo", lambda: engine.spf.check_helo(t.address, t.helo, reserved, receiver), last_resort.spf_helo
-    )
+    helo = guarded("spf helo", lambda: engine.spf.check_helo(t.address, t.helo, reserved), last_resort.spf_helo)
     breach = guarded("breach", lambda: _breach(t, engine, found, dmarc), _nothing)
     return Report(
         iprev=reverse,
@@ -80,7 +76,7 @@ def verify(transaction: Transaction, engine: Engine, report_bug: ReportBug) -> R
         arc=chain,
         dmarc=dmarc,
         breach=breach,
-        null_sender=not mail_from,
+        null_sender=not mail_from.text,
         list_id=guarded("list id", lambda: _list_id(t), lambda _: ""),
         remote_ip=t.address,
         anomalies=tuple(t.anomalies),

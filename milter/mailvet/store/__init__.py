@@ -1,5 +1,5 @@
 """store – what is kept in SQLite or PostgreSQL.
 
-Door       `breach.open_store`
+Entry      `breach.BreachStore`; each store is built on `database.Database`
 Imports    everything before it; SQLAlchemy in this folder only
 """

@@ -1,10 +1,10 @@
 """punycode – one label as Punycode (RFC 3492), given up as soon as it is too long for a label.
 
-Python's codec gives the same and is quadratic: a label of 1,000 characters takes it 170 ms, one of 60, which may
-be a stranger's, 0.7 ms.
+Python's codec gives the same, but takes quadratic time: 170 ms for a label of 1,000 characters, which any sender may
+write, and 0.7 ms for one of 60.
 
 Raises     nothing
-Not here   which labels may be encoded at all, and in what form (address)
+Not here   which labels may be encoded at all, and in what form (syntax.domain)
 """
 
 from typing import Final
@@ -14,12 +14,12 @@ _INITIAL_BIAS, _INITIAL_N = 72, 128
 _DIGITS: Final = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
-def encode(label: str, most: int) -> str:
-    """RFC 3492 §6.3; "" where it would take over `most` characters."""
+def encode(label: str, most: int) -> str | None:
+    """Return the label in Punycode (RFC 3492 §6.3); None: it would take over `most` characters."""
     points = [ord(char) for char in label]
     plain = [char for char in label if char.isascii()]
     if len(points) > most:  # each takes one at least
-        return ""
+        return None
     found = [*plain, "-"] if plain else []
     done = len(plain)
     bias, delta, first, last = _INITIAL_BIAS, 0, True, _INITIAL_N
@@ -33,13 +33,13 @@ def encode(label: str, most: int) -> str:
                 done += 1
                 bias, delta, first = _adapted(delta, done, first), 0, False
         if len(found) > most:
-            return ""
+            return None
         delta, last = delta + 1, point + 1
     return "".join(found)
 
 
 def _number(delta: int, bias: int) -> list[str]:
-    """A generalised variable-length integer, RFC 3492 §3.3."""
+    """Return the digits of a generalised variable-length integer (RFC 3492 §3.3)."""
     digits: list[str] = []
     k = _BASE
     while True:
@@ -52,7 +52,7 @@ def _number(delta: int, bias: int) -> list[str]:
 
 
 def _adapted(delta: int, done: int, first: bool) -> int:
-    """RFC 3492 §6.1"""
+    """Return the next bias (RFC 3492 §6.1)."""
     delta = delta // _DAMP if first else delta // 2
     delta += delta // done
     k = 0

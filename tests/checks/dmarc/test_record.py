@@ -1,10 +1,13 @@
-"""dmarc_record: RFC 9989 §4.7, §4.8 and the policy paragraph of §4.10.1, record by record."""
+"""checks.dmarc.record: RFC 9989 §4.7, §4.8 and the policy paragraph of §4.10.1, record by record."""
+
+from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
 
-from mailvet.checks.dmarc.record import PolicyRecord, Psd, parse
-from mailvet.verdict import Policy
+from mailvet import ports
+from mailvet.checks.dmarc.record import parse
+from mailvet.policy_record import Policy, PolicyRecord, Psd
 
 RUA = ("mailto:a@example.com",)
 
@@ -33,12 +36,12 @@ def read(text: str) -> PolicyRecord:
         pytest.param('"v=DMARC1; p=reject"', id="quotation marks of a zone file"),
     ],
 )
-def test_what_is_no_dmarc_record(text):
+def test_what_is_no_dmarc_record(text: str) -> None:
     assert parse(text.encode()) is None
 
 
 @pytest.mark.parametrize("other", ["v=DMARC1; p=reject", (10, "mx.example.com")], ids=["an address", "an MX"])
-def test_what_is_no_txt_record(other):
+def test_what_is_no_txt_record(other: ports.Record) -> None:
     assert parse(other) is None
 
 
@@ -62,7 +65,7 @@ def test_what_is_no_txt_record(other):
         pytest.param("v=DMARC1; p=reject; p=reject", Policy.REJECT, id="p twice with one value"),
     ],
 )
-def test_the_policy_of_a_record(text, p):
+def test_the_policy_of_a_record(text: str, p: Policy) -> None:
     assert read(text).p is p
 
 
@@ -80,7 +83,7 @@ def test_the_policy_of_a_record(text, p):
         pytest.param("p=reject sp=none", id="a semicolon is missing"),
     ],
 )
-def test_without_a_valid_policy_it_is_none_if_reports_are_wanted_and_nothing_otherwise(broken):
+def test_without_a_valid_policy_it_is_none_if_reports_are_wanted_and_nothing_otherwise(broken: str) -> None:
     """RFC 9989 §4.10.1"""
     with_rua = read(f"v=DMARC1; {broken}; rua=mailto:a@example.com")
     assert (with_rua.p, with_rua.sp, with_rua.np, with_rua.rua) == (Policy.NONE, None, None, RUA)
@@ -91,13 +94,13 @@ def test_without_a_valid_policy_it_is_none_if_reports_are_wanted_and_nothing_oth
         assert without.problem
 
 
-def test_a_missing_p_is_as_if_p_none_stood_there_and_leaves_sp_and_np():
+def test_a_missing_p_is_as_if_p_none_stood_there_and_leaves_sp_and_np() -> None:
     """RFC 9989 §4.7, p="""
     record = read("v=DMARC1; sp=quarantine; np=reject; rua=mailto:a@example.com")
     assert (record.p, record.sp, record.np) == (Policy.NONE, Policy.QUARANTINE, Policy.REJECT)
 
 
-def test_defaults():
+def test_defaults() -> None:
     """RFC 9989 §4.7"""
     assert read("v=DMARC1; p=none") == PolicyRecord(p=Policy.NONE)
 
@@ -120,7 +123,7 @@ def test_defaults():
         pytest.param("fo=1", {}, id="fo without ruf is ignored"),
     ],
 )
-def test_the_other_tags(tags, expected):
+def test_the_other_tags(tags: str, expected: dict[str, Any]) -> None:
     record = read(f"v=DMARC1; p=reject; {tags}")
     fields = ("strict_dkim", "strict_spf", "testing", "psd", "fo")
     plain = PolicyRecord(p=Policy.REJECT, **expected)
@@ -131,7 +134,7 @@ def test_the_other_tags(tags, expected):
     ("value", "fo"),
     [("0", "0"), ("1:d:s", "1:d:s"), ("D:1", "d:1"), ("0:1", "0"), ("d:d", "0"), ("x", "0"), ("", "0"), ("1:", "0")],
 )
-def test_failure_options(value, fo):
+def test_failure_options(value: str, fo: str) -> None:
     assert read(f"v=DMARC1; p=none; ruf=mailto:a@example.com; fo={value}").fo == tuple(fo.split(":"))
 
 
@@ -149,11 +152,11 @@ def test_failure_options(value, fo):
         pytest.param("mailto:a%2@example.com", (), id="a broken percent encoding"),
         pytest.param("a@example.com,mailto:a@example.com,,", RUA, id="RFC 9990 §3.5 a bad one costs only itself"),
         pytest.param("mailto:a b@example.com", (), id="a blank"),
-        pytest.param("mailto:", (), id="nobody"),
+        pytest.param("mailto:", (), id="no address"),
         pytest.param("1mailto:a@example.com", (), id="a scheme begins with a letter"),
     ],
 )
-def test_report_uris(value, uris):
+def test_report_uris(value: str, uris: tuple[str, ...]) -> None:
     record = read(f"v=DMARC1; p=none; rua={value}; ruf={value}")
     assert (record.rua, record.ruf) == (uris, uris)
 
@@ -204,7 +207,9 @@ B2 = {
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_the_records_of_appendix_b(example, p, testing, rua, ruf):
+def test_the_records_of_appendix_b(
+    example: str, p: Policy | None, testing: bool, rua: list[str], ruf: list[str]
+) -> None:
     record = read(B2[example])
     assert (record.p, record.testing) == (p, testing)
     assert record.rua == tuple(f"mailto:{address}" for address in rua)
@@ -219,7 +224,7 @@ VALUES = st.one_of(
 
 
 @given(st.lists(st.tuples(TAGS, VALUES), max_size=12))
-def test_any_tags_behind_the_version_make_a_record(tags):
+def test_any_tags_behind_the_version_make_a_record(tags: list[tuple[str, str]]) -> None:
     text = "v=DMARC1;" + ";".join(f"{name}={value}" for name, value in tags)
     record = read(text)
     assert record == parse(text.encode("latin-1"))
@@ -228,18 +233,18 @@ def test_any_tags_behind_the_version_make_a_record(tags):
 
 
 @given(st.binary(max_size=200))
-def test_any_octets_are_a_record_or_none(data):
+def test_any_octets_are_a_record_or_none(data: bytes) -> None:
     for text in (data, b"v=DMARC1;" + data, b"v=DMARC1; p=reject; rua=" + data):
         record = parse(text)
         assert record is None or isinstance(record, PolicyRecord)
 
 
-def test_a_large_record_is_read_like_any_other():
+def test_a_large_record_is_read_like_any_other() -> None:
     filler = ";".join(f"x{'a' * i}=1" for i in range(80))
     assert read(f"v=DMARC1; p=reject; {filler}").p is Policy.REJECT
     assert read("v=DMARC1; p=none; rua=" + ",".join(["mailto:a@example.com"] * 190)).rua == RUA * 190
 
 
-def test_a_huge_record_is_a_record_that_asks_for_nothing():
+def test_a_huge_record_is_a_record_that_asks_for_nothing() -> None:
     record = read("v=DMARC1; p=reject; " + "x" * 4096)
     assert (record.p, record.problem) == (None, "the record has over 4096 octets (limit)")

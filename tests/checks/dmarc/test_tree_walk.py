@@ -1,12 +1,16 @@
-"""dmarc_walk: the names asked, and what RFC 9989 §4.10 to §4.10.2 derive from the records found."""
+"""checks.dmarc.tree_walk: the names asked, and what RFC 9989 §4.10 to §4.10.2 derive from the records found."""
+
+from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
 
 from lab.zone import Zone
-from mailvet.checks.dmarc.tree_walk import discover, names
+from mailvet.checks.dmarc.tree_walk import discover, walk_names
 from mailvet.ports import Trouble, Unavailable
+from mailvet.values import Domain
 
+A = Domain("a.example.com")
 P = b"v=DMARC1; p=reject"
 PSD_Y = b"v=DMARC1; p=reject; psd=y"
 PSD_N = b"v=DMARC1; p=reject; psd=n"
@@ -68,8 +72,8 @@ def zone(*, secure: bool | None = None, **records: bytes | list[bytes] | Trouble
         pytest.param("localhost", ["localhost"], id="one"),
     ],
 )
-def test_the_names_of_a_walk(domain, expected):
-    assert names(domain) == tuple("_dmarc." + name for name in expected)
+def test_the_names_of_a_walk(domain: str, expected: list[str]) -> None:
+    assert walk_names(Domain(domain)) == tuple("_dmarc." + name for name in expected)
 
 
 def in_words(domain: str) -> tuple[str, ...]:
@@ -84,18 +88,18 @@ def in_words(domain: str) -> tuple[str, ...]:
 
 
 @given(st.lists(st.text("abc-", min_size=1, max_size=3), min_size=1, max_size=127).map(".".join))
-def test_no_walk_asks_more_than_eight_names(domain):
-    assert names(domain) == in_words(domain)
-    assert len(names(domain)) <= 8
+def test_no_walk_asks_more_than_eight_names(domain: str) -> None:
+    assert walk_names(Domain(domain)) == in_words(domain)
+    assert len(walk_names(Domain(domain))) <= 8
     zone = Zone({})
-    discover(domain, zone.ask)
-    assert tuple(question.name for question in zone.trail()) == names(domain)
+    discover(Domain(domain), zone.ask)
+    assert tuple(question.name for question in zone.trail()) == walk_names(Domain(domain))
 
 
 @pytest.mark.parametrize(
     ("start", "records", "organization", "policy_domain", "questions"),
     [
-        pytest.param("a.mail.example.com", {}, "a.mail.example.com", "", 4, id="§4.10.2 nothing found: the start"),
+        pytest.param("a.mail.example.com", {}, "a.mail.example.com", None, 4, id="§4.10.2 nothing found: the start"),
         pytest.param(
             "a.mail.example.com",
             {"mail__example__com": P, "example__com": P},
@@ -168,7 +172,7 @@ def test_no_walk_asks_more_than_eight_names(domain):
             "a.example.com",
             {"a__example__com": [PSD_N, PSD_N]},
             "a.example.com",
-            "",
+            None,
             3,
             id="§4.10 step 2: not even twice the same",
         ),
@@ -190,12 +194,14 @@ def test_no_walk_asks_more_than_eight_names(domain):
         ),
     ],
 )
-def test_organization_and_policy_of_one_walk(start, records, organization, policy_domain, questions):
+def test_organization_and_policy_of_one_walk(
+    start: str, records: dict[str, Any], organization: str, policy_domain: str | None, questions: int
+) -> None:
     asked = zone(**records)
-    found = discover(start, asked.ask)
+    found = discover(Domain(start), asked.ask)
     assert (found.organizational_domain, found.policy_domain) == (organization, policy_domain)
-    assert (found.record is None) == (policy_domain == "")
-    assert [question.name for question in asked.trail()] == list(names(start)[:questions])
+    assert (found.record is None) == (policy_domain is None)
+    assert [question.name for question in asked.trail()] == list(walk_names(Domain(start))[:questions])
 
 
 @given(
@@ -206,24 +212,24 @@ def test_organization_and_policy_of_one_walk(start, records, organization, polic
         max_size=9,
     ),
 )
-def test_the_organizational_domain_stands_at_or_above_its_name(start, records):
-    found = discover(start, zone(**records).ask)
+def test_the_organizational_domain_stands_at_or_above_its_name(start: str, records: dict[str, Any]) -> None:
+    found = discover(Domain(start), zone(**records).ask)
     assert ("." + start).endswith("." + found.organizational_domain)
-    assert found.policy_domain == "" or ("." + start).endswith("." + found.policy_domain)
+    assert found.policy_domain is None or ("." + start).endswith("." + found.policy_domain)
 
 
 @pytest.mark.parametrize("trouble", list(Trouble))
 @pytest.mark.parametrize("name", ["a__example__com", "example__com", "com"])
-def test_dns_trouble_anywhere_on_the_walk_is_told(trouble, name):
+def test_dns_trouble_anywhere_on_the_walk_is_told(trouble: Trouble, name: str) -> None:
     with pytest.raises(Unavailable):
-        discover("a.example.com", zone(**{name: trouble}).ask)
+        discover(A, zone(secure=None, **{name: trouble}).ask)
 
 
-def test_a_walk_that_has_ended_does_not_meet_trouble_above():
-    found = discover("a.example.com", zone(example__com=PSD_N, com=Trouble.TIMEOUT).ask)
+def test_a_walk_that_has_ended_does_not_meet_trouble_above() -> None:
+    found = discover(A, zone(example__com=PSD_N, com=Trouble.TIMEOUT).ask)
     assert found.organizational_domain == "example.com"
 
 
 @pytest.mark.parametrize("secure", [True, False, None])
-def test_dnssec_of_the_answers_is_kept(secure):
-    assert discover("example.com", zone(example__com=P, secure=secure).ask).secure is secure
+def test_dnssec_of_the_answers_is_kept(secure: bool | None) -> None:
+    assert discover(Domain("example.com"), zone(example__com=P, secure=secure).ask).secure is secure

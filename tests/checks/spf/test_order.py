@@ -1,13 +1,16 @@
 """checks.spf.pyspf: the order of evaluation, what is not reached, which term is named, and what counts as void."""
 
 import itertools
+import time
 from typing import Any
 
 import pytest
 
 from lab.zone import Zone
-from mailvet.checks.spf.pyspf import SpfChecker
+from mailvet.checks.spf.check import Checker
+from mailvet.checks.spf.pyspf import evaluate
 from mailvet.ports import RecordType, Trouble
+from mailvet.syntax import reverse_path
 from mailvet.verdict import SpfIdentity, SpfResult, SpfVerdict
 
 IP, IP6 = "192.0.2.1", "2001:db8::1"
@@ -23,7 +26,7 @@ def zone(text: str, names: dict[str, Any]) -> Zone:
 
 
 def check(where: Zone, ip: str = IP, sender: str = "ann@x.example") -> SpfVerdict:
-    return SpfChecker().check_mail_from(ip, "helo.example", sender, where, "r.example")
+    return Checker(evaluate, time.monotonic).check_mail_from(ip, "helo.example", reverse_path.parse(sender), where)
 
 
 def judged(text: str, names: dict[str, Any] | None = None, ip: str = IP) -> SpfResult:
@@ -143,9 +146,9 @@ def test_what_is_behind_a_match_is_not_asked(term: str, match: str) -> None:
 )
 def test_trouble_at_the_client_s_names_is_never_a_fail(text: str, result: SpfResult, names: dict[str, Any]) -> None:
     """RFC 7208 §5.5 and §7.3 would go on as if there were no name."""
-    checker = SpfChecker()
+    checker = Checker(evaluate, time.monotonic)
     where = zone(text, names)
-    assert checker.check_mail_from(IP, "helo.example", "ann@x.example", where, "r.example").result is result
+    assert checker.check_mail_from(IP, "helo.example", reverse_path.parse("ann@x.example"), where).result is result
     assert not checker.known(IP, "x.example", SpfIdentity.MAILFROM)
 
 
@@ -304,9 +307,9 @@ def test_the_other_family_is_asked_for_only_where_it_decides() -> None:
 
 def test_a_host_of_which_we_cannot_find_out_is_not_held_against_the_sender() -> None:
     names = {f"v{i}.example": {"A": Trouble.SERVFAIL, "TXT": [b"hello"]} for i in range(3)}
-    checker = SpfChecker()
+    checker = Checker(evaluate, time.monotonic)
     where = zone("v=spf1 a:v0.example a:v1.example a:v2.example include:i.example", {**THERE, **names})
-    assert checker.check_mail_from(IP6, "helo.example", "ann@x.example", where, "r.example").result is PASS
+    assert checker.check_mail_from(IP6, "helo.example", reverse_path.parse("ann@x.example"), where).result is PASS
     assert not checker.known(IP6, "x.example", SpfIdentity.MAILFROM)
 
 
@@ -322,7 +325,7 @@ def test_asking_for_the_other_family_has_the_bounds_of_the_check() -> None:
     "text", ["v=spf1 exp=%{l}.why.example -all", f"v=spf1 -ip4:{IP} exists:%{{s}}.e.example", "v=spf1 k=%{h} -all"]
 )
 def test_a_macro_of_the_sender_that_is_not_expanded_does_not_keep_from_remembering(text: str) -> None:
-    checker = SpfChecker()
+    checker = Checker(evaluate, time.monotonic)
     where = zone(text, {})
-    assert checker.check_mail_from(IP, "helo.example", "ann@x.example", where, "r.example").result is FAIL
+    assert checker.check_mail_from(IP, "helo.example", reverse_path.parse("ann@x.example"), where).result is FAIL
     assert checker.known(IP, "x.example", SpfIdentity.MAILFROM)

@@ -1,15 +1,18 @@
-"""spf_terms and spf_identity: what is asked ahead, and how weak a record is."""
+"""checks.spf.terms and identity: what is asked ahead, and how weak a record is."""
 
+import time
 from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
 
 from lab.zone import Zone
-from mailvet.checks.spf import terms as spf_terms
-from mailvet.checks.spf.identity import client, covers
-from mailvet.checks.spf.pyspf import SpfChecker
+from mailvet.checks.spf import terms
+from mailvet.checks.spf.check import Checker
+from mailvet.checks.spf.identity import covers, parse_client
+from mailvet.checks.spf.pyspf import evaluate
 from mailvet.ports import RecordType, Trouble
+from mailvet.syntax import reverse_path
 
 IP, IP6 = "192.0.2.1", "2001:db8::1"
 D = "example.org"
@@ -50,20 +53,20 @@ D = "example.org"
     ],
 )
 def test_targets(record: str, ip: str, questions: list[tuple[str, RecordType]]) -> None:
-    assert spf_terms.targets(record.encode(), D, ip) == tuple(questions)
+    assert terms.targets(record.encode(), D, ip) == tuple(questions)
 
 
 def test_at_most_ten_targets() -> None:
     record = "v=spf1 redirect=r.example " + " ".join(f"include:i{i}.example" for i in range(30))
-    assert len(spf_terms.targets(record.encode(), D, IP)) == 10
+    assert len(terms.targets(record.encode(), D, IP)) == 10
 
 
 @given(st.binary(max_size=300), st.text(max_size=20), st.text(max_size=20))
 def test_any_record_is_read(tail: bytes, domain: str, ip: str) -> None:
     for record in (tail, b"v=spf1 " + tail):
-        spf_terms.targets(record, domain, IP)
-        spf_terms.notes(record, IP6)
-        spf_terms.ahead(domain, ip, Zone({}))
+        terms.targets(record, domain, IP)
+        terms.notes(record, IP6)
+        terms.ahead(domain, ip, Zone({}))
 
 
 def test_a_first_include_is_followed_and_a_second_only_asked() -> None:
@@ -72,7 +75,7 @@ def test_a_first_include_is_followed_and_a_second_only_asked() -> None:
         "i.example": {"TXT": [b"v=spf1 a:h.i.example -all"]},
         "j.example": {"TXT": [b"v=spf1 a:h.j.example -all"]},
     })  # fmt: skip
-    spf_terms.ahead(D, IP, zone)
+    terms.ahead(D, IP, zone)
     assert list(zone.questions) == [
         (D, RecordType.TXT),
         ("i.example", RecordType.TXT),
@@ -85,7 +88,7 @@ def test_a_first_include_is_followed_and_a_second_only_asked() -> None:
 def test_behind_an_mx_are_its_exchanges(ip: str, kind: RecordType) -> None:
     exchanges = [(i, f"m{i:02}.example") for i in range(30)]
     zone = Zone({D: {"TXT": [b"v=spf1 mx -all"], "MX": [(5, ""), *reversed(exchanges)]}})
-    spf_terms.ahead(D, ip, zone)
+    terms.ahead(D, ip, zone)
     asked = [name for name, asked_kind in zone.questions if asked_kind is kind]
     assert asked == [name for _, name in exchanges[:9]]  # ten, one of them a null MX
 
@@ -101,14 +104,14 @@ def test_behind_an_mx_are_its_exchanges(ip: str, kind: RecordType) -> None:
 )
 def test_without_one_record_nothing_more_is_asked(records: Any) -> None:
     zone = Zone({D: {"TXT": records}})
-    spf_terms.ahead(D, IP, zone)
+    terms.ahead(D, IP, zone)
     assert zone.asked == 1
 
 
 @pytest.mark.parametrize("domain", ["", "example", "[192.0.2.1]", "a b.example", "x\0.example", "a" * 70_000])
 def test_nothing_is_asked_about_what_is_no_domain(domain: str) -> None:
     zone = Zone({})
-    spf_terms.ahead(domain, IP, zone)
+    terms.ahead(domain, IP, zone)
     assert zone.asked == 0
 
 
@@ -120,7 +123,7 @@ def test_a_hostile_tree_is_left_soon() -> None:
     names["loop.example"] = {"TXT": [b"v=spf1 include:loop.example mx:n1.example -all"]}
     for start in ("n0.example", "loop.example"):
         zone = Zone(names)
-        spf_terms.ahead(start, IP, zone)
+        terms.ahead(start, IP, zone)
         assert zone.asked <= 21
 
 
@@ -144,10 +147,12 @@ def test_asking_ahead_costs_few_questions() -> None:
     plain = asked = 0
     for domain, ip in SENDERS:
         without, ahead = Zone(PROVIDERS), Zone(PROVIDERS)
-        spf_terms.ahead(domain, ip, ahead)
+        terms.ahead(domain, ip, ahead)
         for zone in (without, ahead):
-            SpfChecker().check_mail_from(ip, "h.mx.example", f"ann@{domain}", zone, "r.example")
-            SpfChecker().check_helo(ip, "h.mx.example", zone, "r.example")
+            Checker(evaluate, time.monotonic).check_mail_from(
+                ip, "h.mx.example", reverse_path.parse(f"ann@{domain}"), zone
+            )
+            Checker(evaluate, time.monotonic).check_helo(ip, "h.mx.example", zone)
         plain, asked = plain + without.asked, asked + ahead.asked
     assert asked <= plain * 1.15
 
@@ -169,7 +174,7 @@ def test_asking_ahead_costs_few_questions() -> None:
     ],
 )
 def test_notes(record: str, ip: str, notes: int) -> None:
-    assert len(spf_terms.notes(record.encode(), ip)) == notes
+    assert len(terms.notes(record.encode(), ip)) == notes
 
 
 @pytest.mark.parametrize(
@@ -190,9 +195,9 @@ def test_notes(record: str, ip: str, notes: int) -> None:
     ],
 )
 def test_covers(network: str, prefix: int, ip: str, inside: bool) -> None:
-    who = client(ip)
-    assert who is not None
-    assert covers(network, prefix, who) is inside
+    client = parse_client(ip)
+    assert client is not None
+    assert covers(network, prefix, client) is inside
 
 
 @pytest.mark.parametrize(
@@ -204,6 +209,6 @@ def test_covers(network: str, prefix: int, ip: str, inside: bool) -> None:
     ],
 )
 def test_a_client_has_one_spelling(address: str, text: str, kind: RecordType) -> None:
-    who = client(address)
-    assert who is not None
-    assert (who.text, who.kind) == (text, kind)
+    client = parse_client(address)
+    assert client is not None
+    assert (client.text, client.kind) == (text, kind)

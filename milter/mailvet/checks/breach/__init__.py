@@ -1,5 +1,5 @@
-"""breach – the rules of the breach look-up: who is asked about, and which breaches count.
+"""breach – the rules of the breach look-up: which authors are looked up, and which breaches count.
 
-Door       `eligibility.why_not`, `counting`; the process that asks is in breach_service
+Entry      `eligibility.why_not`, `counting.judge`; the process that asks the source is in breach_service
 Imports    the vocabulary, syntax, header, author
 """

@@ -1,10 +1,11 @@
-"""counting – which breaches count, and the verdict on an address that was in some.
+"""counting – which breaches count, and the verdict on an address that was in some of them.
 
-A catalogue is what is published about each breach (HIBP's `/breaches`), reduced to what decides: does it
-count, when was it added, what leaked. Names join it with a range's answer, and go no further.
+The source publishes a list of all breaches (HIBP's `/breaches`). What is kept of each entry is what decides: does
+it count, when was it added, what leaked. A range's answer contains the names of breaches; they are looked up in
+this list and are not passed on.
 
-Raises     ValueError from `catalogue`, for what is not a list of breaches
-Not here   fetching (breach_service.hibp); the range's answer (checks.breach.hash_range)
+Raises     nothing
+Not here   fetching (breach_service.hibp); a range's answer (checks.breach.hash_range)
 """
 
 import hashlib
@@ -15,6 +16,7 @@ from datetime import date, timedelta
 from typing import Any, Final, NamedTuple
 
 from mailvet.settings import BreachSettings
+from mailvet.values import Problem
 from mailvet.verdict import BreachResult, BreachVerdict
 
 ALSO: Final = ("unverified", "fabricated", "retired", "spam-list", "sensitive")
@@ -28,7 +30,7 @@ _FLAGS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """What makes a breach count."""
+    """The operator's settings for which breaches count."""
 
     max_age: timedelta
     data_classes: frozenset[str]
@@ -38,12 +40,13 @@ class Filter:
 
     @property
     def fingerprint(self) -> bytes:
-        """Verdicts under another filter do not count under this one."""
+        """32 octets that differ between filters, since a verdict found with one filter is not valid under another."""
         words = (self.max_age.days, sorted(self.data_classes), self.malware, self.stealer_logs, sorted(self.also))
         return hashlib.sha256(repr(words).encode()).digest()
 
 
 def filter_of(settings: BreachSettings) -> Filter:
+    """Return the filter that these settings describe."""
     return Filter(
         max_age=timedelta(seconds=settings.max_age),
         data_classes=frozenset(settings.data_classes),
@@ -53,34 +56,36 @@ def filter_of(settings: BreachSettings) -> Filter:
     )
 
 
-class Counting(NamedTuple):
-    """A breach that counts, as long as it is recent."""
+class CountedBreach(NamedTuple):
+    """A breach that counts as long as it is recent."""
 
-    added: date
-    classes: tuple[str, ...]  # in our words
-
-
-Catalogue = Mapping[str, Counting | None]  # by name; None: known, and does not count
+    added: date  # to the source's list
+    classes: tuple[str, ...]  # "passwords", "stealer-log", "malware"
 
 
-def catalogue(body: bytes, wanted: Filter) -> Catalogue:
-    """The published list, reduced. A breach that lacks what decides does not count."""
+BreachList = Mapping[str, CountedBreach | None]  # by name; None: a known breach that does not count
+
+
+def parse_breach_list(body: bytes, wanted: Filter) -> BreachList | Problem:
+    """Return the breaches of the published list (JSON). An entry that lacks a deciding field does not count."""
     try:
         entries = json.loads(body)
-    except RecursionError as e:
-        raise ValueError("nested too deeply") from e
+    except RecursionError:
+        return Problem("nested too deeply")
+    except ValueError as e:
+        return Problem(str(e))
     if not isinstance(entries, list) or not entries:
-        raise ValueError("not a list of breaches")
-    found: dict[str, Counting | None] = {}
+        return Problem("not a list of breaches")
+    found: dict[str, CountedBreach | None] = {}
     for entry in entries:
         if not isinstance(entry, dict) or not isinstance(entry.get("Name"), str):
-            raise ValueError("an entry that is not a breach")
-        found[entry["Name"]] = _reduced(entry, wanted)
+            return Problem("an entry that is not a breach")
+        found[entry["Name"]] = _counted(entry, wanted)
     return found
 
 
-def _reduced(entry: dict[str, Any], wanted: Filter) -> Counting | None:
-    if any(entry.get(flag) is not False and kind not in wanted.also for kind, flag in _FLAGS.items()):
+def _counted(entry: dict[str, Any], wanted: Filter) -> CountedBreach | None:
+    if any(entry.get(flag) is not False and word not in wanted.also for word, flag in _FLAGS.items()):
         return None
     if entry.get("IsVerified") is not True and "unverified" not in wanted.also:
         return None
@@ -95,30 +100,33 @@ def _reduced(entry: dict[str, Any], wanted: Filter) -> Counting | None:
     except ValueError:
         return None
     words = (("passwords", "Passwords" in leaked), ("stealer-log", stealer), ("malware", malware))
-    return Counting(added, tuple(word for word, holds in words if holds))
+    return CountedBreach(added, tuple(word for word, holds in words if holds))
 
 
-def unknown_names(names: Iterable[str], known: Catalogue) -> bool:
-    """Is there a breach that the catalogue does not have, so that it has to be read again?"""
+def has_unknown_names(names: Iterable[str], known: BreachList) -> bool:
+    """Return whether one of these breaches is missing from the list, which then has to be fetched again."""
     return any(name not in known for name in names)
 
 
-def judge(names: Iterable[str], known: Catalogue, wanted: Filter, today: date, source: str) -> BreachVerdict:
-    """The verdict on an address that was in these breaches; none of them, if it was in no breach at all."""
+def judge(names: Iterable[str], known: BreachList, wanted: Filter, today: date, source: str) -> BreachVerdict:
+    """Return the verdict on an address that was in these breaches, which may be none."""
     oldest = today - wanted.max_age
-    counting = [breach for breach in map(known.get, names) if breach is not None and breach.added >= oldest]
-    if not counting:
+    counted = [breach for breach in map(known.get, names) if breach is not None and breach.added >= oldest]
+    if not counted:
         return BreachVerdict(result=BreachResult.NOT_LISTED, source=source, checked=today.isoformat())
-    classes = {word for breach in counting for word in breach.classes}
+    classes = {word for breach in counted for word in breach.classes}
     return BreachVerdict(
         result=BreachResult.LISTED,
         source=source,
-        newest=max(breach.added for breach in counting).isoformat()[:7],
+        newest=max(breach.added for breach in counted).isoformat()[:7],
         classes=tuple(word for word in ("passwords", "stealer-log", "malware") if word in classes) or ("other",),
         checked=today.isoformat(),
     )
 
 
-def newest(known: Catalogue) -> date:
-    """When the newest breach that counts was added: verdicts from before that have not seen it."""
+def newest(known: BreachList) -> date:
+    """Return the day when the newest breach that counts was added; `date.min` if none counts.
+
+    A verdict that is older may have missed that breach.
+    """
     return max((breach.added for breach in known.values() if breach is not None), default=date.min)

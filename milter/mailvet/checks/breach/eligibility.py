@@ -1,8 +1,8 @@
-"""eligibility – whether to ask about an author at all, and how the answer is worded (advisory only).
+"""eligibility – whether an author is looked up at all, and the text of the header field (advisory only).
 
-The question is asked about the author of a message that DMARC has authenticated, and about nobody else: any
-other From is whatever a stranger typed. A person is meant, so role addresses, lists and bulk mail are left
-out. What leaves the host is the first six hexadecimal digits of a SHA-1 and nothing else.
+Only the author of a message that DMARC has authenticated is looked up: any other From is whatever a stranger
+typed. The look-up is about a person, so role addresses, lists and bulk mail are left out. Nothing but the first
+six hexadecimal digits of the address's SHA-1 leaves the host.
 
 Raises     nothing
 Not here   asking (breach_service.client, breach_service.process); which breaches count (checks.breach.counting)
@@ -19,8 +19,8 @@ from mailvet.settings import BreachSettings
 from mailvet.text import pvalue
 from mailvet.verdict import BreachResult, BreachVerdict, DmarcResult, DmarcVerdict
 
-PREFIX: Final = 6  # hexadecimal digits that leave the host: 24 bits
-_LONGEST: Final = 254  # octets of an address (RFC 5321 §4.5.3.1.3)
+PREFIX_DIGITS: Final = 6  # hexadecimal digits that leave the host: 24 bits
+_LONGEST_ADDRESS: Final = 254  # octets of an address (RFC 5321 §4.5.3.1.3)
 # a local part of atoms and dots, wherever they are, or a quoted string (RFC 5322 §3.4.1), and a host name
 _ADDRESS: Final = re.compile(r"""(?:[a-z0-9!#$%&'*+/=?^_`{|}~.-]+|"(?:[^"\\]|\\.)*")@[a-z0-9_-]+(?:\.[a-z0-9_-]+)*""")
 _ROLES: Final = frozenset((
@@ -34,13 +34,13 @@ _BULK_WORDS: Final = frozenset((b"bulk", b"list", b"junk", b"auto_reply"))
 
 
 @lru_cache(maxsize=512)
-def digest(address: str) -> bytes | None:
-    """SHA-1 of the address, trimmed and in lower case; None for one that is not plain ASCII, or no address at all.
+def digest_of(address: str) -> bytes | None:
+    """Return the SHA-1 of the address, trimmed and in lower case. None: it is not an address in plain ASCII.
 
-    What the source makes of an internationalised domain is not documented, so A-labels are not asked about.
+    The source does not document how it treats internationalised domains, so A-labels give None too.
     """
     plain = address.strip().lower()
-    if len(plain) > _LONGEST or not address.isascii() or not plain.isprintable():  # U+212A in lower case is k
+    if len(plain) > _LONGEST_ADDRESS or not address.isascii() or not plain.isprintable():  # lower-case U+212A is k
         return None
     if not _ADDRESS.fullmatch(plain):
         return None
@@ -51,21 +51,21 @@ def digest(address: str) -> bytes | None:
 
 
 def why_not(
-    who: Author | NoAuthor, dmarc: DmarcVerdict, mail_from: str, headers: Headers, settings: BreachSettings
+    author: Author | NoAuthor, dmarc: DmarcVerdict, mail_from: str, headers: Headers, settings: BreachSettings
 ) -> str | None:
-    """Why nobody is asked about this author; None: the question means something."""
-    if isinstance(who, NoAuthor) or dmarc.result is not DmarcResult.PASS:
+    """Return why this author is not looked up; None: the author is looked up."""
+    if isinstance(author, NoAuthor) or dmarc.result is not DmarcResult.PASS:
         return "the author is not authenticated"
-    if who.mailboxes != 1:
+    if author.mailboxes != 1:
         return "several authors"
     if not mail_from:
         return "null sender"
-    local, _, domain = who.address.lower().rpartition("@")
-    if digest(who.address) is None:
+    local, _, domain = author.address.lower().rpartition("@")
+    if digest_of(author.address) is None:
         return "not an ASCII address"
     if settings.own_domains and _within(domain, settings.own_domains):
         return "one of our own domains"
-    if settings.exclude and _named(domain, f"{local}@{domain}", settings.exclude):
+    if settings.exclude and _is_excluded(domain, f"{local}@{domain}", settings.exclude):
         return "excluded"
     if _is_role(local) or _is_role(mail_from.rpartition("@")[0].lower()):
         return "a role address"
@@ -76,7 +76,7 @@ def _within(domain: str, domains: tuple[str, ...]) -> bool:
     return any(domain == own or domain.endswith("." + own) for own in map(str.lower, domains))
 
 
-def _named(domain: str, address: str, excluded: tuple[str, ...]) -> bool:
+def _is_excluded(domain: str, address: str, excluded: tuple[str, ...]) -> bool:
     return any(name in (domain, address) for name in map(str.lower, excluded))
 
 
@@ -94,7 +94,7 @@ def _is_bulk(headers: Headers) -> bool:
 
 
 def format_value(verdict: BreachVerdict, authserv_id: str) -> str:
-    """The value of Sender-Breach-Info, with its leading space. No breach is named, and no address."""
+    """Return the value of Sender-Breach-Info, with its leading space. It names neither the address nor a breach."""
     words = [
         f" {pvalue(authserv_id)}",
         f"result={verdict.result}",

@@ -1,10 +1,10 @@
-"""hash_range – one range of the k-anonymity protocol: how it is asked for, and what is kept of the answer.
+"""hash_range – one range of the k-anonymity protocol: how it is requested, and what is kept of the answer.
 
-`matches` keeps what is asked for and drops every other entry while it reads, as HIBP's terms want it. A body
-that is not exactly what was promised is an error, never "not listed"; so is an empty range, since there are
-hundreds of breached addresses to every prefix.
+A range is every known SHA-1 that begins with the prefix. `parse_range` keeps the requested entries and drops all
+others while it reads, as HIBP's terms demand. A malformed body is an error and never means "not listed"; nor does
+an empty range, since every prefix has hundreds of breached addresses.
 
-Raises     ValueError from `matches`
+Raises     nothing
 Not here   HTTP (breach_service.hibp); which breaches count (checks.breach.counting)
 """
 
@@ -15,28 +15,29 @@ from collections.abc import Iterable
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from mailvet.checks.breach.eligibility import PREFIX
+from mailvet.checks.breach.eligibility import PREFIX_DIGITS
+from mailvet.values import Problem
 
-_SUFFIX: Final = 40 - PREFIX
+_SUFFIX_DIGITS: Final = 40 - PREFIX_DIGITS
 _HEX: Final = re.compile(r"[0-9A-Fa-f]+")
 _FIELD: Final = "{prefix}"
-_READ: Final = object()  # what an entry leaves behind
+_ENTRY: Final = object()  # what is left of a valid entry after it was read
 
 
 def split(digest: bytes) -> tuple[str, str]:
-    """What leaves the host, and what never does."""
+    """Return the SHA-1's prefix, which leaves the host, and its suffix, which never does; upper-case hexadecimal."""
     text = digest.hex().upper()
-    return text[:PREFIX], text[PREFIX:]
+    return text[:PREFIX_DIGITS], text[PREFIX_DIGITS:]
 
 
-def matches(body: bytes, suffixes: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Of a range's JSON the breaches of these suffixes; one that is not in it is not in the result."""
+def parse_range(body: bytes, suffixes: Iterable[str]) -> dict[str, tuple[str, ...]] | Problem:
+    """Return the names of breaches for each of these suffixes that is in the range (JSON)."""
     wanted = tuple(suffixes)
     found: dict[str, tuple[str, ...]] = {}
 
     def read(entry: dict[str, Any]) -> object:
         suffix, names = entry.get("hashSuffix"), entry.get("websites")
-        if not isinstance(suffix, str) or len(suffix) != _SUFFIX or not _HEX.fullmatch(suffix):
+        if not isinstance(suffix, str) or len(suffix) != _SUFFIX_DIGITS or not _HEX.fullmatch(suffix):
             raise ValueError("an entry without a hash suffix")
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise ValueError("an entry without a list of breaches")
@@ -44,19 +45,21 @@ def matches(body: bytes, suffixes: Iterable[str]) -> dict[str, tuple[str, ...]]:
         for one in wanted:
             if hmac.compare_digest(one, upper):
                 found[one] = tuple(names)
-        return _READ
+        return _ENTRY
 
     try:
         entries = json.loads(body, object_hook=read)
-    except RecursionError as e:
-        raise ValueError("nested too deeply") from e
-    if not isinstance(entries, list) or not entries or any(entry is not _READ for entry in entries):
-        raise ValueError("no range")
+    except RecursionError:
+        return Problem("nested too deeply")
+    except ValueError as e:
+        return Problem(str(e))
+    if not isinstance(entries, list) or not entries or any(entry is not _ENTRY for entry in entries):
+        return Problem("not a range")
     return found
 
 
 def template_problem(url: str) -> str | None:
-    """Why this cannot be the template for a range, or would send more than the prefix; None: it is fine."""
+    """Return why this URL template is not valid or would send more than the prefix; None: it is fine."""
     rest = url.replace(_FIELD, "", 1)
     if _FIELD not in url or "{" in rest or "}" in rest:
         return f"has to have {_FIELD} once and no other field"
@@ -67,7 +70,7 @@ def template_problem(url: str) -> str | None:
 
 
 def url_problem(url: str) -> str | None:
-    """Why this URL cannot be asked under TLS; None: it is fine."""
+    """Return why this is not an HTTPS URL that can be requested; None: it is one."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port

@@ -1,36 +1,41 @@
-"""pace – when to ask: the circuit breaker, the queue of what nobody waits for, and the pace allowed.
+"""pace – when the source may be asked and when mail may wait: rate, circuit breaker, backlog, late answers.
 
-All of it is arithmetic on a clock that is passed in. The pace never passes the limit within any 60 seconds,
-whatever the source's minutes are: what a burst takes is taken from the steady rate.
+All of it is arithmetic on a clock that is passed in. In no interval of 60 seconds are there more requests than
+allowed, wherever the source's own minutes begin: a burst is taken out of the steady rate.
 
 Raises     nothing
-Not here   the row in which hosts share the pace (store.breach); asking (breach_service.desk)
+Not here   the row in which hosts share the pace (store.breach); asking (breach_service.lookup)
 """
 
 import heapq
 import random
 from typing import Final, NamedTuple
 
-_PATIENCE: Final = 3  # failures in a row before we stop
-_PAUSE: Final = 30.0  # seconds at first, doubled each time
-_LONGEST: Final = 3600.0
-_MOST_OBEYED: Final = 86_400.0  # a longer retry-after is no instruction but a mistake
+_FAILURES_BEFORE_PAUSE: Final = 3  # in a row
+_FIRST_PAUSE: Final = 30.0  # seconds, doubled each time
+_LONGEST_PAUSE: Final = 3600.0
+_MOST_DOUBLINGS: Final = 10
+_LONGEST_RETRY_AFTER: Final = 86_400.0  # seconds; a source that asks for more has made a mistake
+_MOST_LATE_ANSWERS: Final = 3  # in a row, before mail stops waiting
+_PROBE_INTERVAL: Final = 30.0  # seconds after which one message waits again, to see whether that makes sense
 
 
 class Pace(NamedTuple):
-    interval: float  # seconds between two questions in the long run
-    slack: float  # seconds by which questions may be early: a burst
+    """An allowed rate of requests."""
+
+    interval: float  # seconds between two requests in the long run
+    slack: float  # seconds by which a request may be early, which allows a burst
 
 
 def pace(rpm: int) -> Pace:
-    """At most `rpm` questions in any 60 seconds, a fifth of them at once."""
+    """Return the pace of at most `rpm` requests in any 60 seconds, a fifth of them at once."""
     burst = max(1, rpm // 5)
     interval = 60.0 / (rpm - burst + 1)
     return Pace(interval, (burst - 1) * interval)
 
 
 class Breaker:
-    """Stops asking a source that does not work, and tries again later and later."""
+    """A circuit breaker: after repeated failures it stops requests, for a longer time after each new failure."""
 
     def __init__(self) -> None:
         self._failures = 0
@@ -38,33 +43,36 @@ class Breaker:
         self._until = 0.0
 
     def allows(self, now: float) -> bool:
+        """Return whether the source may be asked."""
         return now >= self._until
 
     def worked(self) -> None:
+        """Record a success: failures are counted from zero again."""
         self._failures = self._pauses = 0
 
     def failed(self, now: float, *, final: bool = False) -> None:
-        """`final`: it will not get better by itself (no key, no such plan)."""
+        """Record a failure. `final`: a retry cannot help, as with a wrong key, so the longest pause begins at once."""
         if not self.allows(now):
-            return  # asked before we stopped
+            return  # this request was sent before the pause began
         self._failures += 1
         if final:
-            self._until = now + _LONGEST
-        elif self._failures >= _PATIENCE:  # after a pause one failure is enough: they are still in a row
-            self._until = now + min(_PAUSE * 2**self._pauses, _LONGEST)
-            self._pauses = min(self._pauses + 1, 10)
+            self._until = now + _LONGEST_PAUSE
+        elif self._failures >= _FAILURES_BEFORE_PAUSE:  # after a pause one failure is enough: still in a row
+            self._until = now + min(_FIRST_PAUSE * 2**self._pauses, _LONGEST_PAUSE)
+            self._pauses = min(self._pauses + 1, _MOST_DOUBLINGS)
 
-    def told_to_wait(self, now: float, seconds: float) -> float:
-        """429; returns until when."""
-        self._until = now + min(max(seconds, 1.0), _MOST_OBEYED)
+    def obey_retry_after(self, now: float, seconds: float) -> float:
+        """Stop requests for as long as the source says (status 429), and return the time when that ends."""
+        self._until = now + min(max(seconds, 1.0), _LONGEST_RETRY_AFTER)
         return self._until
 
 
 class Backlog:
-    """Questions that nobody waits for, each at a random time; when full, new ones are refused."""
+    """Questions for which no message waits, each due at a random time. When it is full, new ones are refused."""
 
-    def __init__(self, size: int, delay: float, chance: random.Random) -> None:
-        self._size, self._delay, self._chance = size, delay, chance
+    def __init__(self, size: int, delay: float, rng: random.Random) -> None:
+        """Hold up to `size` questions, each due within `delay` seconds."""
+        self._size, self._delay, self._rng = size, delay, rng
         self._due: dict[bytes, float] = {}
         self._heap: list[tuple[float, bytes]] = []
 
@@ -72,24 +80,24 @@ class Backlog:
         return len(self._due)
 
     def add(self, digest: bytes, now: float) -> bool:
-        """False if there is no room; one that is there already keeps its time."""
+        """Return whether the question is in the backlog; False: it is full. One that was there keeps its time."""
         if digest in self._due:
             return True
         if len(self._due) >= self._size:
             return False
-        due = now + self._chance.uniform(0.0, self._delay)
+        due = now + self._rng.uniform(0.0, self._delay)
         self._due[digest] = due
         heapq.heappush(self._heap, (due, digest))
         return True
 
     def drop(self, digest: bytes) -> None:
-        """It was answered meanwhile."""
+        """Remove a question, because it was answered; do nothing if it is not there."""
         if self._due.pop(digest, None) is not None and len(self._heap) > 2 * self._size:
             self._heap = [(due, one) for one, due in self._due.items()]
             heapq.heapify(self._heap)
 
     def peek(self, now: float) -> bytes | None:
-        """The one that is due longest; it stays until it is dropped."""
+        """Return the question that has been due longest, without removing it; None: none is due."""
         while self._heap:
             due, digest = self._heap[0]
             if self._due.get(digest) != due:
@@ -97,3 +105,33 @@ class Backlog:
                 continue
             return digest if due <= now else None
         return None
+
+
+class LateAnswers:
+    """Whether a message may wait for an answer: after several late ones in a row only one message in a while may."""
+
+    def __init__(self) -> None:
+        self._late = 0  # answers in a row
+        self._next_probe = 0.0  # when the next message may wait, after too many late answers
+
+    def may_wait(self, now: float) -> bool:
+        """Return whether this message may wait. True after too many late answers: this message is the probe."""
+        if self._late < _MOST_LATE_ANSWERS:
+            return True
+        if now < self._next_probe:
+            return False
+        self._next_probe = now + _PROBE_INTERVAL
+        return True
+
+    def record(self, now: float, *, in_time: bool) -> str:
+        """Record how a wait has ended. Return a line for the operator when the rule changes, else ""."""
+        before, self._late = self._late, 0 if in_time else self._late + 1
+        if in_time:
+            return "answers come in time again: mail waits for them" if before >= _MOST_LATE_ANSWERS else ""
+        if self._late == _MOST_LATE_ANSWERS:
+            self._next_probe = now + _PROBE_INTERVAL
+            return (
+                f"{_MOST_LATE_ANSWERS} answers in a row came too late:"
+                " mail goes on without waiting, but for a look now and then"
+            )
+        return ""

@@ -1,9 +1,10 @@
-"""source – what is asked of a k-anonymity source and of the store, as types.
+"""source – what the breach look-up needs from a k-anonymity source and from a store, as types.
 
-A failure is a value: it becomes `unknown`, and never "not listed".
+A failure of the source is a value (`Failed`): it becomes the verdict `unknown` and never "not listed".
 
-Raises     StoreTrouble, from `Verdicts` alone
-Not here   any implementation (breach_service.hibp, store.breach); what is made of the answers (breach_service.desk)
+Raises     nothing; a `VerdictStore` raises store.database.StoreTrouble
+Not here   the implementations (breach_service.hibp, store.breach); what is made of the answers
+           (breach_service.lookup)
 """
 
 from collections.abc import Callable, Iterable
@@ -14,73 +15,80 @@ from mailvet.verdict import BreachVerdict
 
 
 class Failed(NamedTuple):
-    """Could not find out."""
+    """The source did not answer, or its answer makes no sense."""
 
-    what: str  # one of few words, for counting: "status 503", "timeout", "garbage"
-    final: bool = False  # it will not get better by itself
-    retry_after: float = 0.0  # seconds we were told to wait
+    what: str  # from a small set, for counting: "status 503", "timeout", "garbage"
+    final: bool = False  # a retry cannot help: wrong key, wrong plan
+    retry_after: float = 0.0  # seconds that the source has told us to wait; 0.0: it has not
 
 
 class Subscription(NamedTuple):
+    """What our plan at the source allows."""
+
     ranges: bool  # are range queries part of it?
-    rpm: int  # questions per minute; 0: it does not say
+    rpm: int  # requests per minute; 0: the source does not say
 
 
-class Ranges(Protocol):
-    """The source. Every failure is a `Failed`."""
+class BreachSource(Protocol):
+    """A source of breaches, such as Have I Been Pwned. Every failure is a `Failed`."""
 
     async def range(self, prefix: str, suffixes: Callable[[], Iterable[str]]) -> dict[str, tuple[str, ...]] | Failed:
-        """Names of breaches by suffix. `suffixes` is called once, when the answer is about to be read."""
+        """Return the names of breaches by suffix, for each wanted suffix that is listed under this prefix.
+
+        `suffixes` returns the wanted ones; it is called once, when the answer is about to be read.
+        """
         ...
 
     async def breaches(self) -> bytes | Failed:
-        """The published list of breaches, as JSON (breach_match reads it)."""
+        """Return the published list of breaches as JSON, for `counting.parse_breach_list`."""
         ...
 
     async def latest(self) -> str | Failed:
-        """A text that changes when there is a new breach."""
+        """Return a text that changes when a breach is added to the list."""
         ...
 
     async def subscription(self) -> Subscription | Failed:
-        """What we may ask."""
+        """Return what our plan allows."""
         ...
 
 
-class StoreTrouble(Exception):
-    """The store cannot be used now; says why, without values."""
-
-
 class Kept(NamedTuple):
+    """A verdict in the store."""
+
     verdict: BreachVerdict
     expires: float  # seconds since 1970
 
 
-class Verdicts(Protocol):
-    """Used by one thread at a time; it may wait for disk or network, for seconds."""
+class VerdictStore(Protocol):
+    """A store for verdicts and the hosts' common pace. One thread uses it; each call may take seconds."""
 
     def open(self) -> bytes:
-        """Make what is missing; returns the secret."""
+        """Create the tables that are missing, and return the secret for the keys."""
         ...
 
     def find(self, key: bytes, now: float) -> Kept | None:
-        """The verdict under this key, unless it has expired."""
+        """Return the verdict under this key, unless it has expired."""
         ...
 
     def keep(self, key: bytes, kept: Kept) -> None:
-        """In place of what was there."""
+        """Store a verdict, replacing any older one under this key."""
         ...
 
     def purge(self, now: float) -> int:
-        """Forget what has expired; how much that was."""
+        """Delete the verdicts that have expired, and return how many there were."""
         ...
 
     def take(self, pace: Pace, now: float | None = None) -> float:
-        """One question for this moment out of the common pace: 0.0, or in how many seconds it is worth trying.
-        Without `now` it is this moment by a clock that all who share the pace have in common."""
+        """Take one request from the common pace. Return 0.0, or after how many seconds to try again.
+
+        `now` is for tests; without it the time is read from one clock that all hosts share.
+        """
         ...
 
     def block(self, seconds: float, now: float | None = None) -> None:
-        """The source has told one of us to wait so long: that holds for all."""
+        """Let no host take a request for so many seconds, because the source has told one of them to wait."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Close the connections."""
+        ...

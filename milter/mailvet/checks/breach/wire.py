@@ -1,9 +1,9 @@
-"""wire – what the workers and the breach process say to each other, one packet each.
+"""wire – the messages between a worker and the breach process, one packet each.
 
-A worker sends a letter and the SHA-1 of an address; the answer is that SHA-1, for how many seconds the
-verdict may be kept, and the verdict. The socket is in a directory of ours, so both ends are us.
+A worker sends an urgency (one letter) and the SHA-1 of an address. The reply is that SHA-1, the seconds for which
+the worker may keep the verdict, and the verdict. The socket is in a private directory, so both ends are mailvet.
 
-Raises     nothing for packets that were made here
+Raises     ValueError, TypeError or struct.error from `decode_reply`, for a packet that `encode_reply` has not made
 Not here   the sockets (breach_service.client, breach_service.process)
 """
 
@@ -14,44 +14,58 @@ from typing import Final, NamedTuple
 
 from mailvet.verdict import BreachResult, BreachVerdict
 
-LONGEST: Final = 2048
-FORGET: Final = b"forget"  # to the workers: drop what you keep, the source has changed
-_DIGEST: Final = 20
-_REPLY: Final = struct.Struct("!20sI")
+LONGEST_PACKET: Final = 2048  # octets
+FORGET: Final = b"forget"  # sent to the workers: drop the verdicts you keep, the list has changed
+_DIGEST_OCTETS: Final = 20
+_REPLY_HEAD: Final = struct.Struct("!20sI")
 
 
-class Wish(Enum):
-    PEEK = b"p"  # if you happen to know
-    LATER = b"l"  # ask when it suits; nobody waits
-    NOW = b"n"  # somebody waits
+class Urgency(Enum):
+    """How soon a worker needs the verdict."""
+
+    PEEK = b"p"  # only if it is known already
+    LATER = b"l"  # the source may be asked at any time; no message waits
+    NOW = b"n"  # a message waits
+
+
+class Question(NamedTuple):
+    """A worker's question about one address."""
+
+    urgency: Urgency
+    digest: bytes  # SHA-1 of the address
 
 
 class Reply(NamedTuple):
+    """The answer to the question with the same digest."""
+
     digest: bytes
-    keep: int  # seconds; 0: not at all
+    keep: int  # seconds for which the worker may keep the verdict; 0: not at all
     verdict: BreachVerdict
 
 
-def ask(wish: Wish, digest: bytes) -> bytes:
-    return wish.value + digest
+def encode_question(question: Question) -> bytes:
+    """Return the packet for a question."""
+    return question.urgency.value + question.digest
 
 
-def asked(packet: bytes) -> tuple[Wish, bytes] | None:
-    """None for what is not a question."""
-    if len(packet) != 1 + _DIGEST or packet[:1] not in (b"p", b"l", b"n"):
+def decode_question(packet: bytes) -> Question | None:
+    """Return the question in a packet. None: the packet is not a question."""
+    if len(packet) != 1 + _DIGEST_OCTETS or packet[:1] not in (b"p", b"l", b"n"):
         return None
-    return Wish(packet[:1]), packet[1:]
+    return Question(Urgency(packet[:1]), packet[1:])
 
 
-def reply(answer: Reply) -> bytes:
-    v = answer.verdict
+def encode_reply(reply: Reply) -> bytes:
+    """Return the packet for a reply."""
+    v = reply.verdict
     words = (v.result.value, v.source, v.newest, v.classes, v.checked, v.problem)
-    return _REPLY.pack(answer.digest, answer.keep) + json.dumps(words).encode()
+    return _REPLY_HEAD.pack(reply.digest, reply.keep) + json.dumps(words).encode()
 
 
-def replied(packet: bytes) -> Reply:
-    digest, keep = _REPLY.unpack_from(packet)
-    result, source, newest, classes, checked, problem = json.loads(packet[_REPLY.size :])
+def decode_reply(packet: bytes) -> Reply:
+    """Return the reply in a packet. One that makes no sense is a bug of ours, so it raises."""
+    digest, keep = _REPLY_HEAD.unpack_from(packet)
+    result, source, newest, classes, checked, problem = json.loads(packet[_REPLY_HEAD.size :])
     verdict = BreachVerdict(
         result=BreachResult(result),
         source=source,

@@ -1,5 +1,5 @@
 """dmarc – DMARC, RFC 9989: the policy of the author domain, and whether an aligned identifier passed.
 
-Door       `check.check`
+Entry      `check.check`
 Imports    the vocabulary, syntax, header, author
 """

@@ -1,67 +1,66 @@
-"""alignment – are two domains one organization's? (RFC 9989 §4.10.2)
+"""alignment – does an authenticated identifier belong to the author domain's organization? (RFC 9989 §4.10.2)
 
-Questions are asked only where the names do not settle it: an identifier that equals the author domain is
-aligned, and one that is not below the author's organizational domain is not, since an organizational
-domain stands at or above its name.
+`compare` is given the organizational domains by a function and calls it only where the names do not settle it: an
+identifier that equals the author domain is aligned, and one that is not below the author's organizational domain is
+not, since an organizational domain stands at or above its name.
 
-Raises     nothing: what DNS does not tell is kept in `unsure`
-Not here   which identifiers count, and what follows (dmarc)
+Raises     nothing but what the given function raises
+Not here   how organizational domains are found (checks.dmarc.gather), what follows (checks.dmarc.evaluate)
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
-from mailvet.checks.dmarc.tree_walk import Discovery, discover
-from mailvet.ports import Ask, Unavailable
+from mailvet.policy_record import PolicyRecord
+from mailvet.values import Domain, Problem
+from mailvet.verdict import DkimResult, DkimVerdict, SpfIdentity, SpfResult, SpfVerdict
+
+Identified = SpfVerdict | DkimVerdict  # a verdict on an identifier that DMARC may use
+OrganizationOf = Callable[[Domain], Domain | Problem]  # the organizational domain, or why it could not be found
 
 
-@dataclass(slots=True)
-class Alignment:
-    """Compares identifiers with one author domain, and remembers what it took."""
+class Comparison(NamedTuple):
+    """How an identifier compares with the author domain."""
 
-    author: str
-    ask: Ask
-    walks: dict[str, Discovery] = field(default_factory=dict)
-    compared: list[str] = field(default_factory=list)
-    unsure: list[str] = field(default_factory=list)  # what might have been an aligned pass
-    secure: list[bool | None] = field(default_factory=list)
+    aligned: bool
+    reason: str  # for people
 
-    def aligned(self, method: str, domain: str, strict: bool) -> bool:
-        """An identifier that passed. What DNS does not tell makes it unsure, not unaligned."""
-        try:
-            aligned, how = self._compare(domain, strict)
-        except Unavailable as e:
-            self.compared.append(f"{method} {domain} ~ {self.author}: could not find out ({e})")
-            self.unsure.append(f"the organizational domain of {method} {domain} could not be found ({e})")
-            return False
-        self.compared.append(f"{method} {domain} ~ {self.author} ({how}): {'' if aligned else 'not '}aligned")
-        return aligned
 
-    def might_be(self, method: str, domain: str, strict: bool, problem: str) -> None:
-        """An identifier that DNS trouble kept from passing or failing: would it have been aligned?"""
-        try:
-            if domain and not self._compare(domain, strict)[0]:
-                return
-        except Unavailable:
-            pass  # then it might
-        self.unsure.append(f"{method} {domain} could not be checked" + (f" ({problem})" if problem else ""))
+def passed(spf: SpfVerdict, dkim: Sequence[DkimVerdict]) -> list[Identified]:
+    """Return the verdicts that authenticate an identifier: MAIL FROM first; HELO never counts (RFC 9989 §4.4.2)."""
+    signatures = (verdict for verdict in dkim if verdict.result is DkimResult.PASS)
+    return [*_mail_from(spf, SpfResult.PASS), *signatures]
 
-    def _compare(self, domain: str, strict: bool) -> tuple[bool, str]:
-        author = self.author
-        if domain == author:
-            return True, "identical"
-        if strict:
-            return False, "strict"  # RFC 9989 §4.10.2: a simple string comparison
-        if domain.rpartition(".")[2] != author.rpartition(".")[2]:
-            return False, "relaxed: nothing in common"
-        theirs = self._organization(author)
-        if domain != theirs and not domain.endswith("." + theirs):
-            return False, f"relaxed: not below {theirs}"
-        ours = self._organization(domain)
-        return ours == theirs, f"relaxed: {ours} and {theirs}"
 
-    def _organization(self, domain: str) -> str:
-        walk = self.walks.get(domain)
-        if walk is None:
-            walk = self.walks[domain] = discover(domain, self.ask)
-            self.secure.append(walk.secure)
-        return walk.organizational_domain
+def unchecked(spf: SpfVerdict, dkim: Sequence[DkimVerdict]) -> list[Identified]:
+    """Return the verdicts that DNS trouble kept from being a pass, MAIL FROM first."""
+    signatures = (verdict for verdict in dkim if verdict.result is DkimResult.TEMPERROR)
+    return [*_mail_from(spf, SpfResult.TEMPERROR), *signatures]
+
+
+def _mail_from(spf: SpfVerdict, result: SpfResult) -> list[SpfVerdict]:
+    return [spf] if spf.result is result and spf.identity is SpfIdentity.MAILFROM else []
+
+
+def compare(
+    author: Domain, verdict: Identified, record: PolicyRecord, organization_of: OrganizationOf
+) -> Comparison | Problem:
+    """Compare the domain of `verdict` with the author domain; a Problem says why that could not be found out."""
+    domain = Domain(verdict.domain)
+    if domain == author:
+        return Comparison(True, "identical")
+    if record.strict_spf if isinstance(verdict, SpfVerdict) else record.strict_dkim:
+        return Comparison(False, "strict")  # RFC 9989 §4.10.2: a simple string comparison
+    if domain.rpartition(".")[2] != author.rpartition(".")[2]:
+        return Comparison(False, "relaxed: nothing in common")
+    author_organization = organization_of(author)
+    if isinstance(author_organization, Problem):
+        return author_organization
+    if domain != author_organization and not domain.endswith("." + author_organization):
+        return Comparison(False, f"relaxed: not below {author_organization}")
+    identifier_organization = organization_of(domain)
+    if isinstance(identifier_organization, Problem):
+        return identifier_organization
+    return Comparison(
+        identifier_organization == author_organization, f"relaxed: {identifier_organization} and {author_organization}"
+    )

@@ -1,70 +1,45 @@
-"""record – a DMARC Policy Record, read from one TXT record (RFC 9989 §4.8).
+"""record – reads a DMARC Policy Record from one TXT record (RFC 9989 §4.8).
 
-`parse` is total and linear. Only a record that does not begin with `v=DMARC1` is no DMARC record; any
-other mistake costs at most its own tag (RFC 9989 §4.8), and without a usable policy the record is
-there, but asks for no processing (RFC 9989 §4.10.1). A tag given twice with different values is such
-a mistake: the RFC names no winner, so none is guessed. `pct`, `rf` and `ri` are unknown tags now.
+`parse` is total and linear. Only a TXT record that does not begin with `v=DMARC1` is not a DMARC record; any other
+mistake costs at most its own tag (RFC 9989 §4.8). A record without a usable policy counts as one, but asks for no
+processing (RFC 9989 §4.10.1). A tag given twice with different values is a mistake: the RFC names no winner, so none
+is guessed. `pct`, `rf` and `ri` are unknown tags now.
 
 Raises     nothing
-Not here   where records are looked for (checks.dmarc.tree_walk)
+Not here   the values of a record (policy_record), where records are looked for (checks.dmarc.tree_walk)
 """
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
 from mailvet import ports
-from mailvet.verdict import Policy
+from mailvet.policy_record import Policy, PolicyRecord, Psd
 
 _WSP: Final = " \t"
-_LONGEST: Final = 4096  # octets of a record that is read
-_CACHED_OCTETS: Final = 1024  # longer records are read anew each time: the cache's memory stays bounded
+_LONGEST_RECORD: Final = 4096  # octets: longer records are not read
+_LONGEST_CACHED: Final = 1024  # octets: longer records are read anew each time, so that the cache stays small
 _VERSION: Final = re.compile(rb"[vV][ \t]*=[ \t]*DMARC1[ \t]*(?:;|\Z)")  # RFC 9989 §4.8: %s"DMARC1"
 _SIZE: Final = re.compile(r"![0-9]+[kmgtKMGT]?\Z")  # RFC 9989 §4.8: obs-dmarc-report-size
 _URI: Final = re.compile(  # RFC 3986 Appendix A, without the comma and the exclamation mark
     r"[A-Za-z][A-Za-z0-9+.-]*:(?:[A-Za-z0-9._~:/?#\[\]@$&'()*+;=-]|%[0-9A-Fa-f]{2})+"
 )
-_FO: Final = frozenset("01ds")
-
-
-class Psd(StrEnum):  # RFC 9989 §4.7
-    YES = "y"  # a public suffix: organizations begin one label below
-    NO = "n"  # an organizational domain, whatever stands above
-    UNKNOWN = "u"  # the walk decides
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PolicyRecord:
-    """What a domain owner published. `p` is None where no DMARC processing applies."""
-
-    p: Policy | None
-    sp: Policy | None = None  # None: p
-    np: Policy | None = None  # None: sp
-    psd: Psd = Psd.UNKNOWN
-    testing: bool = False  # t=y
-    strict_dkim: bool = False  # adkim=s
-    strict_spf: bool = False  # aspf=s
-    rua: tuple[str, ...] = ()  # valid URIs, without the obsolete size
-    ruf: tuple[str, ...] = ()
-    fo: tuple[str, ...] = ("0",)
-    problem: str = ""  # for people: what was ignored, and why
+_FAILURE_OPTIONS: Final = frozenset("01ds")
 
 
 def is_record(record: ports.Record) -> bool:
-    """Is this TXT record a DMARC Policy Record?"""
+    """Return whether a TXT record is a DMARC Policy Record."""
     return isinstance(record, bytes) and _VERSION.match(record) is not None
 
 
 def parse(record: ports.Record) -> PolicyRecord | None:
-    """The DMARC Policy Record in this TXT record; None if it is something else."""
+    """Return the DMARC Policy Record in a TXT record; None: it is a record of something else."""
     if not isinstance(record, bytes) or not is_record(record):
         return None
-    if len(record) > _LONGEST:
-        return PolicyRecord(p=None, problem=f"the record has over {_LONGEST} octets (limit)")
-    return _cached(record) if len(record) <= _CACHED_OCTETS else _read(record)
+    if len(record) > _LONGEST_RECORD:
+        return PolicyRecord(p=None, problem=f"the record has over {_LONGEST_RECORD} octets (limit)")
+    return _cached(record) if len(record) <= _LONGEST_CACHED else _read(record)
 
 
 @lru_cache(maxsize=4096)
@@ -94,13 +69,16 @@ def _read(record: bytes) -> PolicyRecord:
         strict_spf=tags.get("aspf", "r").lower() == "s",
         rua=rua,
         ruf=ruf,
-        fo=_fo(tags.get("fo", "0")) if ruf else ("0",),  # RFC 9989 §4.7: ignored without ruf=
+        fo=_failure_options(tags.get("fo", "0")) if ruf else ("0",),  # RFC 9989 §4.7: ignored without ruf=
         problem="; ".join(problems),
     )
 
 
 def _tags(text: str) -> tuple[Mapping[str, str], list[str]]:
-    """The tags after the version, by lower-case name. Given twice, with different values: "", valid for none."""
+    """Return the tags after the version, by lower-case name, and the problems found.
+
+    A tag given twice with different values has the value "", which is valid for no tag.
+    """
     tags: dict[str, str] = {}
     twice: set[str] = set()
     for part in text.split(";")[1:]:
@@ -128,12 +106,14 @@ def _psd(value: str) -> Psd:
 
 
 def _uris(value: str) -> tuple[str, ...]:
-    """The valid URIs of a list; a bad one costs only itself (RFC 9990 §3.5)."""
+    """Return the valid URIs of a list; a bad one costs only itself (RFC 9990 §3.5)."""
     stripped = (_SIZE.sub("", part.strip(_WSP)) for part in value.split(","))
     return tuple(uri for uri in stripped if _URI.fullmatch(uri) is not None)
 
 
-def _fo(value: str) -> tuple[str, ...]:
+def _failure_options(value: str) -> tuple[str, ...]:
     options = tuple(option.strip(_WSP).lower() for option in value.split(":"))
-    valid = _FO.issuperset(options) and len(set(options)) == len(options) and not {"0", "1"}.issubset(options)
+    valid = (
+        _FAILURE_OPTIONS.issuperset(options) and len(set(options)) == len(options) and not {"0", "1"}.issubset(options)
+    )
     return options if valid else ("0",)

@@ -1,7 +1,7 @@
 """grammar – an SPF record read by the grammar of RFC 7208 §12: its terms, or what is wrong with it.
 
 RFC 7208 §4.6 wants all of a record checked before any of it is evaluated: one mistake anywhere is permerror.
-What a modifier that nobody knows says is checked (§6, §12) and then left out. Work is linear in the record.
+The value of an unknown modifier is checked (§6, §12) and then left out. Work is linear in the record.
 
 Raises     nothing
 Not here   evaluation, and what a macro stands for (checks.spf.pyspf)
@@ -16,9 +16,10 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from mailvet.checks.spf.limits import refusal
+from mailvet.values import Problem
 from mailvet.verdict import SpfResult
 
-_SHORT: Final = 512  # octets, RFC 7208 §3.4; of longer records few are kept, since each may come to 100 kB
+_SHORT_RECORD: Final = 512  # octets, RFC 7208 §3.4; of longer records few are cached: each may come to 100 kB
 
 
 class Mechanism(StrEnum):  # RFC 7208 §5
@@ -45,6 +46,8 @@ MacroString = tuple[str | Macro, ...]
 
 @dataclass(frozen=True, slots=True)
 class Directive:
+    """A mechanism with its qualifier and argument (RFC 7208 §4.6.1)."""
+
     text: str  # as published
     result: SpfResult  # where it matches
     mechanism: Mechanism
@@ -56,12 +59,10 @@ class Directive:
 
 @dataclass(frozen=True, slots=True)
 class Record:
+    """The terms of an SPF record that decide."""
+
     directives: tuple[Directive, ...]
-    redirect: MacroString = ()  # empty: there is none
-
-
-class Mistake(NamedTuple):
-    problem: str
+    redirect: MacroString = ()  # empty: it has no redirect=
 
 
 _RESULTS: Final = {
@@ -80,45 +81,45 @@ _TOP_LABEL = re.compile(r"(?![0-9]++\Z)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?", _NO_CAS
 _FOUR: Final = r"(?:/(0|[1-9]|[12][0-9]|3[0-2]))?"
 _SIX: Final = r"/(0|[1-9][0-9]?|1[01][0-9]|12[0-8])"
 _QNUM: Final = r"(?:[0-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5])"
-_ADDRESS = re.compile(rf"(?::(.*?))?{_FOUR}(?:/{_SIX})?", re.ASCII)  # what is no length is left to the domain-spec
+_ADDRESS = re.compile(rf"(?::(.*?))?{_FOUR}(?:/{_SIX})?", re.ASCII)  # what is not a length is left to the domain-spec
 _IP4 = re.compile(rf":((?:{_QNUM}\.){{3}}{_QNUM}){_FOUR}", re.ASCII)
 _IP6 = re.compile(rf":([0-9a-f:.]++)(?:{_SIX})?", _NO_CASE)
 
 
 def is_record(record: object) -> bool:
-    """Is this TXT record an SPF record? RFC 7208 §4.5"""
+    """Return whether a TXT record is an SPF record (RFC 7208 §4.5)."""
     return isinstance(record, bytes) and record[:6].lower() == b"v=spf1" and record[6:7] in (b"", b" ")
 
 
-def read(record: bytes) -> Record | Mistake:
-    """The record by the grammar, if it is no longer than ours may be."""
-    return _read_short(record) if len(record) <= _SHORT else _read_long(record)
+def read(record: bytes) -> Record | Problem:
+    """Return the terms of an SPF record, or the first mistake in it; a record beyond our limits is one."""
+    return _read_short(record) if len(record) <= _SHORT_RECORD else _read_long(record)
 
 
-def _read(record: bytes) -> Record | Mistake:
+def _read(record: bytes) -> Record | Problem:
     text = record.decode("latin-1")
     problem = refusal(text)
-    if problem:
-        return Mistake(problem)
+    if problem is not None:
+        return problem
     if not text.isascii():
-        return Mistake("Not all of the record is ASCII")
+        return Problem("Not all of the record is ASCII")
     directives: list[Directive] = []
     domains: dict[str, MacroString] = {}
     for word in filter(None, text.split(" ")[1:]):
         named = _MODIFIER.match(word)
         if named is None:
             directive = _directive(word)
-            if isinstance(directive, Mistake):
+            if isinstance(directive, Problem):
                 return directive
             directives.append(directive)
             continue
         name, value = named[1].lower(), word[named.end() :]
         if name in domains:  # RFC 7208 §6
-            return Mistake(f"{name}= appears more than once")
+            return Problem(f"{name}= appears more than once")
         known = name in ("redirect", "exp")
         domain = domain_spec(value) if known else ()
         if domain is None or (not known and macro_string(value) is None):
-            return Mistake(f"Syntax error: {word}")
+            return Problem(f"Syntax error: {word}")
         if known:
             domains[name] = domain
     return Record(tuple(directives), domains.get("redirect", ()))
@@ -128,19 +129,19 @@ _read_short = lru_cache(maxsize=256)(_read)
 _read_long = lru_cache(maxsize=16)(_read)
 
 
-def _directive(word: str) -> Directive | Mistake:
+def _directive(word: str) -> Directive | Problem:
     parts = _DIRECTIVE.fullmatch(word)
     mechanism = None if parts is None else _MECHANISMS.get(parts[2].lower())
     if parts is None or mechanism is None:
-        return Mistake(f"Unknown mechanism: {word}")
+        return Problem(f"Unknown mechanism: {word}")
     argument = _ARGUMENTS[mechanism](parts[3])
     if argument is None:
-        return Mistake(f"Syntax error: {word}")
+        return Problem(f"Syntax error: {word}")
     return Directive(word, _RESULTS[parts[1]], mechanism, *argument)
 
 
 class _Argument(NamedTuple):
-    """What a mechanism has behind its name; see Directive."""
+    """What follows the name of a mechanism; see Directive."""
 
     target: MacroString = ()
     network: str = ""
@@ -192,7 +193,10 @@ _ARGUMENTS: Final[dict[Mechanism, Callable[[str], _Argument | None]]] = {
 
 
 def macro_string(text: str) -> tuple[MacroString, bool] | None:
-    """RFC 7208 §7.1: its literals and macros, and whether it ends in a macro; None where it is no macro-string."""
+    """Return the literals and macros of a macro-string, and whether it ends in a macro; None: it is not one.
+
+    RFC 7208 §7.1
+    """
     parts: list[str | Macro] = []
     at, ends_in_macro = 0, False
     while at < len(text):
@@ -210,7 +214,7 @@ def _macro(found: re.Match[str]) -> str | Macro:
 
 
 def domain_spec(text: str) -> MacroString | None:
-    """macro-string domain-end, RFC 7208 §7.1"""
+    """Return the literals and macros of a domain-spec (RFC 7208 §7.1); None: it is not one."""
     found = macro_string(text)
     if not found or not found[0]:
         return None

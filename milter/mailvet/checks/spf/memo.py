@@ -1,7 +1,7 @@
 """memo – SPF verdicts, kept for as long as the DNS answers they rest on.
 
-A sender's messages come in crowds, and check_host() of the same client and domain says the same each
-time, unless a macro asks for the local part or HELO. Bounded in size; threads may share one.
+A sender's messages come in crowds, and check_host() of the same client and domain says the same each time, unless
+a macro asks for the local part or HELO. The memory is bounded; threads may share one.
 
 Raises     nothing
 Not here   which verdicts may be kept (checks.spf.check)
@@ -12,10 +12,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, NamedTuple
 
+from mailvet.values import Domain
 from mailvet.verdict import SpfIdentity, SpfVerdict
 
 Clock = Callable[[], float]
-_LONGEST: Final = 300.0  # seconds: an answer may have aged in caches before us, and a change has to get through
+_LONGEST_STAY: Final = 300.0  # seconds: an answer may have aged in caches before us, and a change has to get through
 
 
 class _Kept(NamedTuple):
@@ -29,20 +30,20 @@ class Memo:
     def __init__(self, clock: Clock, size: int) -> None:
         self.now = clock
         self._size = size
-        self._kept: dict[tuple[str, str], _Kept] = {}
+        self._kept: dict[tuple[str, Domain], _Kept] = {}
         self._writing = threading.Lock()
 
-    def recall(self, address: str, domain: str, identity: SpfIdentity) -> SpfVerdict | None:
-        """What was kept, said of this identity; None if nothing was or it is too old."""
+    def recall(self, address: str, domain: Domain, identity: SpfIdentity) -> SpfVerdict | None:
+        """Return the verdict kept for this client and domain, as one on `identity`; None: absent or too old."""
         kept = self._kept.get((address, domain))
         if kept is None or kept.until <= self.now():
             return None
-        # The sender was not looked at: what holds for one identity holds for the other.
+        # No kept verdict rests on the sender's own name, so what holds for one identity holds for the other.
         return kept.verdict if kept.verdict.identity is identity else replace(kept.verdict, identity=identity)
 
-    def keep(self, address: str, domain: str, verdict: SpfVerdict, since: float, ttl: float) -> None:
-        """`since`: when evaluation began, by the clock; `ttl`: seconds, the least of its answers."""
-        until = since + min(ttl, _LONGEST)
+    def keep(self, address: str, domain: Domain, verdict: SpfVerdict, since: float, ttl: float) -> None:
+        """Keep a verdict. `since`: when evaluation began, by the clock; `ttl`: seconds, the least of its answers."""
+        until = since + min(ttl, _LONGEST_STAY)
         with self._writing:
             self._kept.pop((address, domain), None)
             while len(self._kept) >= self._size:
