@@ -58,7 +58,7 @@ class Transport:
 
     @property
     def deaf(self) -> bool:
-        """Has the receiving thread ended though nobody closed this?"""
+        """Has the receiving thread ended though `close` was not called?"""
         return self._epoll is not None and self._thread is not None and not self._thread.is_alive()
 
     def close(self) -> None:
@@ -184,7 +184,7 @@ class Transport:
             data = sock.recv(_MOST_OCTETS)
         except BlockingIOError:  # the descriptor's number was that of another socket a moment ago
             return
-        except OSError:  # nobody listens there (ICMP)
+        except OSError:  # nothing listens there (ICMP)
             pass
         else:
             # an answer to another question, or a guess: keep listening (RFC 5452 §9.1)
