@@ -1,5 +1,5 @@
 # mailvet: `make demo` shows it, `make test` proves it. Everything is installed into $(VENV).
-# Debian's own, which the packages below are for, and which is faster than many built by hand
+# Debian's Python by default: the packages below are for it, and it is faster than many that were built by hand
 PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -8,7 +8,7 @@ DEMO_PACKAGES := postfix
 TEST_PACKAGES := postfix postgresql util-linux opendkim spamassassin dovecot-sieve
 BENCH_PACKAGES := opendmarc nsd unbound iproute2
 ROOT := $(filter 0,$(shell id -u))
-# of a target: all it needs, so that what is missing is said, or installed, once and first
+# All Debian packages that a target needs, so that missing ones are named, or installed, before anything else runs
 PACKAGES = $(BUILD_PACKAGES)
 demo: PACKAGES = $(BUILD_PACKAGES) $(if $(ROOT),$(DEMO_PACKAGES))
 test conformance: PACKAGES = $(BUILD_PACKAGES) $(TEST_PACKAGES)
@@ -37,15 +37,18 @@ $(VENV)/.built: pyproject.toml requirements-build.txt requirements-dev.txt Makef
 demo: who build
 	$(BIN)/python -m scripts.demo
 
-# JOBS: files of tests at a time, each with a Postfix of its own where it needs one
+# JOBS: test files that run at a time; each has a Postfix of its own where it needs one
 JOBS ?= 2
 test: who build
 	scripts/npm-reader.sh $(VENV)/readers
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(TESTS)
 
+PYTHON_CODE := milter tests lab bench scripts
 lint: build
-	$(BIN)/ruff check milter tests lab bench scripts
+	$(BIN)/ruff check $(PYTHON_CODE)
+	$(BIN)/ruff format --check $(PYTHON_CODE)
 	$(BIN)/mypy
+	$(BIN)/python -m scripts.audit
 
 run: build
 	$(BIN)/mailvet serve
@@ -56,7 +59,7 @@ bench: who build
 conformance: build
 	$(BIN)/python scripts/conformance.py
 
-# seconds for each target; FUZZ="header tags" for some of them
+# SECONDS for each fuzz target; FUZZ="header tags" runs these two alone
 SECONDS ?= 60
 fuzz: build
 	-$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-fuzz.txt

@@ -1,0 +1,1 @@
+"""bench – the benchmark: mailvet beside other milters (run), hostile mail (hostile), the breach look-up (breach)."""

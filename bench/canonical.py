@@ -1,9 +1,9 @@
-"""canonical – what hashing a body costs, whatever it consists of: time beside plain text of the same size.
+"""canonical – measures the time to hash bodies of many kinds, compared with plain text of the same size.
 
     python -m bench.canonical
 
-Both canonicalisations are at work at once, in the chunks that Postfix hands over. Below, one signature from field
-to verdict without its RSA arithmetic.
+Both canonicalisations run at once, over chunks as Postfix sends them. A second part measures one signature from
+field to verdict, with and without its RSA arithmetic.
 
 Raises     nothing
 Not here   the whole daemon (strain)
@@ -17,10 +17,12 @@ from functools import partial
 
 from lab.sealer import Sealer, letter
 from lab.signer import sign
-from mailvet.checks.dkim import check as dkim, tag_list as taglist
+from mailvet.checks.dkim import check as dkim
 from mailvet.checks.dkim.body_hash import BodyDigest, BodyHash, BodyHasher, Canon
+from mailvet.checks.dkim.content import Content
+from mailvet.checks.dkim.dkimpy import parse_tags
 from mailvet.checks.dkim.header_forms import HeaderForms
-from mailvet.checks.dkim.keys import Tools
+from mailvet.checks.dkim.keys import KeyParser, KeyReader
 from mailvet.checks.dkim.openssl import load
 from mailvet.ports import Answer, RecordType, Status
 from mailvet.settings import DkimSettings, LimitSettings
@@ -37,7 +39,7 @@ _MIXED = b"".join(_SOURCE.choices([b" ", b"\t", b"\r", b"\n", b"\r\n", b"x", b" 
 
 
 def seconds(work: Callable[[], object], least: float = 0.15) -> float:
-    """The quickest of many runs: the machine is shared."""
+    """Return the CPU seconds of the quickest of many runs, since the machine is shared."""
     best, start = float("inf"), time.perf_counter()
     while time.perf_counter() - start < least or best == float("inf"):
         before = time.process_time()
@@ -98,16 +100,16 @@ def signatures() -> None:
         return answer
 
     for name, key in (("with RSA", load), ("without", lambda _kind, _data: _Free())):
-        tools = Tools(taglist.parse, key, LimitSettings(), DkimSettings())
+        keys = KeyReader(ask, KeyParser(parse_tags, key, LimitSettings()))
         headers = mail.headers
-        found = dkim.candidate(0, value, tools)
+        found = dkim.candidate(0, value, keys.parser.limits)
         assert found.digest is not None
         bodies = hashed(mail.body, [found.digest])
 
-        def work(tools: Tools = tools, bodies: dict[BodyDigest, BodyHash] = bodies) -> None:
+        def work(keys: KeyReader = keys, bodies: dict[BodyDigest, BodyHash] = bodies) -> None:
             for _ in range(100):
-                found = dkim.candidate(0, value, tools)
-                dkim.judge([found], HeaderForms(headers), bodies, ask, tools, 0.0)  # noqa: B023
+                found = dkim.candidate(0, value, keys.parser.limits)
+                dkim.judge([found], Content(HeaderForms(headers), bodies), keys, DkimSettings(), 0.0)  # noqa: B023
 
         print(f"one signature, {name:<9} {seconds(work, 1.0) * 10_000:>6.1f} µs")
 

@@ -1,9 +1,11 @@
-"""cold_dns – a resolver that has nothing cached and is some milliseconds away.
+"""cold_dns – a resolver with an empty cache that is some milliseconds away.
 
     python -m bench.cold_dns 127.0.0.1:5354 40 --upstream 127.0.0.1:5300
 
-Answers as the upstream server does, later, with all TTLs 0 so that nobody can cache. Prints the number of
-questions on SIGTERM.
+It passes the upstream server's answers on, later, and with TTL 0 so that nothing is cached. On SIGTERM it prints the
+number of questions.
+
+Raises     OSError where the port is taken
 """
 
 import argparse

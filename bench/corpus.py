@@ -1,4 +1,4 @@
-"""corpus – signed mail from made-up senders, the DNS zone that belongs to it, and what is true of each message.
+"""corpus – makes signed mail from made-up senders, with its DNS zone and the right verdicts on each message.
 
 `make(directory, World(rng))` writes N.eml files, `zone.db` (master file of the zone `example.`) and
 `envelopes.json`. All follows from the seed but the keys. One message in eight is a spoof, altered or unsigned.
@@ -97,7 +97,7 @@ class World:
         return Sender(f"{name}.example", own, service if number % 3 else None, pem, policy, stranger)
 
     def body(self, size: int) -> bytes:
-        """Text up to 60 kB, base64 above, in lines as mail has them."""
+        """Return lines of text up to 60 kB, and lines of base64 above that."""
         rng = self.rng
         if size > 60_000:
             raw = base64.b64encode(rng.randbytes(size * 3 // 4))
@@ -110,7 +110,7 @@ class World:
         return "\r\n".join([*lines, ""]).encode()
 
     def message(self, number: int, size: int | None = None) -> tuple[bytes, dict[str, Any]]:
-        """The octets of one message, and its envelope with the verdicts that are true of it."""
+        """Return the octets of one message, and its envelope with the right verdicts."""
         rng, sender = self.rng, self.rng.choice(self.senders)
         size = size or rng.choices([s for s, _ in SIZES], [share for _, share in SIZES])[0]
         flaw = rng.choice(("spoofed", "altered", "unsigned")) if rng.random() < 0.125 else ""
@@ -143,7 +143,7 @@ class World:
         return raw, envelope
 
     def twice_signed(self) -> tuple[bytes, dict[str, Any]]:
-        """A header alone, with a signature of each canonicalisation, and its envelope; any body may follow."""
+        """Return a header with a signature of each canonicalisation, which any body may follow, and its envelope."""
         sender = next(sender for sender in self.senders if sender.service)
         header = _header(self.rng, 0, sender.domain, f"mail.{sender.domain}", sender.address)
         raw, name = header + b"\r\n", sender.domain.encode()

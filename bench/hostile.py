@@ -1,13 +1,13 @@
-"""hostile – CPU time of messages made to be expensive, beside a plain message of the same size.
+"""hostile – measures the CPU time of messages made to be expensive, and of plain messages of the same size.
 
     python -m bench.hostile [--write] [GROUP...]
 
 Each message goes through a whole session as the daemon has it, with DNS answers that are read from octets and the
 log line that is written, in one process and without sockets. The plain message has as many octets, those of the
 DNS records counted, and as many signatures, all good. Every message is a stranger's: nothing is cached.
-`--write` puts what came of it into docs/hostile.md.
+`--write` puts the results into docs/hostile.md.
 
-Raises     AssertionError where a check was surprised
+Raises     AssertionError where a check has a bug
 Not here   the messages (hostile_mail); libmilter and Postfix (strain)
 """
 
@@ -22,7 +22,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import dns.message
 import dns.rrset
@@ -56,7 +56,7 @@ SIZES: Final = {
     "DNS": (4_000, 60_000),
     "body": (150_000, 1_000_000, 10_000_000),
 }
-PLAIN_RECORDS: Final = {
+PLAIN_RECORDS: Final[dict[str, dict[str, list[Any]]]] = {
     DOMAIN: {"TXT": [b"v=spf1 ip4:192.0.2.1 -all"]},
     f"_dmarc.{DOMAIN}": {"TXT": [b"v=DMARC1; p=reject"]},
     "1.2.0.192.in-addr.arpa": {"PTR": ["mail.author.example."]},
@@ -77,7 +77,7 @@ class Row(NamedTuple):
 
 
 class Wire(Zone):
-    """Answers are octets, as they come from a name server, and are read once per message."""
+    """A Zone whose answers are octets, as from a name server, each read once per message."""
 
     def __init__(self, octets: dict[tuple[str, RecordType], bytes]) -> None:
         super().__init__({})
@@ -89,7 +89,12 @@ class Wire(Zone):
         found = self._found.get(key)
         if found is None:
             octets = self._octets.get(key)
-            found = super()._find(name, kind) if octets is None else dnspython.read(octets, kind, trusted=True)
+            if octets is None:
+                found = super()._find(name, kind)
+            else:
+                read = dnspython.read(octets, kind, trusted=True)
+                assert not isinstance(read, dnspython.LostTarget)  # no name of these messages is an alias
+                found = read
             self._found[key] = found
         return found
 
@@ -103,7 +108,7 @@ def octets(message: Message) -> dict[tuple[str, RecordType], bytes]:
     }
 
 
-def _answer(name: str, kind: str, records: list[object]) -> bytes:
+def _answer(name: str, kind: str, records: list[Any]) -> bytes:
     answer = dns.message.make_response(dns.message.make_query(name, kind), recursion_available=True)
     texts = [_strings(record) if isinstance(record, bytes) else str(record) for record in records]
     answer.answer.append(dns.rrset.from_text(f"{name}.", 300, "IN", kind, *texts))
@@ -156,14 +161,14 @@ class Run:
 
 
 @functools.cache
-def _caches() -> list[functools._lru_cache_wrapper[object]]:
-    """Everything of ours that remembers."""
-    found = [each for each in gc.get_objects() if isinstance(each, functools._lru_cache_wrapper)]
-    return [each for each in found if each.__module__.startswith("mailvet.")]
+def _caches() -> list[Any]:
+    """Return every function of mailvet that has an lru_cache."""
+    kind = type(functools.cache(len))
+    return [each for each in gc.get_objects() if isinstance(each, kind) and each.__module__.startswith("mailvet.")]
 
 
 def cost(message: Message, least: float = 0.2) -> float:
-    """Milliseconds; the quickest of several, as the machine is shared."""
+    """Return the milliseconds of the quickest of several runs, since the machine is shared."""
     run = Run(message)
     found: list[float] = []
     while len(found) < 5 or (sum(found) < least and len(found) < 60):

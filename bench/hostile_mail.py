@@ -1,7 +1,7 @@
-"""hostile_mail – messages made to be expensive: each class by its name, of any size.
+"""hostile_mail – messages made to be expensive: classes by name, each of any size.
 
-A class is a function from octets to a `Message` of about so many. Where a class attacks what only comes
-behind a right body hash or a key that is there, the message has them.
+A class is a function from a number of octets to a `Message` of about that size. If the attacked code runs only after
+a correct body hash or with an existing key, the message has them.
 
 Raises     nothing
 Not here   measuring (hostile)
@@ -41,7 +41,7 @@ class Message(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Octets of the message and of the DNS records that belong to it."""
+        """The octets of the message and of the DNS records that belong to it."""
         records = sum(_octets(each) for types in self.zone.values() for found in types.values() for each in found)
         return sum(len(name) + len(value) + 3 for name, value in self.fields) + 2 + len(self.body) + records
 
@@ -55,7 +55,7 @@ def of_size(unit: bytes, size: int) -> bytes:
 
 
 def plain(size: int, signatures: int = 0) -> Message:
-    """An ordinary message: signed well, the rest is text."""
+    """Return an ordinary message: good signatures and text."""
     signers = [Sealer(DOMAIN, kind="2048", selector=f"s{number}") for number in range(signatures)]
     left = size - sum(len(name) + len(value) + 3 for name, value in _HEAD) - 1000 * signatures
     mail = Mail(_HEAD, of_size(WORDS, max(left, 80)))
@@ -246,7 +246,7 @@ FROM: Final[dict[str, Callable[[int], Message]]] = {
 # --- signatures ---
 
 
-def _signed(count: int, size: int, names: list[bytes], body: bytes = b"Hello.\r\n", **tags: str | None) -> Message:
+def _signed(count: int, size: int, names: list[bytes], body: bytes = b"Hello.\r\n", **tags: Any) -> Message:
     """`count` good signatures over everything that `names` names, each with its own key."""
     return _sign(Mail(_HEAD, body), count, names, **tags)
 

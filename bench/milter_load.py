@@ -1,8 +1,8 @@
-"""milter_load – be the MTA: drive a milter with a corpus and take its time.
+"""milter_load – plays the MTA: sends a corpus to a milter and measures its time.
 
-Every message is a connection of its own, with the steps Postfix would send under the flags the milter
-negotiates. Unless `lockstep`, all steps are written at once, so that this program costs little and the
-milter is what is measured; with it each answer is awaited, as Postfix does.
+Every message has a connection of its own, with the steps that Postfix sends under the flags the milter negotiates.
+All steps are written at once, so that this program costs little; with `lockstep` each answer is awaited, as Postfix
+does.
 
 Raises     OSError
 Not here   starting the milter (peers)
@@ -19,47 +19,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lab.milter_protocol import LEADING_SPACE, STEPS, packet, split
+
 _TICKS = os.sysconf("SC_CLK_TCK")
 _LAST = b"artyd"  # replies that end a message: accept, reject, tempfail, reply code, discard
-LEADING_SPACE = 0x100000  # protocol flag: white space after a colon belongs to the value
-# command → (protocol flag: do not send it, protocol flag: it gets no reply), libmilter/mfdef.h
-STEPS = {
-    b"C": (0x1, 0x1000),
-    b"H": (0x2, 0x2000),
-    b"M": (0x4, 0x4000),
-    b"R": (0x8, 0x8000),
-    b"T": (0x200, 0x10000),
-    b"L": (0x20, 0x80),
-    b"N": (0x40, 0x40000),
-    b"B": (0x10, 0x80000),
-    b"E": (0, 0),
-}
-
-
-def packet(command: bytes, data: bytes = b"") -> bytes:
-    return struct.pack("!I", len(data) + 1) + command + data
 
 
 def _macros(stage: bytes, **values: str) -> bytes:
     return packet(b"D", stage + b"".join(f"{k}\0{v}\0".encode() for k, v in values.items()))
 
 
-def split(raw: bytes) -> tuple[list[tuple[bytes, bytes]], bytes]:
-    """Header fields as a milter is shown them, and the body."""
-    head, _, body = raw.partition(b"\r\n\r\n")
-    fields: list[tuple[bytes, bytes]] = []
-    for line in head.split(b"\r\n") if head else ():
-        if line[:1] in (b" ", b"\t") and fields:
-            name, value = fields[-1]
-            fields[-1] = (name, value + b"\n" + line)
-        else:
-            name, _, value = line.partition(b":")
-            fields.append((name, value))
-    return fields, body
-
-
 def plan(raw: bytes, envelope: dict[str, Any], protocol: int) -> list[tuple[bytes, bool]]:
-    """The packets of one message, and which of them are answered."""
+    """Return the packets of one message, each with whether it gets an answer."""
     fields, body = split(raw)
     address, family = envelope["ip"], b"6" if ":" in envelope["ip"] else b"4"
     ip, space = address.encode(), b"" if protocol & LEADING_SPACE else b" "
@@ -83,7 +54,7 @@ def plan(raw: bytes, envelope: dict[str, Any], protocol: int) -> list[tuple[byte
 
 @dataclass
 class Measured:
-    """What a run cost. Times in milliseconds."""
+    """The results of a run. Times are in milliseconds."""
 
     messages: int = 0
     per_second: float = 0.0
@@ -129,7 +100,7 @@ class _Run:
             writer.close()
 
     async def reply(self, reader: asyncio.StreamReader) -> bytes:
-        """The next answer that is not a change to the message."""
+        """Return the next answer that is not a change to the message."""
         changes = []
         while True:
             command, data = await read(reader)
@@ -143,13 +114,13 @@ class _Run:
 
 
 async def read(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
-    """One packet: command and data."""
+    """Read one packet: command and data."""
     data = await reader.readexactly(struct.unpack("!I", await reader.readexactly(4))[0])
     return data[:1], data[1:]
 
 
 def load(corpus: Path) -> list[tuple[bytes, dict[str, Any]]]:
-    """The messages of a corpus, shuffled the same way each time."""
+    """Return the messages of a corpus, shuffled the same way each time."""
     envelopes = json.loads((corpus / "envelopes.json").read_text())
     jobs = [((corpus / envelope["file"]).read_bytes(), envelope) for envelope in envelopes]
     random.Random(7).shuffle(jobs)
@@ -165,7 +136,7 @@ def drive(
     *,
     lockstep: bool = False,
 ) -> Measured:
-    """Send `count` messages over so many connections at a time."""
+    """Send `count` messages over this many connections at a time."""
     run = _Run(socket, lockstep)
     work = iter([jobs[number % len(jobs)] for number in range(count)])
 
@@ -194,7 +165,7 @@ def drive(
 
 
 def family(pids: list[int]) -> set[int]:
-    """These processes and all their descendants."""
+    """Return the ids of these processes and of all their descendants."""
     parents = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():

@@ -1,7 +1,6 @@
-"""peers – the milters that are measured, started as their users would run them as verifiers.
+"""peers – starts the milters that are measured, configured as verifiers.
 
-Each gets a unix socket in a directory of its own and the resolver of the caller's mount namespace.
-`chain` names what stands behind `smtpd_milters` in that case, in order.
+Each gets a unix socket in a directory of its own and uses the resolver of the caller's mount namespace.
 
 Raises     OSError, TimeoutError where one does not come up
 Not here   measuring (run)
@@ -156,7 +155,7 @@ _COMMANDS = {
 
 
 def dns_counter(what: str) -> float:
-    """One of the counters of mailvet's resolver, which its workers hand on every two seconds."""
+    """Return one of the counters of mailvet's resolver, which workers pass on every two seconds."""
     time.sleep(2.5)
     with urllib.request.urlopen(f"http://{METRICS}/metrics", timeout=10) as answer:
         lines = answer.read().decode().splitlines()

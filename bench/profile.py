@@ -1,6 +1,6 @@
-"""profile – where a message's time goes in mailvet, by sampling its workers under load with py-spy.
+"""profile – finds out where a message's time goes in mailvet, by sampling its workers under load with py-spy.
 
-Without stopping them for a sample: libmilter takes an interrupted poll for its end, and the worker's with it.
+Workers are not stopped for a sample, since libmilter ends when its poll is interrupted.
 Only what runs in Python is seen, with the C functions it calls (hashes, RSA, sockets); libmilter's own
 work and the kernel's between two callbacks is the rest of the CPU time.
 
@@ -23,7 +23,7 @@ _FRAME = re.compile(r"^(?P<function>.+?) \((?P<file>[^()]+?)(?::\d+)?\)$")
 
 
 def take(jobs: list[tuple[bytes, dict[str, object]]], socket: str, pid: int, seconds: int, scratch: Path) -> str:
-    """Markdown: the rooms and the functions in which the time goes."""
+    """Return a Markdown table of the modules and the functions with the largest shares."""
     spy = Path(sys.executable).with_name("py-spy")
     if not spy.exists():
         return "py-spy is not installed: no profile."
@@ -53,7 +53,7 @@ def take(jobs: list[tuple[bytes, dict[str, object]]], socket: str, pid: int, sec
 
 
 def _markdown(raw: str, cpu: float, messages: int) -> str:
-    rooms: collections.Counter[str] = collections.Counter()
+    modules: collections.Counter[str] = collections.Counter()
     functions: collections.Counter[tuple[str, str]] = collections.Counter()
     total = 0
     for line in raw.splitlines():
@@ -63,17 +63,18 @@ def _markdown(raw: str, cpu: float, messages: int) -> str:
         if ours is None or (ours["file"].rpartition("mailvet/")[2], ours["function"]) in _WAITING:
             continue
         total += int(count)
-        room = ours["file"].rpartition("mailvet/")[2]
-        rooms[room] += int(count)
-        functions[(room, ours["function"])] += int(count)
+        module = ours["file"].rpartition("mailvet/")[2]
+        modules[module] += int(count)
+        functions[(module, ours["function"])] += int(count)
     if not total:
         return "The profiler saw nothing."
     lines = [
         f"{total} samples; {messages} messages took {cpu:.1f} s of CPU.",
         "",
-        "| room | share | | function | share |",
+        "| module | share | | function | share |",
         "|---|---|---|---|---|",
     ]
-    for (room, seen), ((where, function), hits) in zip(rooms.most_common(14), functions.most_common(14), strict=False):
-        lines.append(f"| {room} | {seen / total:.0%} | | {where}: `{function}` | {hits / total:.0%} |")
+    tops = zip(modules.most_common(14), functions.most_common(14), strict=False)
+    for (module, seen), ((where, function), hits) in tops:
+        lines.append(f"| {module} | {seen / total:.0%} | | {where}: `{function}` | {hits / total:.0%} |")
     return "\n".join(lines)

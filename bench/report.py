@@ -1,4 +1,4 @@
-"""report – the measurements as tables and a plot, put into docs/performance.md.
+"""report – writes the measurements into docs/performance.md, as tables and a plot.
 
 Raises     OSError
 """

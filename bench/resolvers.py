@@ -1,7 +1,6 @@
-"""resolvers – the DNS of a benchmark run: NSD serves the zone, Unbound caches it, or nobody does.
+"""resolvers – starts the DNS of a benchmark run: NSD serves the zone, and Unbound caches it unless the run is cold.
 
-The caller is in a network and mount namespace of its own, so port 53 on loopback and /etc/resolv.conf are
-nobody else's.
+The caller has a network and mount namespace of its own, and with it port 53 on loopback and /etc/resolv.conf.
 
 Raises     CalledProcessError
 """

@@ -1,12 +1,12 @@
-"""run – `make bench`: mailvet beside OpenDKIM and OpenDMARC, same machine, corpus and DNS, in turn.
+"""run – measures mailvet, OpenDKIM and OpenDMARC in turn, with the same machine, corpus and DNS (`make bench`).
 
     python -m bench.run [--rounds N] [--quick]
 
-Runs itself again in a mount and network namespace of its own (root is needed), so that peers which read
-the system's resolver ask the one of the benchmark, and nothing leaves the machine. Writes the tables, the
-plot and the profile to docs/. Its process namespace ends with it, so nothing it started is left behind.
+It runs itself again in mount, network and process namespaces of its own (root is needed), so that peers which read the
+system's resolver ask the one of the benchmark, nothing leaves the machine, and nothing is left running. It writes the
+tables, the plot and the profile to docs/.
 
-Raises     what the parts raise
+Raises     OSError, CalledProcessError where a part does not start
 """
 
 import argparse
@@ -22,9 +22,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from bench import corpus, milter_load, peers, postfix, profile, resolvers, smtp_load, strain
+from bench import corpus, milter_load, peers, profile, resolvers, smtp_load, strain
 from bench.milter_load import Measured
 from bench.report import Results, write
+from lab.postfix import Postfix
 
 CHAIN = ("OpenDKIM", "OpenDMARC")
 OTHERS = ("dkimpy-milter", "rspamd")  # with BENCH_ALL=1, where installed
@@ -65,7 +66,7 @@ def main() -> int:
 
 
 class Unfit(Exception):
-    """The run means nothing: a peer did not do its work."""
+    """The results cannot be used, since a milter did not do its work."""
 
 
 def _isolated(arguments: Sequence[str]) -> int:
@@ -78,7 +79,7 @@ def _isolated(arguments: Sequence[str]) -> int:
         return 2
     with tempfile.TemporaryDirectory(prefix="mailvet-bench-", ignore_cleanup_errors=True) as scratch:
         Path(scratch).chmod(0o755)  # Postfix has to reach the sockets
-        environment = {**os.environ, "PATH": _path(), "MAILVET_BENCH": scratch}
+        environment = {**os.environ, "PATH": _path(), "MAILVET_BENCH": scratch, "TMPDIR": scratch}
         spaces = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
         inner = f'ip link set lo up && ip addr add {resolvers.ADDRESS}/32 dev lo && "$@"; exit $?'
         command = [*spaces, "sh", "-c", inner, "sh", sys.executable, "-m", "bench.run", *arguments]
@@ -90,7 +91,7 @@ def _path() -> str:
 
 
 class _Bench:
-    """One run: its directory, its DNS world, and how many times fewer messages it sends."""
+    """One run: its directory and its senders. It sends 1/`less` of the messages of a full run."""
 
     def __init__(self, scratch: Path, less: int) -> None:
         self.scratch, self.less = scratch, less
@@ -136,19 +137,20 @@ class _Bench:
     def _postfix(self, jobs: Jobs) -> None:
         for label, chain in (("chain", CHAIN), ("mailvet", ("mailvet",)), ("none", ())):
             with ExitStack() as stack:
-                port, _ = self._mta(stack, chain)
-                smtp_load.drive(jobs, "127.0.0.1", port, 300 // self.less, CONNECTIONS)
-                run = smtp_load.drive(jobs, "127.0.0.1", port, 1500 // self.less, CONNECTIONS)
+                mta, _ = self._mta(stack, chain)
+                smtp_load.drive(jobs, mta.ports["smtpd"], 300 // self.less, CONNECTIONS)
+                run = smtp_load.drive(jobs, mta.ports["smtpd"], 1500 // self.less, CONNECTIONS)
             self.results.postfix.setdefault(label, []).append(run)
             _say(f"Postfix with {label}: {run.per_second:.0f}/s {run.errors or ''}")
 
-    def _mta(self, stack: ExitStack, chain: Sequence[str]) -> tuple[int, list[peers.Milter]]:
+    def _mta(self, stack: ExitStack, chain: Sequence[str]) -> tuple[Postfix, list[peers.Milter]]:
+        """Start these milters, and a Postfix that asks them in order and throws the mail away."""
         milters = [stack.enter_context(peers.running(name, self.scratch)) for name in chain]
         sockets = [milter.socket for milter in milters]
-        return stack.enter_context(postfix.running(self.scratch / "postfix", sockets)), milters
+        return stack.enter_context(Postfix({"smtpd": sockets})), milters
 
     def _sizes(self) -> None:
-        """CPU against the size of a message."""
+        """Measure CPU time by the size of a message."""
         for size in SIZES:
             corpus.make(self.scratch / f"size-{size}", self.world, messages=2 if size > 5_000_000 else 8, size=size)
         for name in (*CHAIN, "mailvet"):
@@ -177,14 +179,13 @@ class _Bench:
             seconds = max(2, 20 // self.less)
             self.results.profile = profile.take(jobs, str(milter.socket), milter.pid, seconds, self.scratch)
         with ExitStack() as stack:
-            port, (milter,) = self._mta(stack, ("mailvet",))
-            log = self.scratch / "postfix" / "mail.log"
-            smtp_load.drive(jobs, "127.0.0.1", port, 50, CONNECTIONS)
-            strain.killed(found, jobs, port, milter.pid, 600, log)
+            mta, (milter,) = self._mta(stack, ("mailvet",))
+            smtp_load.drive(jobs, mta.ports["smtpd"], 50, CONNECTIONS)
+            strain.killed(found, jobs, mta, milter.pid, 600)
         _say(f"{found.huge}: {found.huge_rss} MiB; bodies {found.bodies}; killed a worker: {found.killed}")
 
     def _cold(self, jobs: Jobs) -> None:
-        """One message after the other, as Postfix speaks, with a resolver that is far away and has nothing cached."""
+        """Send messages one by one, as Postfix does, with a resolver that is far away and has an empty cache."""
         count = 80 // self.less
         for name in self.names:
             with resolvers.cold(COLD_MILLISECONDS) as server, peers.running(name, self.scratch) as milter:

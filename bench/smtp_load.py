@@ -1,7 +1,6 @@
-"""smtp_load – send a corpus through a real Postfix, each message in a session of its own, and take the time.
+"""smtp_load – sends a corpus through a real Postfix, each message in a session of its own, and measures the time.
 
-Postfix has to list 127.0.0.1 in smtpd_authorized_xclient_hosts: client address and HELO name are the
-envelope's.
+Client address and HELO name are set by XCLIENT, which Postfix has to allow (smtpd_authorized_xclient_hosts).
 
 Raises     OSError
 """
@@ -25,8 +24,8 @@ async def _say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, line:
             return got[:3]
 
 
-async def _message(host: str, port: int, raw: bytes, envelope: dict[str, Any]) -> bytes:
-    reader, writer = await asyncio.open_connection(host, port, limit=1 << 20)
+async def _message(port: int, raw: bytes, envelope: dict[str, Any]) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 20)
     try:
         address = ("IPV6:" if ":" in envelope["ip"] else "") + envelope["ip"]
         for line in (
@@ -49,8 +48,8 @@ async def _message(host: str, port: int, raw: bytes, envelope: dict[str, Any]) -
         writer.close()
 
 
-def drive(jobs: list[tuple[bytes, dict[str, Any]]], host: str, port: int, count: int, connections: int) -> Measured:
-    """Send `count` messages, so many at a time; `errors` counts the replies that were not 250."""
+def drive(jobs: list[tuple[bytes, dict[str, Any]]], port: int, count: int, connections: int) -> Measured:
+    """Send `count` messages over this many connections at a time; `errors` counts the replies that were not 250."""
     work = iter([jobs[number % len(jobs)] for number in range(count)])
     codes: collections.Counter[str] = collections.Counter()
     latencies: list[float] = []
@@ -59,7 +58,7 @@ def drive(jobs: list[tuple[bytes, dict[str, Any]]], host: str, port: int, count:
         for raw, envelope in work:
             started = time.perf_counter()
             try:
-                code = (await _message(host, port, raw, envelope)).decode()
+                code = (await _message(port, raw, envelope)).decode()
             except OSError as e:
                 code = type(e).__name__
             codes[code] += 1

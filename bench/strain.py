@@ -1,6 +1,6 @@
-"""strain – what mailvet does where others break: hostile bodies, idle connections, huge mail, a killed worker.
+"""strain – measures mailvet under strain: hostile bodies, idle connections, huge mail, a killed worker.
 
-Bodies are made while they are sent. Each message has two signatures, so both canonicalisations are at work.
+Bodies are made while they are sent. Each message has two signatures, so that both canonicalisations run.
 
 Raises     OSError, IncompleteReadError where the milter hangs up
 Not here   starting mailvet and Postfix (run)
@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from bench import milter_load, smtp_load
-from bench.milter_load import Measured, cpu_seconds, family, packet, plan, read
+from bench.milter_load import Measured, cpu_seconds, family, plan, read
+from lab.milter_protocol import packet
+from lab.postfix import Postfix
 
 CHUNK = 65_535  # octets Postfix hands over at once
 BODY_SIZES = (150_000, 1_000_000, 10_000_000)
@@ -41,7 +43,7 @@ Signed = tuple[bytes, dict[str, Any]]  # header fields, envelope
 
 @dataclass
 class Strain:
-    """What was measured."""
+    """The results."""
 
     bodies: dict[str, list[float]] = field(default_factory=dict)  # CPU ms by BODY_SIZES
     idle: tuple[float, float] = (0, 0)  # CPU ms per message, without and with idle connections
@@ -62,7 +64,7 @@ async def _open(socket: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter
 
 
 async def _send(socket: str, signed: Signed, unit: bytes, size: int) -> None:
-    """One message whose body is `unit` over and over."""
+    """Send one message whose body repeats `unit`."""
     reader, writer, protocol = await _open(socket)
     try:
         *start, end = plan(signed[0] + b"\r\n", signed[1], protocol)
@@ -86,7 +88,7 @@ async def _send(socket: str, signed: Signed, unit: bytes, size: int) -> None:
 
 
 def bodies(socket: str, pid: int, signed: Signed, sizes: tuple[int, ...] = BODY_SIZES) -> dict[str, list[float]]:
-    """CPU milliseconds a message, for each kind of body and size."""
+    """Return the CPU milliseconds of a message, for each kind of body and size."""
     found: dict[str, list[float]] = {}
     for name, unit in BODIES.items():
         asyncio.run(_send(socket, signed, unit, 1000))
@@ -100,7 +102,7 @@ def bodies(socket: str, pid: int, signed: Signed, sizes: tuple[int, ...] = BODY_
 
 
 def idle(strain: Strain, jobs: list[Signed], socket: str, pid: int, count: int, connections: int = 200) -> None:
-    """The same load without and with connections on which nothing happens, in turn."""
+    """Measure the same load without and with idle connections, in turn."""
     without: list[float] = []
     with_them: list[float] = []
 
@@ -131,7 +133,7 @@ def _cpu_at_rest(pid: int, seconds: float = 5.0) -> float:
 
 
 def huge(strain: Strain, socket: str, pid: int, signed: Signed, size: int, messages: int = 50) -> None:
-    """Many huge messages side by side; the largest process's memory is looked at ten times a second."""
+    """Send many huge messages at once, and read the largest process's memory ten times a second."""
     seen: list[float] = []
     done = threading.Event()
 
@@ -157,23 +159,23 @@ def huge(strain: Strain, socket: str, pid: int, signed: Signed, size: int, messa
     strain.huge_rss = (before, seen[len(seen) // 2], max(seen))
 
 
-def killed(strain: Strain, jobs: list[Signed], port: int, pid: int, count: int, log: Path) -> None:
-    """Kill the busiest worker in the middle of a load through Postfix; what was accepted is counted at the far end."""
+def killed(strain: Strain, jobs: list[Signed], mta: Postfix, pid: int, count: int) -> None:
+    """Kill the busiest worker under load through Postfix, and count what was accepted and what was delivered."""
     workers = family([pid]) - {pid}
-    before = _settled(log, 0)
+    before = _settled(mta.log_file, 0)
     busiest = max(workers, key=lambda worker: cpu_seconds([worker]))
     timer = threading.Timer(1.0, os.kill, (busiest, signal.SIGKILL))
     timer.start()
     try:
-        strain.killed = smtp_load.drive(jobs, "127.0.0.1", port, count, 16)
+        strain.killed = smtp_load.drive(jobs, mta.ports["smtpd"], count, 16)
     finally:
         timer.join()
-    strain.delivered = _settled(log, before + strain.killed.messages) - before
+    strain.delivered = _settled(mta.log_file, before + strain.killed.messages) - before
     strain.workers = len(workers), len(family([pid]) - {pid})
 
 
 def _settled(log: Path, least: int) -> int:
-    """Deliveries in Postfix's log once there are so many (or hope is lost) and no more come."""
+    """Return the deliveries in Postfix's log once they are at least `least` and no more come, within 20 s."""
     deadline = time.monotonic() + 20
     found = -1
     while time.monotonic() < deadline:
@@ -185,7 +187,7 @@ def _settled(log: Path, least: int) -> int:
 
 
 def rss_mib(pid: int) -> float:
-    """Resident memory now."""
+    """Return the resident memory of a process now."""
     try:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
     except OSError:

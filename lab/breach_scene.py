@@ -14,8 +14,8 @@ from typing import Any
 from lab.breachprocess import toml
 from lab.daemon import Daemon
 from lab.hibp_server import HibpServer
+from lab.mail_system import TRUSTED, Lab
 from lab.wait import until
-from lab.whole import TRUSTED, Lab
 
 
 @contextlib.contextmanager

@@ -158,7 +158,7 @@ class BreachProcess:
     def client(self) -> BreachClient:
         """Return a client that is connected, so that its questions are not lost."""
         client = BreachClient(self.socket)
-        until(lambda: client._socket is not None)
+        until(lambda: client.connected)
         return client
 
 

@@ -1,4 +1,4 @@
-"""daemon – a `mailvet serve` of our own: a configuration, a unix socket, a log.
+"""daemon – starts `mailvet serve` with a configuration, a unix socket and a log of its own.
 
 Raises     RuntimeError if it does not come up; its output is in the message
 """
@@ -45,7 +45,11 @@ def environment() -> dict[str, str]:
 
 
 class Daemon:
-    """`more` is added to the configuration; it has to say what [trust] is."""
+    """`mailvet serve` while the context lasts.
+
+    `more` is added to the configuration. It has to set [trust], since loopback is trusted by default, and may not
+    begin with a bare key, which would fall into the table above it.
+    """
 
     def __init__(
         self,
@@ -100,7 +104,7 @@ class Daemon:
         self._process.terminate()
 
     def reload(self, old: str, new: str) -> None:
-        """Change the configuration, send SIGHUP, and wait until it has said what it thinks of it."""
+        """Replace `old` in the configuration, send SIGHUP, and wait until the outcome is in the log."""
         assert self._process is not None
         text, said = self._config.read_text(), self.log.count("event=reload")
         assert old in text
@@ -111,7 +115,7 @@ class Daemon:
             time.sleep(0.02)
 
     def stop(self, patience: float = 40.0) -> int:
-        """SIGTERM and wait; the exit status."""
+        """Send SIGTERM, wait for the end, and return the exit status."""
         if self._process is None:
             return 0
         self._process.terminate()
@@ -128,13 +132,13 @@ class Daemon:
 
     @property
     def workers(self) -> list[int]:
-        """Process ids of its children."""
+        """The process ids of its children."""
         assert self._process is not None
         pid = self._process.pid
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
     def kill(self) -> None:
-        """The supervisor, by SIGKILL."""
+        """Kill the supervisor with SIGKILL."""
         assert self._process is not None
         self._process.kill()
         self._process.wait()
@@ -148,7 +152,7 @@ class Daemon:
 
 
 def scratch() -> "tempfile.TemporaryDirectory[str]":
-    """A directory that Postfix's user may enter."""
+    """Return a temporary directory that Postfix's user may enter."""
     directory = tempfile.TemporaryDirectory(prefix="mailvet-lab-")
     Path(directory.name).chmod(0o755)
     return directory

@@ -1,5 +1,4 @@
-"""dnsserver – a name server on loopback for tests and the demo: a zone as a dict, over UDP and TCP, and every
-way to misbehave.
+"""dnsserver – a name server on loopback that serves a zone from a dict over UDP and TCP, and misbehaves on demand.
 
     with DnsServer({"example.org": {"TXT": ["v=spf1 -all"], "MX": [[10, "mx.example.org"]]}}) as server:
         server.address  # "127.0.0.1:40123"
@@ -7,9 +6,11 @@ way to misbehave.
     python -m lab.dnsserver zone.json [127.0.0.1:5353]
 
 A name's types are A, AAAA, MX, PTR, TXT (str or bytes) and CNAME. Beside them a name may have a `Manner`,
-{"manner": "servfail"}, or lose its records, {"loss": "another owner"} (dnslosses), and {"ttl": 0}, {"delay": 0.2}.
-It answers as a resolver does: aliases are followed, a name below which others exist is there (RFC 8020), everything
-else is NXDOMAIN with a SOA.
+{"manner": "servfail"}, or lose its records, {"loss": "another owner"} (dns_losses), and {"ttl": 0}, {"delay": 0.2}.
+It answers as a resolver does: aliases are followed, parents of listed names exist but are empty (RFC 8020), and all
+other names are NXDOMAIN with a SOA.
+
+Raises     OSError where the port is taken
 """
 
 import contextlib
@@ -34,13 +35,13 @@ import dns.rdatatype
 import dns.rrset
 from dns.rdtypes.ANY.TXT import TXT
 
-from lab.dnslosses import LOSSES, LOSSES_OVER_TCP
+from lab.dns_losses import LOSSES, LOSSES_OVER_TCP
 
 Types = Mapping[str, Any]
 
 
 class Manner(StrEnum):
-    """How to answer in another way than the zone says."""
+    """A way to answer differently from what the zone has."""
 
     SERVFAIL = "servfail"
     REFUSED = "refused"
@@ -49,13 +50,13 @@ class Manner(StrEnum):
     DROP = "drop"  # say nothing
     DROP_ONCE = "drop-once"  # ... to the first packet
     TRUNCATE = "truncate"  # over UDP: TC and no records
-    TRUNCATE_CUT = "truncate-cut"  # ... and the TCP connection is closed without a word
+    TRUNCATE_CUT = "truncate-cut"  # ... and the TCP connection is closed without an answer
     TRUNCATE_DROP = "truncate-drop"  # ... and nothing comes over TCP
     TRUNCATE_TWICE = "truncate-twice"  # ... and the answer over TCP is the same
     WRONG_ID = "wrong-id"  # then the right answer, as if someone guessed before
     WRONG_QUESTION = "wrong-question"  # likewise
     QUERY_BACK = "query-back"  # likewise: the question itself comes back first
-    GARBAGE = "garbage"  # header and question, then octets that are no records
+    GARBAGE = "garbage"  # header and question, then octets that cannot be read as records
     LAME = "lame"  # a referral to the root's servers
     UNFINISHED = "unfinished"  # an alias, and nothing about its target, from a server that does not recurse
     NO_EDNS = "no-edns"  # FORMERR to a question with an OPT record
@@ -133,7 +134,7 @@ class DnsServer:
                 self._udp.sendto(packet, client)
 
     def _packets(self, query: dns.message.Message, name: str, kind: str) -> Iterator[bytes]:
-        """What goes out over UDP."""
+        """Yield the packets that answer over UDP."""
         manner = Manner(self.zone[name]["manner"]) if "manner" in self.zone.get(name, {}) else None
         first = (name, kind) not in self._seen
         self._seen.add((name, kind))
@@ -187,7 +188,7 @@ class DnsServer:
         return answer
 
     def answer(self, query: dns.message.Message) -> dns.message.Message:
-        """What the zone says."""
+        """Return the answer that the zone has, whatever the manner."""
         name, kind = _question(query)
         answer = dns.message.make_response(query, recursion_available=True)
         if self.secure and query.flags & dns.flags.AD:  # RFC 6840 §5.7
@@ -250,7 +251,7 @@ class DnsServer:
 
 
 def _sockets(host: str, port: int) -> tuple[socket.socket, socket.socket]:
-    """The same port for both."""
+    """Return a UDP and a TCP socket on the same port."""
     family, _, _, _, name = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     while True:
         tcp = socket.socket(family, socket.SOCK_STREAM)

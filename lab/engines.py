@@ -1,6 +1,8 @@
-"""engines – an Engine over a dict of DNS answers, with a clock that stands still.
+"""engines – an Engine over DNS in memory, with a clock that stands still.
 
-engine(Settings(authserv_id="mx.example.org"), {"example.org": {"TXT": ["v=spf1 -all"]}})
+    engine(Settings(authserv_id="mx.example.org"), {"example.org": {"TXT": ["v=spf1 -all"]}})
+
+Raises     nothing
 """
 
 import dataclasses
@@ -27,11 +29,11 @@ def engine(
     surprise: Callable[[str, BaseException], None] = unexpected,
     **more: Any,
 ) -> Engine:
-    """As the daemon builds it, but for the clocks. TXT records may be given as text."""
+    """Return a worker's engine with other clocks. TXT records may be str; `more` replaces attributes of the engine."""
     zone = {name: _octets(types) if isinstance(types, dict) else types for name, types in names.items()}
 
     def bug(where: str, error: BaseException) -> None:
-        connections.surprised(where, error, surprise)
+        connections.report_bug(where, error, surprise)
 
     made = make_engine(settings, lambda: Zone(zone), surprise, surprised=bug)
     replays = Replays(lambda: 0.0)

@@ -1,4 +1,4 @@
-"""espoofer – the 22 attacks of "Composition Kills" (USENIX Security 2020), written anew as data.
+"""espoofer – the 22 attacks of "Composition Kills" (USENIX Security 2020) as data.
 
 What each does is taken from the test cases of github.com/chenjj/espoofer (MIT); the messages are ours.
 `attack.example` is the attacker's, whose SPF and DKIM are in order; `legitimate.example` is the spoofed domain,

@@ -1,7 +1,7 @@
-"""forged – Authentication-Results fields as a sender may write them, as they look on the wire.
+"""forged – Authentication-Results fields that a sender may write, as on the wire.
 
-FORGED are in the name of OWN_ID, or cannot be read: none may be delivered. HARMLESS are by others: each has
-to be delivered in place and unchanged. Lines are joined by CRLF, without the last one.
+FORGED are in the name of OWN_ID or cannot be read: none may be delivered. HARMLESS are in other hosts' names: each
+has to be delivered in place and unchanged. Lines are joined by CRLF, without the last one.
 """
 
 OWN_ID = "mx.example.org"

@@ -1,4 +1,4 @@
-"""lenient – programs that read a delivered header more leniently than RFC 5322 has it, each in a few lines.
+"""lenient – models of programs that read a delivered header more leniently than RFC 5322 allows.
 
 A reader is made of three habits: what it does to the octets first, where it ends a line, and whether white space at the
 start of a line makes it a continuation. Written from what such programs are known to do, not from mailvet's code.
@@ -26,7 +26,7 @@ class Reader(NamedTuple):
     folds: bool
 
     def fields(self, header: list[Field]) -> Iterator[tuple[str, str]]:
-        """Name in lower case and value, as it sees them."""
+        """Yield the name, in lower case, and the value of each field as this program sees them."""
         wire = b"".join(b"%b:%b\n" % field for field in header)
         found: list[tuple[str, str]] = []
         for line in self.lines(self.text(wire)):
@@ -81,18 +81,22 @@ def _bare_cr(text: str) -> list[str]:
     return re.split("\r\n|\r|\n", text)
 
 
+def _python_lines(text: str) -> list[str]:
+    return text.splitlines()
+
+
 READERS = [
-    Reader(*habits)
-    for habits in itertools.product(
+    Reader(decode, lines, unfolds)
+    for decode, lines, unfolds in itertools.product(
         (_utf8, _latin, _ascii, _without_nul, _nfkc, _nfkd, _decoding),
-        (_newlines, _bare_cr, str.splitlines),
+        (_newlines, _bare_cr, _python_lines),
         (True, False),
     )
 ]
 
 
 def claimed_ids(header: list[Field]) -> Iterator[str]:
-    """The authserv-id of every Authentication-Results field that any reader sees, delivered with LMTP or locally."""
+    """Yield the authserv-id of every Authentication-Results field that any reader sees after delivery."""
     for fields in (header, [delivered(field) for field in header]):
         for reader in READERS:
             for name, value in reader.fields(fields):
@@ -106,7 +110,7 @@ def _authserv_id(value: str) -> str:
 
 
 def authors(header: list[Field]) -> Iterator[str]:
-    """The domain of every From field that any reader sees."""
+    """Yield the domain of every From field that any reader sees."""
     for fields in (header, [delivered(field) for field in header]):
         for reader in READERS:
             for name, value in reader.fields(fields):

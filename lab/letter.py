@@ -1,6 +1,8 @@
-"""letter – what a recipient got: the fields as they came, and a plain reading of our Authentication-Results.
+"""letter – a delivered message: its fields as they arrived, and the results in our Authentication-Results.
 
-The reading is its own, not mailvet's: comments out, split at semicolons.
+The field is read without mailvet's code: comments are removed, the rest is split at semicolons.
+
+Raises     AssertionError where our field is not the topmost
 """
 
 import re
@@ -24,7 +26,7 @@ class Letter:
 
     @cached_property
     def fields(self) -> list[bytes]:
-        """Each with its folding, without the last CRLF."""
+        """Every field with its folding, without the last CRLF."""
         return [
             field[0].removesuffix(b"\r\n") for field in _FIELD.finditer(self.raw.partition(b"\r\n\r\n")[0] + b"\r\n")
         ]
@@ -47,7 +49,7 @@ class Letter:
 
     @cached_property
     def results(self) -> list[Result]:
-        """What our field, which has to be the topmost, says."""
+        """The results in our field, in order. Raises AssertionError if it is not the topmost."""
         name, _, value = self.top.partition(":")
         parts = [part.split() for part in value.split(";")]
         assert (name, parts[0]) == ("Authentication-Results", ["mx.example.org"]), self.top
@@ -58,7 +60,7 @@ class Letter:
         return found
 
     def verdict(self, method: str) -> str:
-        """The first result of this method; "" if it is not there."""
+        """Return the first result of this method, "" if there is none."""
         return next(iter(self.all(method)), "")
 
     def all(self, method: str) -> list[str]:

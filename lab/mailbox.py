@@ -1,4 +1,4 @@
-"""mailbox – where mail ends: an LMTP server that keeps each message exactly as it came, by recipient.
+"""mailbox – an LMTP server that keeps each message exactly as it arrived, by recipient.
 
 Raises     TimeoutError from `take`
 """

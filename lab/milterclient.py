@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from bench.milter_load import LEADING_SPACE, STEPS, split
+from lab.milter_protocol import LEADING_SPACE, STEPS, split
 
 _FINAL_REPLIES = b"artyd"  # accept, reject, tempfail, reply code, discard
 _SKIP_REPLY = b"s"  # the rest of the body is not wanted

@@ -1,4 +1,4 @@
-"""mta – what Postfix does to a header, in a few lines: the model against which edit plans are checked.
+"""mta – a model of what Postfix does to a header when a milter edits it, against which edits are checked.
 
 cleanup_milter.c: a name matches in any case and without the white space before its colon; an index counts, from 1,
 the fields of that name that the milter was shown (not Postfix's own Received), and counts anew after
@@ -18,7 +18,7 @@ _LIMIT = 998  # smtp_line_length_limit, lmtp_line_length_limit
 
 
 def delivered(field: Field) -> Field:
-    """The field as Postfix's SMTP and LMTP clients deliver it; local(8), virtual(8) and pipe(8) leave it as it is.
+    """Return the field as Postfix's SMTP and LMTP clients deliver it; local(8), virtual(8) and pipe(8) keep it.
 
     smtp_text_out(): a line of the field, its name and colon included, is cut behind 998 octets, and every piece
     behind a cut begins with a space, which counts.
@@ -68,6 +68,6 @@ class PostfixHeaders:
 
 
 def fields(raw: bytes) -> Field:
-    """One field as on the wire → name and value as a milter is shown them."""
+    """Return name and value of one field as a milter is shown them; `raw` is as on the wire."""
     name, _, value = raw.replace(b"\r\n", b"\n").partition(b":")
     return name, value

@@ -1,4 +1,7 @@
-"""openspf – the conformance suite of openspf.org for RFC 7208 (suites/openspf), read as cases with their zone."""
+"""openspf – reads the conformance suite of openspf.org for RFC 7208 (tests/suites/openspf) as cases with their zones.
+
+Raises     what reading the file raises
+"""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -32,7 +35,7 @@ def cases() -> Iterator[Case]:
 
 
 def _types(names: dict[str, Any], name: str) -> dict[str, Any]:
-    """What a resolver would answer for a name: CNAMEs followed, a loop of them without data."""
+    """Return what a resolver answers for a name, by type: aliases are followed, a loop of them has no records."""
     seen = set()
     while name not in seen and (alias := next((r["CNAME"] for r in names.get(name, ()) if "CNAME" in r), None)):
         seen.add(name)

@@ -1,4 +1,4 @@
-"""paths – where things are that tests read."""
+"""paths – the directories of the repository and of the data shared beside it."""
 
 import os
 from pathlib import Path

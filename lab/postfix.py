@@ -1,12 +1,12 @@
-"""postfix – a throw-away Postfix: own directories, high ports, one smtpd for each milter socket it is given.
+"""postfix – a throw-away Postfix with directories and ports of its own: one smtpd for each milter or chain of milters.
 
-    with Postfix({"mark": Path("/…/mark.sock")}, mailbox.port) as postfix:
+    with Postfix({"mark": Path("/…/mark.sock"), "bare": ()}, mailbox.port) as postfix:
         postfix.ports["mark"]
 
-Needs root, as Postfix's master does. Clients on loopback may say by XCLIENT who they are. No other Postfix of the
-machine is touched.
+Needs root, as Postfix's master does. Clients on loopback may give another address and name by XCLIENT. No other
+Postfix of the machine is touched.
 
-Raises     CalledProcessError, TimeoutError
+Raises     CalledProcessError, RuntimeError, TimeoutError
 """
 
 import os
@@ -15,7 +15,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Self
@@ -35,7 +35,7 @@ myhostname = mx.example.org
 mydestination =
 local_recipient_maps =
 relay_domains = {domain}
-relay_transport = lmtp:inet:127.0.0.1:{mailbox}
+relay_transport = {transport}
 alias_maps =
 alias_database =
 mynetworks = 192.0.2.255/32
@@ -66,6 +66,7 @@ error       unix  -       -       n       -       -       error
 retry       unix  -       -       n       -       -       error
 lmtp        unix  -       -       n       -       -       lmtp
 smtp        unix  -       -       n       -       -       smtp
+discard     unix  -       -       n       -       -       discard
 postlog     unix-dgram n  -       n       -       1       postlogd
 """
 
@@ -86,11 +87,20 @@ def free_port() -> int:
 
 class Postfix:
     def __init__(
-        self, milters: Mapping[str, Path], mailbox_port: int, options: Mapping[str, str] = MappingProxyType({})
+        self,
+        milters: Mapping[str, Path | Sequence[Path]],
+        mailbox_port: int | None = None,
+        options: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """`options`: more for single smtpds, "-o ..." as in master.cf; under "main.cf", more lines for that."""
+        """Prepare an smtpd for each name in `milters`, which has the sockets in the order in which they are asked.
+
+        Accepted mail goes by LMTP to the mailbox's port; without one it is thrown away. `options` has more for a
+        single smtpd, "-o ..." as in master.cf, by its name; under "main.cf", more lines for that file.
+        """
         self.ports = {name: free_port() for name in milters}
-        self._milters, self._mailbox_port, self._options = milters, mailbox_port, options
+        self._milters = {name: (found,) if isinstance(found, Path) else found for name, found in milters.items()}
+        self._transport = "discard" if mailbox_port is None else f"lmtp:inet:127.0.0.1:{mailbox_port}"
+        self._options = options
         self._root = Path()
 
     def __enter__(self) -> Self:
@@ -114,10 +124,11 @@ class Postfix:
         for name in ("etc", "queue", "data"):
             (self._root / name).mkdir()
         shutil.chown(self._root / "data", "postfix")
-        main = _MAIN.format(root=self._root, domain=DOMAIN, mailbox=self._mailbox_port)
+        main = _MAIN.format(root=self._root, domain=DOMAIN, transport=self._transport)
         (self._root / "etc/main.cf").write_text(main + self._options.get("main.cf", ""))
         services = "".join(
-            f"127.0.0.1:{port} inet n - n - 64 smtpd -o smtpd_milters=unix:{self._milters[name]}"
+            f"127.0.0.1:{port} inet n - n - 64 smtpd"
+            f" -o smtpd_milters={','.join(f'unix:{socket}' for socket in self._milters[name])}"
             f" {self._options.get(name, '')}\n"
             for name, port in self.ports.items()
         )
@@ -134,8 +145,12 @@ class Postfix:
         return {**os.environ, "MAIL_CONFIG": str(self._root / "etc")}
 
     @property
+    def log_file(self) -> Path:
+        return self._root / "mail.log"
+
+    @property
     def log(self) -> str:
-        return (self._root / "mail.log").read_text("utf-8", "replace")
+        return self.log_file.read_text("utf-8", "replace")
 
     def sendmail(self, mail_from: str, recipient: str, message: bytes) -> None:
         """As a program on this host sends mail, without SMTP."""

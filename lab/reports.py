@@ -1,4 +1,4 @@
-"""reports – what was found out about messages that there could be: one plain report, and a strategy for any."""
+"""reports – the verdicts on made-up messages: one plain Report, and a hypothesis strategy for any Report."""
 
 from hypothesis import strategies as st
 
@@ -92,5 +92,5 @@ REPORTS = st.builds(
 
 
 def seen(text: str) -> str:
-    """What a value of the field shows of a text."""
+    """Return a text as it is shown in a value of our field."""
     return "".join("?" if c in ' "();\\' or not " " <= c <= "~" else c for c in text)

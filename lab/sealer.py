@@ -1,9 +1,9 @@
-"""sealer – seals messages for tests, by the letter of RFC 8617 §5.1 and with nothing of ours.
+"""sealer – adds ARC sets to messages (RFC 8617 §5.1) without mailvet's code.
 
     mail = seal(letter, Sealer("list.example"), dmarc="pass")
     zone = zone_of(sealer, another)
 
-What a test wants wrong is said by keyword, so that all the rest of the set is right.
+Keywords make single parts of a set wrong; the rest of it is right.
 """
 
 import re
@@ -43,7 +43,7 @@ class Mail:
         return replace(self, fields=tuple(changed))
 
     def find(self, name: bytes, instance: int) -> int:
-        """Where the ARC field of this name and instance stands."""
+        """Return the position of the ARC field of this name and instance."""
         return next(
             at
             for at, (other, value) in enumerate(self.fields)
@@ -129,7 +129,7 @@ def seal(
     seal_more: str = "",
     message_by: Sealer | None = None,
 ) -> Mail:
-    """The message with one more ARC set on top."""
+    """Return the message with one more ARC set on top."""
     number = instance or 1 + sum(name.lower() == b"arc-seal" for name, _ in mail.fields)
     payload = f" {by.domain}; spf=fail; dmarc={dmarc} header.from={about}".encode() if results is None else results
     mail = mail.on_top((b"ARC-Authentication-Results", (written or b" i=%d;" % number) + payload))
@@ -150,7 +150,7 @@ def seal(
 
 
 def sealed_data(mail: Mail, instance: int, own: bytes) -> bytes:
-    """RFC 8617 §5.1.1; `own` is the seal with an empty b=."""
+    """Return what a seal signs (RFC 8617 §5.1.1); `own` is the seal with an empty b=."""
     lower = [f for n in range(1, instance) for f in (mail.fields[mail.find(kind, n)] for kind in ARC)]
     message, results = mail.fields[:2]
     covered = b"".join(canonical(field, "relaxed") + b"\r\n" for field in (*lower, results, message))

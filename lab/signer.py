@@ -1,22 +1,24 @@
-"""signer – signs messages for tests, by the letter of RFC 6376 §3.7 and §5 and with nothing of ours.
+"""signer – signs messages by DKIM (RFC 6376 §3.7 and §5) without mailvet's code.
 
     mail = sign(letter(), Sealer("author.example"), names=[b"from", b"subject"])
     verdict, = judged(mail, zone_of(sealer))
 
-Any tag can be given another value, or none, before the signature is made, so that all the rest of it is right.
+Any tag can be given another value, or be left out (None), before the signature is made, so that the rest is right.
 """
 
 from base64 import b64encode
 from collections.abc import Iterable
 from hashlib import sha256
+from typing import Literal
 
 from lab.sealer import Mail, Sealer, canonical, relaxed_body, selected, simple_body, zone_of
 from lab.zone import Zone
-from mailvet.checks.dkim import check as dkim, tag_list as taglist
+from mailvet.checks.dkim import check as dkim
 from mailvet.checks.dkim.body_hash import BodyHasher
+from mailvet.checks.dkim.content import Content
 from mailvet.checks.dkim.dkimpy import parse_tags
 from mailvet.checks.dkim.header_forms import HeaderForms
-from mailvet.checks.dkim.keys import Tools
+from mailvet.checks.dkim.keys import KeyParser, KeyReader
 from mailvet.checks.dkim.openssl import load
 from mailvet.settings import DkimSettings, LimitSettings
 from mailvet.verdict import DkimVerdict
@@ -38,7 +40,7 @@ def sign(
     tail: bytes = b"",  # after b=
     **tags: str | None,
 ) -> Mail:
-    """The message with a DKIM-Signature on top; b= comes last."""
+    """Return the message with a DKIM-Signature on top, whose last tag is b=."""
     names = tuple(names)
     header_form, _, body_form = form.partition("/")
     body = relaxed_body(mail.body) if body_form == "relaxed" else simple_body(mail.body)
@@ -62,15 +64,15 @@ def judged(
     *,
     limits: LimitSettings | None = None,
     now: float = NOW,
-    partial_body: str = "policy",
+    partial_body: Literal["policy", "pass"] = "policy",
 ) -> tuple[DkimVerdict, ...]:
-    """What mailvet says of the message's signatures."""
+    """Return mailvet's verdicts on the message's signatures."""
     limits = limits or LimitSettings()
-    tools = Tools(taglist.parse, load, limits, DkimSettings(partial_body=partial_body), parse_tags)
     headers = mail.headers
     positions = headers.by_name.get(FIELD, [])[: limits.signatures]
-    candidates = [dkim.candidate(position, headers.fields[position].value, tools) for position in positions]
+    candidates = [dkim.candidate(position, headers.fields[position].value, limits) for position in positions]
     hasher = BodyHasher({each.digest for each in candidates if each.digest is not None})
     hasher.feed(mail.body)
-    ask = (zone or zone_of(AUTHOR)).ask
-    return dkim.judge(candidates, HeaderForms(headers), hasher.finish(), ask, tools, now)
+    keys = KeyReader((zone or zone_of(AUTHOR)).ask, KeyParser(parse_tags, load, limits))
+    content = Content(HeaderForms(headers), hasher.finish())
+    return dkim.judge(candidates, content, keys, DkimSettings(partial_body=partial_body), now)

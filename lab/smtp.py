@@ -1,4 +1,4 @@
-"""smtp – a client that says what it is told to, octet by octet, and by XCLIENT who it is.
+"""smtp – an SMTP client that sends exactly the octets it is given, and sets its address and name by XCLIENT.
 
 Raises     OSError
 """

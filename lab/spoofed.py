@@ -1,6 +1,6 @@
-"""spoofed – From fields of attack.example that some reader takes for one of bank.example, and honest ones like them.
+"""spoofed – From fields of attack.example that some program shows as bank.example's, and honest ones that look alike.
 
-SPOOFED: the value of the field, as a milter is shown it; none may have an author. HONEST: each with its domain.
+SPOOFED has values as a milter is shown them; none may have an author. HONEST has values with their author domain.
 """
 
 from base64 import b64encode, urlsafe_b64encode

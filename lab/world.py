@@ -1,7 +1,9 @@
-"""world – senders on loopback: their DNS zone, their keys, and letters from them.
+"""world – a few senders with their DNS zone and keys, and messages from them.
 
-Documentation addresses and names only (RFC 5737, RFC 2606). `HOST` is a mail server that three of the senders
-use; a stranger comes from `STRANGER`.
+Addresses and names are those for documentation (RFC 5737, RFC 2606). `HOST` is a mail server that three of the
+senders use; `STRANGER` is an address that no sender's SPF record has.
+
+Raises     nothing
 """
 
 import base64
@@ -21,7 +23,7 @@ _COVERED = [b"from", b"to", b"subject", b"date", b"message-id"]
 
 @functools.cache
 def key() -> tuple[bytes, str]:
-    """One private key for all who sign, made on the spot, and its record (RFC 6376 §3.6.1)."""
+    """Return the private key that all signers share, as PEM, and its DNS record (RFC 6376 §3.6.1)."""
     private = rsa.generate_private_key(65537, 2048)
     pem = private.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
@@ -49,12 +51,12 @@ def zone() -> Zone:
         "shop.example": {"TXT": [elsewhere], "A": ["198.51.100.1"]},
         "_dmarc.shop.example": {"TXT": ["v=DMARC1; p=quarantine"]},
         "macro.example": {"TXT": ["v=spf1 include:%{h}.no.example -all"]},
-        "quiet.example": {"A": ["198.51.100.2"]},  # a domain that says nothing about its mail
+        "quiet.example": {"A": ["198.51.100.2"]},  # a domain without SPF and DMARC
     }
 
 
 def letter(author: str, *, subject: str = "Hello", more: bytes = b"", text: bytes = b"Good morning.\r\n") -> bytes:
-    """A plain message; `more` are further fields, each with its CRLF, on top."""
+    """Return a plain message; `more` is put on top: further fields, each with its CRLF."""
     number = zlib.crc32((author + subject).encode())
     head = (
         f"From: {author}\r\nTo: <someone@rcpt.example>\r\nSubject: {subject}\r\n"
@@ -65,7 +67,7 @@ def letter(author: str, *, subject: str = "Hello", more: bytes = b"", text: byte
 
 
 def signed(message: bytes, domain: bytes, selector: bytes = b"s1") -> bytes:
-    """With a DKIM signature on top."""
+    """Return the message with a DKIM signature on top."""
     form = (b"relaxed", b"relaxed")
     signature: bytes = dkim.sign(
         message, selector, domain, key()[0], canonicalize=form, include_headers=_COVERED, linesep=b"\r\n"
@@ -74,7 +76,7 @@ def signed(message: bytes, domain: bytes, selector: bytes = b"s1") -> bytes:
 
 
 def attackers() -> Zone:
-    """Who takes part in espoofer's attacks: all of the attacker's own names are in order."""
+    """Return the zone for espoofer's attacks, in which the attacker's own names have SPF, DKIM and DMARC in order."""
     zone: Zone = {
         "legitimate.example": {"TXT": ["v=spf1 ip4:198.51.100.1 -all"], "A": ["198.51.100.1"]},
         "_dmarc.legitimate.example": {"TXT": ["v=DMARC1; p=reject"]},

@@ -1,10 +1,12 @@
-"""zone – DNS as a dict, for tests: `ports.Lookups` over names, types and troubles.
+"""zone – DNS in memory: implements `ports.Lookups` over a dict of names, types and records.
 
     Zone({"example.org": {"TXT": [b"v=spf1 -all"]}, "bad.example.org": {"TXT": Trouble.SERVFAIL}})
 
-A name below which others exist is there too (RFC 8020); whatever else is not named does not exist. A value
-that is a `Trouble` in place of a whole name's types makes every question about the name fail. With `proven` false,
-absence comes as from a forwarder that strips the SOA, and makes NODATA of NXDOMAIN.
+Parents of listed names exist but are empty, NODATA (RFC 8020); all other names are NXDOMAIN. A `Trouble` as a value
+makes every lookup of that name, or of that type, fail. With `proven` false, absence looks as from a forwarder that
+strips the SOA and turns NXDOMAIN into NODATA.
+
+Raises     Unavailable from `ask`, where the zone has a Trouble
 """
 
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""demo – what a recipient behind mailvet sees: a small world on loopback, a letter for each scene.
+"""demo – shows what a recipient behind mailvet sees: nine messages through a small mail system on loopback.
 
 `make demo` runs it. Name server, Postfix and mailvet are started for it alone and ended with it. Postfix's master
 starts only as root; for anybody else a stand-in speaks to mailvet in its place.
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from lab import postfix, world
 from lab.breach_scene import flagging
 from lab.letter import Letter
-from lab.standin import StandIn
-from lab.whole import Lab
+from lab.mail_system import Lab
+from lab.postfix_standin import StandIn
 
 COLOURS = {"pass": "32", "fail": "31", "permerror": "31", "softfail": "33", "none": "90", "temperror": "33"}
 WIDTH = 96
@@ -23,7 +23,7 @@ WIDTH = 96
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """One letter, from whom it comes, and what is to be seen in it."""
+    """One message with its sender, and the words that explain it."""
 
     title: str
     story: str
@@ -84,7 +84,7 @@ SCENES = (
     ),
     Scene(
         title="A sender who writes our verdict himself",
-        story="Three forged Authentication-Results in our name go. The one by another host stays where it was.",
+        story="Three forged Authentication-Results in our name are removed. The one by another host stays.",
         mode="mark",
         message=lambda: (
             b"Authentication-Results: mx.example.org; dmarc=pass header.from=bank.example\r\n"
@@ -178,14 +178,14 @@ def run() -> None:
 
 
 def _interrupted(_signal: int, _frame: object) -> None:
-    for wish in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(wish, signal.SIG_IGN)  # what was started is being ended
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # what was started is being ended
     raise KeyboardInterrupt
 
 
 def main() -> int:
-    for wish in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(wish, _interrupted)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupted)
     try:
         run()
     except KeyboardInterrupt:

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from lab import postfix, trouble, world
-from lab.whole import Lab
+from lab import dns_trouble, postfix, world
+from lab.mail_system import Lab
 
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
     if reason := postfix.missing():
         pytest.skip(reason)
-    with Lab(world.zone() | trouble.zone() | world.attackers(), spare=("spare", "corpus", "breach")) as running:
+    with Lab(world.zone() | dns_trouble.zone() | world.attackers(), spare=("spare", "corpus", "breach")) as running:
         yield running

@@ -1,6 +1,6 @@
-"""models – how mail programs that cannot run here read an Authentication-Results field, written anew and small.
+"""models – how mail programs that cannot be run here read an Authentication-Results field.
 
-Each takes the value as it stands in the message. They are as wrong as the programs are: that is the point.
+Each takes the value as it stands in the message, and makes the mistakes that the program makes.
 """
 
 import re

@@ -7,9 +7,8 @@ Not here   the resolver itself (dns), the processes (daemon), what a message goe
 import time
 from collections.abc import Callable
 
-from mailvet.checks.dkim import tag_list as taglist
 from mailvet.checks.dkim.dkimpy import parse_tags
-from mailvet.checks.dkim.keys import Tools
+from mailvet.checks.dkim.keys import KeyParser
 from mailvet.checks.dkim.openssl import load
 from mailvet.checks.dkim.replays import Replays
 from mailvet.checks.dmarc import tree_walk
@@ -38,7 +37,7 @@ def make_engine(
         settings=settings,
         begin=begin,
         spf=Checker(evaluate, time.monotonic, surprised=surprised or surprise),
-        tools=Tools(taglist.parse, load, settings.limits, settings.dkim, parse_tags),
+        keys=KeyParser(parse_tags, load, settings.limits),
         now=time.time,
         stopwatch=time.perf_counter,
         replays=Replays(time.monotonic),

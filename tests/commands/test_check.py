@@ -249,7 +249,7 @@ def test_a_signature_with_an_end_is_judged_as_of_the_recording(
     key = {"name": AUTHOR.name, "type": "TXT", "status": "found", "records": [AUTHOR.record.decode()]}
     recording.write_text(json.dumps({**written, "questions": [key | {"secure": None, "ttl": 300}]}))
     offline.write_text(OFFLINE)
-    arguments = ["check", "--config", offline, "--replay", recording, *SENT, "-"]
+    arguments: list[str | Path] = ["check", "--config", offline, "--replay", recording, *SENT, "-"]
     mail = sign(sealer.letter(), x="1700000000").wire
     assert f"({word})" in mailvet(*arguments, stdin=mail).out
     found = json.loads(mailvet(*arguments, "--json", stdin=mail).out)

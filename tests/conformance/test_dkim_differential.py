@@ -10,7 +10,7 @@ from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import dkim
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -130,15 +130,15 @@ def other_tags(source: random.Random, _mail: Mail) -> Mail:
 
 def other_layout(source: random.Random, _mail: Mail) -> Mail:
     form = source.choice(FORMS)
-    layout = {
+    layout: dict[str, Any] = {
         "head": source.choice([b" ", b"", b"\n\t", b"  "]),
         "glue": source.choice([b"; ", b";", b" ;\n\t", b"\n ;\n  "]),
         "tail": source.choice([b"", b";", b" ;", b"; n=x", b"\n ", b" \n ; zz=1;"]),
     }
-    return sign(letter(a_body(source)), source.choice(SIGNERS), form=form, **layout)  # type: ignore[arg-type]
+    return sign(letter(a_body(source)), source.choice(SIGNERS), form=form, **layout)
 
 
-TAGS: list[dict[str, str | None]] = [
+TAGS: list[dict[str, Any]] = [
     {"l": "0"}, {"l": "7"}, {"l": "100000"}, {"l": "x"}, {"l": ""}, {"i": "@author.example"},
     {"i": "@a.author.example"}, {"i": "x@other.example"}, {"i": "x"}, {"i": "@AUTHOR.EXAMPLE"}, {"h": "to:subject"},
     {"h": "From:To"}, {"h": ""}, {"h": "from:"}, {"a": "rsa-sha1"}, {"a": "RSA-SHA256"}, {"a": "rsa-sha512"},

@@ -78,10 +78,6 @@ def ask(resolver: Resolver, name: str) -> tuple[Record, ...] | Trouble:
         return e.trouble
 
 
-def function(method: Any) -> Any:
-    return method
-
-
 UDP: dict[str, Any] = {
     "is_answer": exchange.is_answer,
     "is_conclusive": exchange.is_conclusive,
@@ -135,7 +131,7 @@ def test_a_bug_in_asking_over_tcp_costs_one_answer(function: Any) -> None:
 
 
 def test_a_bug_in_looking_for_late_answers_delays_them() -> None:
-    with resolving() as (resolver, _, bugs), at_call(function(Transport._expire), Once(MemoryError)):
+    with resolving() as (resolver, _, bugs), at_call(Transport._expire, Once(MemoryError)):
         assert ask(resolver, "silent.example") == (b"silent",)  # asked a second time half-way
         assert len(bugs) == 1
 
@@ -152,7 +148,7 @@ def test_whatever_a_listener_raises_is_heard_by_nobody_else() -> None:
 
 
 def test_a_question_that_was_lost_is_asked_again() -> None:
-    with resolving() as (resolver, _, _), at_call(function(Resolver._guarded), Once(ValueError)):
+    with resolving() as (resolver, _, _), at_call(Resolver._guarded, Once(ValueError)):
         lost = resolver.fetch(("a.example", RecordType.TXT))
         assert isinstance(lost, Pending)
         until(lambda: resolver.counters()["bugs"])

@@ -11,7 +11,7 @@ import dns.rrset
 import pytest
 from hypothesis import given, strategies as st
 
-from lab import dnslosses
+from lab import dns_losses
 from lab.dnsserver import DnsServer
 from lab.resolving import ZONE
 from mailvet.dns import dnspython
@@ -46,10 +46,10 @@ def _absent(result: object) -> bool:
 
 
 @pytest.mark.parametrize("kind", RecordType)
-@pytest.mark.parametrize("loss", dnslosses.EVERY)
+@pytest.mark.parametrize("loss", dns_losses.EVERY)
 def test_what_proves_no_absence_is_never_read_as_absence(loss: str, kind: RecordType) -> None:
-    over_tcp = loss in dnslosses.LOSSES_OVER_TCP
-    wire = {**dnslosses.LOSSES, **dnslosses.LOSSES_OVER_TCP}[loss](_right(kind))
+    over_tcp = loss in dns_losses.LOSSES_OVER_TCP
+    wire = {**dns_losses.LOSSES, **dns_losses.LOSSES_OVER_TCP}[loss](_right(kind))
     result = dnspython.read(wire, kind, trusted=True, retried=over_tcp)
     assert result is Trouble.BROKEN or isinstance(result, dnspython.LostTarget)
 

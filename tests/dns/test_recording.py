@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from lab.zone import Zone
-from mailvet.dns import recording as replay
+from mailvet.dns import recording
 from mailvet.ports import Answer, Question, Record, RecordType, Status, Trouble, Unavailable
 
 NAMES = st.text("abcdefghijklmnopqrstuvwxyz0123456789-_.\\", max_size=30)
@@ -33,8 +33,8 @@ def questions(draw: st.DrawFn) -> Question:
 WHEN = 1_800_000_000.0
 
 
-def through_json(trail: list[Question] | tuple[Question, ...]) -> replay.ReplayLookups:
-    return replay.from_json(json.loads(json.dumps(replay.to_json(trail, WHEN))))
+def through_json(trail: list[Question] | tuple[Question, ...]) -> recording.ReplayLookups:
+    return recording.from_json(json.loads(json.dumps(recording.to_json(trail, WHEN))))
 
 
 @given(st.lists(questions(), unique_by=lambda q: (q.name, q.kind)))
@@ -72,7 +72,7 @@ def test_when_it_was_made_is_told() -> None:
 
 
 def test_a_recording_of_before_is_read() -> None:
-    lookups = replay.from_json({"format": "mailvet-dns-1", "questions": [ENTRY]})
+    lookups = recording.from_json({"format": "mailvet-dns-1", "questions": [ENTRY]})
     assert lookups.when is None
     assert lookups.ask("example.org", RecordType.TXT).records == (b"x",)
 
@@ -94,7 +94,7 @@ def test_a_person_can_read_it() -> None:
     zone.ask("example.org", RecordType.TXT)
     zone.ahead("example.org", RecordType.MX)
     text = {"milliseconds": 0.0, "cached": False}
-    assert replay.to_json(zone.trail(), WHEN + 0.75) == {
+    assert recording.to_json(zone.trail(), WHEN + 0.75) == {
         "format": "mailvet-dns-2",
         "time": "2027-01-15T08:00:00Z",
         "questions": [
@@ -111,18 +111,20 @@ ENTRY = {"name": "example.org", "type": "TXT", "status": "found", "records": ["x
 
 
 @pytest.mark.parametrize(
-    "recording",
+    "other",
     [
         pytest.param(None, id="nothing"),
         pytest.param([], id="a list"),
         pytest.param({}, id="no format"),
         pytest.param({"format": "mailvet-dns-3", **EMPTY}, id="another format"),
-        pytest.param({"format": replay.FORMAT, "questions": []}, id="no time"),
-        pytest.param({"format": replay.FORMAT, "questions": [], "time": 1_800_000_000}, id="a time that is a number"),
-        pytest.param({"format": replay.FORMAT, "questions": [], "time": "yesterday"}, id="a time that is a word"),
-        pytest.param({"format": replay.FORMAT, "time": EMPTY["time"]}, id="no questions"),
+        pytest.param({"format": recording.FORMAT, "questions": []}, id="no time"),
+        pytest.param(
+            {"format": recording.FORMAT, "questions": [], "time": 1_800_000_000}, id="a time that is a number"
+        ),
+        pytest.param({"format": recording.FORMAT, "questions": [], "time": "yesterday"}, id="a time that is a word"),
+        pytest.param({"format": recording.FORMAT, "time": EMPTY["time"]}, id="no questions"),
         *(
-            pytest.param({"format": replay.FORMAT, **EMPTY, "questions": [entry]}, id=name)
+            pytest.param({"format": recording.FORMAT, **EMPTY, "questions": [entry]}, id=name)
             for name, entry in {
                 "a number": 1,
                 "no name": {key: value for key, value in ENTRY.items() if key != "name"},
@@ -142,15 +144,15 @@ ENTRY = {"name": "example.org", "type": "TXT", "status": "found", "records": ["x
         ),
     ],
 )
-def test_what_is_no_recording(recording: Any) -> None:
+def test_what_is_no_recording(other: Any) -> None:
     with pytest.raises(ValueError, match="not a recording"):
-        replay.from_json(recording)
+        recording.from_json(other)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[" * 100_000])
 def test_what_is_not_even_json(text: str) -> None:
     with pytest.raises(ValueError, match="not a recording"):
-        replay.from_text(text)
+        recording.from_text(text)
 
 
 json_values = st.recursive(
@@ -164,7 +166,7 @@ json_values = st.recursive(
 @given(st.dictionaries(st.sampled_from([*ENTRY, "trouble", "late"]), json_values))
 def test_any_entry_is_read_or_refused(changes: dict[str, Any]) -> None:
     try:
-        lookups = replay.from_json({"format": replay.FORMAT, **EMPTY, "questions": [{**ENTRY, **changes}]})
+        lookups = recording.from_json({"format": recording.FORMAT, **EMPTY, "questions": [{**ENTRY, **changes}]})
     except ValueError:
         return
-    assert isinstance(lookups, replay.ReplayLookups)
+    assert isinstance(lookups, recording.ReplayLookups)

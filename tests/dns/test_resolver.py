@@ -12,7 +12,7 @@ import dns.rdatatype
 import dns.rrset
 import pytest
 
-from lab import dnslosses
+from lab import dns_losses
 from lab.dnsserver import DnsServer
 from lab.resolving import closed_port, resolving, trouble, until
 from lab.settings import name_servers
@@ -180,7 +180,7 @@ def test_a_truncated_nxdomain_may_be_said_again_over_tcp() -> None:
         assert server.asked_tcp == [("x.example.org", "TXT")]
 
 
-@pytest.mark.parametrize("loss", [loss for loss in dnslosses.EVERY if "alias" not in loss])
+@pytest.mark.parametrize("loss", [loss for loss in dns_losses.EVERY if "alias" not in loss])
 def test_lost_records_are_trouble_and_only_for_a_second(loss: str) -> None:
     with resolving({"x.example.org": {"TXT": ["v=spf1 -all"], "loss": loss}}) as (resolver, server, clock):
         assert trouble(resolver, "x.example.org") is Trouble.BROKEN
@@ -263,7 +263,7 @@ def test_a_server_that_does_not_know_edns_is_asked_without(manner: str) -> None:
         assert [dns.message.from_wire(query).edns for query in server.queries] == [0, -1]
 
 
-@pytest.mark.parametrize("loss", dnslosses.EVERY)
+@pytest.mark.parametrize("loss", dns_losses.EVERY)
 def test_the_second_server_is_asked_when_the_first_proves_nothing(loss: str) -> None:
     zone = {"held.x.example.org": {"manner": "servfail"}}
     with (

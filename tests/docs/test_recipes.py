@@ -10,14 +10,15 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lab import world
 from lab.daemon import scratch
 from lab.letter import Letter
+from lab.mail_system import Lab
 from lab.paths import REPO
-from lab.whole import Lab
 from mailvet.checks.breach import eligibility as breach
 from mailvet.header.auth_results import format_value
 from mailvet.verdict import (
@@ -114,14 +115,17 @@ def sieve(script: str, mail: bytes) -> str:
     """What Dovecot would do with the message, in its own words."""
     if shutil.which("sieve-test") is None:
         pytest.skip("dovecot-sieve is not installed")
-    nobody = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}  # it refuses root
+    # it refuses root
+    nobody: dict[str, Any] = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
     with scratch() as name:
         directory = Path(name)
         directory.chmod(0o777)  # what is compiled is stored beside the script
         (directory / "script.sieve").write_text(script)
         (directory / "message").write_bytes(mail)
         command = ["sieve-test", str(directory / "script.sieve"), str(directory / "message")]
-        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60, **nobody)  # type: ignore
+        done: subprocess.CompletedProcess[str] = subprocess.run(
+            command, check=False, capture_output=True, text=True, timeout=60, **nobody
+        )
     assert done.returncode == 0, done.stderr
     assert "Performed actions:" in done.stdout
     return done.stdout

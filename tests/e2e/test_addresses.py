@@ -6,9 +6,9 @@ import pytest
 
 from lab import world
 from lab.daemon import Daemon
+from lab.mail_system import Lab
 from lab.milterclient import MilterClient
 from lab.wait import until
-from lab.whole import Lab
 
 CONFIG = '[trust]\nnetworks = ["::ffff:198.51.100.0/120"]\n'
 

@@ -9,10 +9,10 @@ from lab import world
 from lab.daemon import Daemon
 from lab.dnsserver import DnsServer
 from lab.letter import Letter
+from lab.mail_system import Lab
 from lab.sealer import Mail, Sealer, letter, seal
 from lab.smtp import Reply
 from lab.wait import until
-from lab.whole import Lab
 
 LIST, DEAD_LIST = Sealer("list.example"), Sealer("down.example")  # trusted; the DNS of one is down
 STRANGER, DEAD_STRANGER = Sealer("stranger.example"), Sealer("dead.example")

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -15,8 +15,8 @@ from lab import breach_scene, world
 from lab.daemon import Daemon
 from lab.hibp_server import TODAY, HibpServer
 from lab.letter import Letter
+from lab.mail_system import TRUSTED, Lab
 from lab.wait import until
-from lab.whole import TRUSTED, Lab
 
 ANN = "ann@signed.example"
 FORGED = b"Sender-Breach-Info: mx.example.org; result=not-listed; source=haveibeenpwned.com; checked=2026-01-01\r\n"
@@ -57,7 +57,7 @@ def quiet(flagging: Flagging) -> Iterator[Flagging]:
     flagging.hibp.manner = ""
 
 
-def test_a_listed_sender_is_flagged_below_our_results(quiet):
+def test_a_listed_sender_is_flagged_below_our_results(quiet: Flagging) -> None:
     letter = quiet.deliver("ann")
     (field,) = letter.named("Sender-Breach-Info")
     month = next(one["AddedDate"] for one in quiet.hibp.breaches if one["Name"] == "Fresh")[:7]
@@ -71,7 +71,7 @@ def test_a_listed_sender_is_flagged_below_our_results(quiet):
     assert quiet.hibp.ranges == [prefix("ann")]
 
 
-def test_who_is_known_is_not_asked_about_again(quiet):
+def test_who_is_known_is_not_asked_about_again(quiet: Flagging) -> None:
     quiet.deliver("ann")
     quiet.hibp.requests.clear()
     assert [len(quiet.deliver("ann").named("Sender-Breach-Info")) for _ in range(6)] == [1] * 6
@@ -79,14 +79,14 @@ def test_who_is_known_is_not_asked_about_again(quiet):
 
 
 @pytest.mark.parametrize("local", ["old", "nobody-knows-me"])
-def test_who_is_not_listed_gets_no_field(quiet, local):
+def test_who_is_not_listed_gets_no_field(quiet: Flagging, local: str) -> None:
     letter = quiet.deliver(local)
     assert letter.named("Sender-Breach-Info") == []
     assert quiet.hibp.ranges == [prefix(local)]
 
 
 @pytest.mark.parametrize("manner", ["status 404", "status 503", "truncated", "not json", "hang"])
-def test_who_cannot_be_asked_about_gets_no_field_and_the_mail(quiet, manner):
+def test_who_cannot_be_asked_about_gets_no_field_and_the_mail(quiet: Flagging, manner: str) -> None:
     quiet.hibp.manner = manner
     local = manner.replace(" ", "")
     started = time.monotonic()
@@ -101,7 +101,7 @@ def test_who_cannot_be_asked_about_gets_no_field_and_the_mail(quiet, manner):
     assert quiet.hibp.ranges == [prefix(local), prefix(f"after-{local}")]
 
 
-SKIPPED = {
+SKIPPED: dict[str, dict[str, Any]] = {
     "a stranger who writes as the listed one": {"local": "ann", "signed": False, "address": world.STRANGER},
     "one whom nobody authenticated": {"local": "carl", "signed": False, "address": world.STRANGER},
     "a role address": {"local": "no-reply"},
@@ -113,7 +113,7 @@ SKIPPED = {
 
 
 @pytest.mark.parametrize("given", SKIPPED.values(), ids=SKIPPED.keys())
-def test_nobody_is_asked_about(quiet, given):
+def test_nobody_is_asked_about(quiet: Flagging, given: dict[str, Any]) -> None:
     letter = quiet.deliver(**given)
     assert letter.named("Sender-Breach-Info") == []
     time.sleep(0.4)  # nor in the background
@@ -131,14 +131,18 @@ def test_nobody_is_asked_about(quiet, given):
     ],
     ids=["plain", "capitals", "blank before the colon", "thrice", "another host's"],
 )
-def test_inbound_copies_go(quiet, forged):
-    for given in ({"local": "old"}, {"local": "old", "signed": False, "address": world.STRANGER}):
+def test_inbound_copies_go(quiet: Flagging, forged: bytes) -> None:
+    givens: tuple[dict[str, Any], ...] = (
+        {"local": "old"},
+        {"local": "old", "signed": False, "address": world.STRANGER},
+    )
+    for given in givens:
         assert b"breach-info" not in quiet.deliver(**given, more=forged).raw.lower()
     (field,) = quiet.deliver("ann", more=forged).named("Sender-Breach-Info")
     assert b"result=listed" in field
 
 
-def test_only_prefixes_leave_and_the_log_has_no_address(quiet):
+def test_only_prefixes_leave_and_the_log_has_no_address(quiet: Flagging) -> None:
     locals_ = [f"writer{number}" for number in range(30)]
     with ThreadPoolExecutor(6) as threads:
         list(threads.map(quiet.deliver, locals_))
@@ -153,7 +157,7 @@ def test_only_prefixes_leave_and_the_log_has_no_address(quiet):
         assert prefix(local) not in quiet.daemon.log
 
 
-def test_a_breach_process_that_is_killed_costs_no_message(quiet):
+def test_a_breach_process_that_is_killed_costs_no_message(quiet: Flagging) -> None:
     quiet.deliver("ann")
     (pid,) = [pid for pid in quiet.daemon.workers if _has_the_store(pid)]
     os.kill(pid, 9)

@@ -9,10 +9,10 @@ import pytest
 
 from lab import world
 from lab.letter import Letter
+from lab.mail_system import Lab
 from lab.postfix import Postfix
 from lab.smtp import Client
 from lab.wait import until
-from lab.whole import Lab
 
 FORGED = b"Authentication-Results: mx.example.org; dmarc=pass header.from=signed.example\r\n"
 _CONFIG = """

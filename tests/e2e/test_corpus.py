@@ -18,13 +18,16 @@ from typing import Any
 import dns.rdatatype
 import dns.zone
 import pytest
+from dns.rdtypes.ANY.MX import MX
+from dns.rdtypes.ANY.TXT import TXT
+from dns.rdtypes.IN.A import A
 
 from lab.daemon import Daemon
 from lab.dnsserver import DnsServer
 from lab.letter import Letter
+from lab.mail_system import Lab
 from lab.milterclient import MilterClient
 from lab.paths import SHARED
-from lab.whole import Lab
 from lab.world import Zone
 
 GENERATOR = SHARED / "lab" / "corpus.py"
@@ -44,11 +47,11 @@ def read_zone(file: Path) -> Zone:
     for name, ttl, rdata in dns.zone.from_file(str(file), relativize=False).iterate_rdatas():
         kind = dns.rdatatype.to_text(rdata.rdtype)
         values = zone.setdefault(name.to_text(omit_final_dot=True).lower(), {"ttl": ttl})
-        if kind == "TXT":
+        if isinstance(rdata, TXT):
             values.setdefault(kind, []).append(b"".join(rdata.strings))
-        elif kind == "MX":
+        elif isinstance(rdata, MX):
             values.setdefault(kind, []).append([rdata.preference, rdata.exchange.to_text()])
-        elif kind == "A":
+        elif isinstance(rdata, A):
             values.setdefault(kind, []).append(rdata.address)
     return zone
 

@@ -6,8 +6,8 @@ import pytest
 
 from lab import world
 from lab.letter import Letter
-from lab.standin import StandIn
-from lab.whole import Lab
+from lab.mail_system import Lab
+from lab.postfix_standin import StandIn
 from scripts.demo import SCENES, Scene
 
 

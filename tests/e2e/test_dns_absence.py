@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import pytest
 
-from lab import absence, world
-from lab.absence import NO_LOSS, QUESTIONS, Scene, scene
+from lab import dns_absence, world
 from lab.daemon import Daemon, scratch
-from lab.dnslosses import EVERY
+from lab.dns_absence import NO_LOSS, QUESTIONS, Scene, scene
+from lab.dns_losses import EVERY
 from lab.dnsserver import DnsServer
 from lab.milterclient import MilterClient
 
@@ -32,7 +32,7 @@ class Verdict(NamedTuple):
 
 @pytest.fixture(scope="module")
 def dns() -> Iterator[DnsServer]:
-    with DnsServer(absence.zone() | crowds() | forwarded()) as server:
+    with DnsServer(dns_absence.zone() | crowds() | forwarded()) as server:
         yield server
 
 

@@ -4,8 +4,8 @@ import pytest
 
 from lab import world
 from lab.espoofer import ATTACKER_IP, ATTACKS, SAME_DOMAIN, Attack
+from lab.mail_system import Lab
 from lab.spoofed import HONEST, SPOOFED
-from lab.whole import Lab
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)

@@ -15,10 +15,10 @@ import pytest
 from lab import faulty, injection, world
 from lab.daemon import Daemon
 from lab.letter import Letter
+from lab.mail_system import Lab
 from lab.postfix import free_port
 from lab.smtp import Client
 from lab.wait import until
-from lab.whole import Lab
 
 FORGED = (
     b"Authentication-Results: mx.example.org; dmarc=pass header.from=bank.example\r\n"

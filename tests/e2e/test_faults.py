@@ -18,10 +18,10 @@ from lab import world
 from lab.daemon import Daemon, command, environment, scratch
 from lab.dnsserver import DnsServer
 from lab.letter import Letter
+from lab.mail_system import Lab
 from lab.milterclient import MilterClient
 from lab.postfix import free_port
 from lab.wait import until
-from lab.whole import Lab
 
 UNTRUSTED = "[trust]\nnetworks = []\n"
 PASSING = world.signed(world.letter("<a@signed.example>"), b"signed.example")

@@ -11,8 +11,8 @@ import pytest
 from lab import world
 from lab.forged import BEHIND_CR, FORGED_BY_NAME, HARMLESS, HARMLESS_LONG
 from lab.letter import Letter
+from lab.mail_system import TRUSTED, Lab
 from lab.mta import delivered, fields
-from lab.whole import TRUSTED, Lab
 
 _LETTER = world.letter("<a@quiet.example>")
 _BATCH = 12

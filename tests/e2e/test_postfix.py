@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from lab import trouble, world
+from lab import dns_trouble, world
 from lab.letter import Letter
+from lab.mail_system import TRUSTED, Lab
 from lab.wait import until
-from lab.whole import TRUSTED, Lab
 
 BANK = "Your bank <service@bank.example>"
 SPOOF = world.letter(BANK)
@@ -62,7 +62,7 @@ def test_a_spoof_is_held_in_quarantine_mode(lab: Lab) -> None:
 
 
 def test_what_enforcement_would_defer_is_held_in_quarantine_mode(lab: Lab) -> None:
-    case = next(case for case in trouble.CASES if case.name == "key alone, servfail")
+    case = next(case for case in dns_trouble.CASES if case.name == "key alone, servfail")
     on = '[policy.on]\ndmarc_reject = "reject"\ntemperror = "tempfail"\n'
     replies = {}
     for mode in ("enforce", "quarantine"):
@@ -282,8 +282,8 @@ def test_a_trusted_network_is_not_checked_but_may_not_forge(lab: Lab) -> None:
     assert FORGED.strip() not in letter.fields
 
 
-@pytest.mark.parametrize("case", trouble.CASES, ids=lambda case: case.name)
-def test_dns_trouble_is_a_temperror_of_that_method_alone(lab: Lab, case: trouble.Case) -> None:
+@pytest.mark.parametrize("case", dns_trouble.CASES, ids=lambda case: case.name)
+def test_dns_trouble_is_a_temperror_of_that_method_alone(lab: Lab, case: dns_trouble.Case) -> None:
     sender = f"author@{case.sender}"
     receipt = lab.send("enforce", mail_from=sender, message=case.message, address=case.address)
     letter = lab.letter(receipt)

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from lab import world
+from lab.mail_system import Lab
 from lab.milterclient import MilterClient
 from lab.wait import until
-from lab.whole import Lab
 
 PASSING = world.signed(world.letter("<a@signed.example>"), b"signed.example")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lab import world
 from lab.daemon import command, environment
-from lab.whole import Lab
+from lab.mail_system import Lab
 
 SPOOF = world.letter("Your bank <service@bank.example>")
 

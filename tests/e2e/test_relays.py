@@ -6,9 +6,9 @@ import pytest
 
 from lab import world
 from lab.letter import Letter
+from lab.mail_system import TRUSTED, Lab
 from lab.postfix import Postfix
 from lab.smtp import Client
-from lab.whole import TRUSTED, Lab
 
 RELAY = "198.51.100.25"
 CONFIG = f"""

@@ -11,10 +11,10 @@ import pytest
 from lab import world
 from lab.daemon import Daemon
 from lab.letter import Letter
+from lab.mail_system import TRUSTED, Lab
 from lab.paths import REPO
 from lab.postfix import Postfix
 from lab.smtp import Client
-from lab.whole import TRUSTED, Lab
 
 SPOOF = world.letter("Your bank <service@bank.example>")
 TRUST = f'[trust]\nnetworks = ["127.0.0.0/8", "::1", "{TRUSTED}"]\n'

@@ -8,8 +8,8 @@ from lab import world
 from lab.daemon import Daemon
 from lab.dnsserver import DnsServer, Manner
 from lab.letter import Letter
+from lab.mail_system import Lab
 from lab.milterclient import MilterClient
-from lab.whole import Lab
 
 CLIENT = "192.0.2.1"
 ROWS = {

@@ -14,27 +14,27 @@ from lab.zone import Zone
 from mailvet import text
 from mailvet.checks import author
 from mailvet.checks.arc import fields as arc_fields
-from mailvet.checks.dkim import dkimpy, key_record as keyrecord, keys, signature, tag_list as taglist
+from mailvet.checks.dkim import dkimpy, key_record, signature, tag_list
 from mailvet.checks.dkim.body_hash import BodyDigest, BodyHasher, Canon
 from mailvet.checks.dkim.header_forms import HeaderForms, relaxed_field, without_signature
-from mailvet.checks.dkim.keys import Tools
+from mailvet.checks.dkim.keys import KeyParser, KeyReader
 from mailvet.checks.dkim.openssl import load
 from mailvet.checks.dmarc import record as dmarc_record
 from mailvet.checks.spf import grammar as spf_grammar, terms as spf_terms
 from mailvet.checks.spf.check import Checker
 from mailvet.checks.spf.pyspf import evaluate
-from mailvet.header import auth_results_parser as authresults_parse, edits
+from mailvet.header import auth_results_parser, edits
 from mailvet.message import Field, Headers
 from mailvet.outcome import Delete
-from mailvet.settings import DkimSettings, LimitSettings
-from mailvet.syntax import address, lexical, received, reverse_path
+from mailvet.settings import LimitSettings
+from mailvet.syntax import address, received, reverse_path
 from mailvet.syntax.domain import to_alabel
 from mailvet.values import Problem
 from mailvet.verdict import SpfResult
 from tests.fuzz.whole import OWN, message, without
 
 LIMITS: Final = LimitSettings()
-TOOLS: Final = Tools(taglist.parse, load, LIMITS, DkimSettings(), dkimpy.parse_tags)
+KEYS: Final = KeyParser(dkimpy.parse_tags, load, LIMITS)
 IDS: Final = frozenset((OWN,))
 DOMAIN: Final = re.compile(r"[a-z0-9_.-]{1,253}")
 CLIENTS: Final = ("192.0.2.1", "2001:db8::1")
@@ -48,13 +48,13 @@ def header(data: bytes) -> None:
         name, colon, value = line.partition(b":")
         if colon:
             headers.add(name, value)
-    removed = edits.plan(edits.scrub(headers, IDS, frozenset(), "Sender-Breach-Info"), ())
+    removed = edits.plan(edits.scrub(headers, IDS, "Sender-Breach-Info", LIMITS.results_bytes), ())
     left = without(headers.fields, [each for each in removed if isinstance(each, Delete)])
     assert len(left) == len(headers.fields) - len(removed)
     for field in left:
         key = field.name.strip(b" \t").lower()
         assert key != b"sender-breach-info"
-        assert key != b"authentication-results" or not authresults_parse.claims(field.value, IDS)
+        assert key != b"authentication-results" or not auth_results_parser.claims(field.value, IDS)
     found = author.find(headers.values(b"from"), headers)
     if isinstance(found, author.Author):
         assert DOMAIN.fullmatch(found.domain)
@@ -70,10 +70,10 @@ def header(data: bytes) -> None:
 
 def tags(data: bytes) -> None:
     """Tag lists, and the DKIM and ARC fields made of them."""
-    ours, theirs = taglist.parse(data), dkimpy.parse_tags(data)
+    ours, theirs = tag_list.parse(data), dkimpy.parse_tags(data)
     if isinstance(ours, dict) and isinstance(theirs, dict):
         assert ours == theirs
-    said = signature.read(data, taglist.parse, LIMITS)
+    said = signature.parse(data, LIMITS)
     for word in (said.domain, said.selector):
         assert not word or DOMAIN.fullmatch(word)
     assert re.fullmatch(r"[A-Za-z0-9+/=]{0,8}", said.prefix)
@@ -95,26 +95,22 @@ def tags(data: bytes) -> None:
 
 
 def readable(read: Callable[[], object]) -> None:
-    problem = ""
-    try:
-        read()
-    except lexical.Unreadable as e:
-        problem = str(e)
-    assert PLAIN.fullmatch(problem)  # it holds nothing of the text
+    found = read()
+    assert not isinstance(found, Problem) or PLAIN.fullmatch(found.text)  # it holds nothing of the text
 
 
 def addresses(data: bytes) -> None:
     """Address lists as From has them, and domains."""
     read = address.parse(data)
-    if isinstance(read, address.Malformed):
-        assert address.without_quoted(data) is None or read.problem
+    if isinstance(read, Problem):
+        assert address.without_quoted(data) is None or read.text
     else:
         assert read
         assert all(DOMAIN.fullmatch(mailbox.domain) for mailbox in read)
         assert address.without_quoted(data) is not None
     found = author.find([data])
     if isinstance(found, author.Author):
-        assert not isinstance(read, address.Malformed)
+        assert not isinstance(read, Problem)
         assert {mailbox.domain for mailbox in read} == {found.domain}
         assert author.find([data, data]) != found
         # a reader who takes the last pair of angle brackets sees that domain too
@@ -130,17 +126,17 @@ def addresses(data: bytes) -> None:
 
 def results(data: bytes) -> None:
     """Authentication-Results of others, and whether they claim to be ours."""
-    read = authresults_parse.parse(data)
-    claimed = authresults_parse.claims(data, IDS)
-    assert claimed or (read is not None and read.authserv_id.strip(" .").lower() != OWN)
-    assert authresults_parse.claims(b" mx.Example.ORG;" + data, IDS)
-    assert authresults_parse.claims(b' (x) "mx.example.org" 1;' + data, IDS)
+    read = auth_results_parser.parse(data)
+    claimed = auth_results_parser.claims(data, IDS)
+    assert claimed or (not isinstance(read, Problem) and read.authserv_id.strip(" .").lower() != OWN)
+    assert auth_results_parser.claims(b" mx.Example.ORG;" + data, IDS)
+    assert auth_results_parser.claims(b' (x) "mx.example.org" 1;' + data, IDS)
     word = data.decode("utf-8", "replace")
     for written in (text.pvalue(word), text.comment(word)):
         assert PLAIN.fullmatch(written)
     ours = f" mx.example.org; spf=pass (x {text.comment(word)}) smtp.mailfrom={text.pvalue(word) or 'x'}".encode()
-    again = authresults_parse.parse(ours)
-    assert again is not None
+    again = auth_results_parser.parse(ours)
+    assert not isinstance(again, Problem)
     assert len(again.results) == 1
     assert [name for name, _ in again.results[0].properties] == ["smtp.mailfrom"]
 
@@ -150,12 +146,12 @@ def records(data: bytes) -> None:
     policy = dmarc_record.parse(data)
     if policy is not None:
         assert all(uri.isascii() for uri in (*policy.rua, *policy.ruf))
-    read = keyrecord.parse(data, dkimpy.parse_tags)
-    found = {kind: keys.fetch("k.example", kind, zone_with(data).ask, TOOLS) for kind in ("rsa", "ed25519")}
+    read = key_record.parse(data, dkimpy.parse_tags)
+    found = {kind: KeyReader(zone_with(data).ask, KEYS).fetch("k.example", kind) for kind in ("rsa", "ed25519")}
     for kind, each in found.items():
         assert (each.key is None) == bool(each.problem)
         if each.key is not None:
-            assert not isinstance(read, str)
+            assert not isinstance(read, Problem)
             assert kind == "ed25519" or LIMITS.rsa_min_bits <= each.key.bits <= LIMITS.rsa_max_bits
             assert not each.key.verify(b"\x01" * (each.key.bits // 8), b"x")
             assert not each.key.verify(b"", b"x")

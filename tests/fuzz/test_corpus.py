@@ -1,6 +1,7 @@
 """What was found by fuzzing stays found: every input of the corpus, and a few hundred mutations of each."""
 
 import random
+from pathlib import Path
 
 import pytest
 
@@ -13,12 +14,12 @@ MUTATIONS = 300  # of each target; `make fuzz` makes millions
 
 
 @pytest.mark.parametrize(("target", "file"), KEPT)
-def test_an_input_of_the_corpus(target, file):
+def test_an_input_of_the_corpus(target: str, file: Path) -> None:
     TARGETS[target](file.read_bytes())
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_mutations(target):
+def test_mutations(target: str) -> None:
     chance = random.Random(target)
     pool, tokens = seeds(target), words(target)
     for _ in range(MUTATIONS):
@@ -30,5 +31,5 @@ def test_mutations(target):
             raise
 
 
-def test_every_target_has_a_corpus():
+def test_every_target_has_a_corpus() -> None:
     assert {directory.name for directory in CORPUS.iterdir()} == set(TARGETS)

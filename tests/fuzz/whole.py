@@ -29,7 +29,7 @@ from mailvet.assembly import make_engine
 from mailvet.case import Case
 from mailvet.checks.dkim.replays import Replays
 from mailvet.commands import check, explain
-from mailvet.header import auth_results_parser as authresults_parse
+from mailvet.header import auth_results_parser
 from mailvet.message import Envelope, Field
 from mailvet.observe import journal
 from mailvet.outcome import Action, Delete, Insert
@@ -37,6 +37,7 @@ from mailvet.ports import RecordType, Trouble
 from mailvet.session.session import Session
 from mailvet.settings import Mode, OnSettings, PolicySettings, Settings, TrustSettings
 from mailvet.syntax import mailfile, reverse_path
+from mailvet.values import Problem
 from mailvet.verdict import BreachResult, BreachVerdict
 
 OWN: Final = "mx.example.org"
@@ -189,15 +190,15 @@ def _is_sound(case: Case, fields: Iterable[Field]) -> None:
     for insert in inserts:
         assert insert.index == 0
         assert _VALUE.fullmatch(insert.value)
-    parsed = authresults_parse.parse(ours.value.encode("ascii"))
-    assert parsed is not None
+    parsed = auth_results_parser.parse(ours.value.encode("ascii"))
+    assert not isinstance(parsed, Problem)
     assert parsed.authserv_id == OWN
     methods = [each.method for each in parsed.results]
     assert all(methods.count(method) <= 1 for method in ("dmarc", "arc", "iprev", "auth"))
     for field in without(fields, deletes):
         if field.name.strip(b" \t").lower() == b"authentication-results":
             assert not _OURS.match(field.value)
-            assert not authresults_parse.claims(field.value, frozenset((OWN,)))
+            assert not auth_results_parser.claims(field.value, frozenset((OWN,)))
     refusal = case.disposition
     assert (refusal.code != "") == (refusal.action in (Action.REJECT, Action.TEMPFAIL))
     assert all(0x20 <= ord(char) < 0x7F for char in refusal.code + refusal.enhanced + refusal.text)
@@ -221,7 +222,7 @@ def _tellings(case: Case, said: Said, fields: tuple[Field, ...], octets: bytes) 
         judged=NOW,
         milliseconds=1.0,
         settings=SETTINGS,
-        message=mailfile.MailFile(tuple(map(tuple, fields)), octets),
+        message=mailfile.MailFile(tuple((name, value) for name, value in fields), octets),
     )
     yield explain.text(result)
     json.loads(result.as_json())

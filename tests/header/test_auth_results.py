@@ -12,6 +12,7 @@ from lab.reports import MX, REPORT, REPORTS, seen
 from mailvet import verdict as v
 from mailvet.header.auth_results import ENTRIES, format_value
 from mailvet.header.auth_results_parser import Parsed, Result, claims, parse
+from mailvet.values import Problem
 
 
 def test_the_form_of_the_design() -> None:
@@ -168,7 +169,7 @@ def test_whatever_was_found_out_the_field_is_well_formed(report: v.Report) -> No
     lines = value.split("\n")
     assert all(each.startswith(" ") and each.strip() and len(each) <= 997 for each in lines)
     parsed = parse(value.encode())
-    assert parsed is not None
+    assert not isinstance(parsed, Problem)
     assert (parsed.authserv_id, parsed.version) == (MX, 1)
     assert claims(value.encode(), frozenset((MX,)))
     if report.auth is None:
@@ -293,7 +294,7 @@ def test_read(value: bytes, parsed: Parsed) -> None:
     ],
 )
 def test_refused(value: bytes) -> None:
-    assert parse(value) is None
+    assert isinstance(parse(value), Problem)
     assert claims(value, frozenset((MX,)))
 
 
@@ -332,7 +333,7 @@ SOUP = st.lists(
 @given(st.one_of(SOUP, st.binary(max_size=100)))
 def test_any_bytes_are_read_or_refused(value: bytes) -> None:
     parsed = parse(value)
-    if parsed is not None and parsed.authserv_id.rstrip(".").lower() == MX:
+    if not isinstance(parsed, Problem) and parsed.authserv_id.rstrip(".").lower() == MX:
         assert claims(value, frozenset((MX,)))
 
 

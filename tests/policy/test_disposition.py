@@ -102,7 +102,7 @@ SPF_UNDECIDED = report(dmarc(DmarcResult.TEMPERROR), SpfResult.TEMPERROR)
         ),
     ],
 )
-def test_what_enforcement_says(subject, rule, reply):
+def test_what_enforcement_says(subject: Report, rule: str, reply: str) -> None:
     decided = decide(subject)
     assert decided.rule == rule
     assert f"{decided.code} {decided.enhanced} {decided.text}" == reply
@@ -110,7 +110,7 @@ def test_what_enforcement_says(subject, rule, reply):
 
 
 @pytest.mark.parametrize("subject", [ASKS_NOTHING, TESTING, PASSED, NO_POLICY, report(None)])
-def test_no_rule_applies(subject):
+def test_no_rule_applies(subject: Report) -> None:
     """RFC 9989 §5.4: p=none must not change handling; nor an SPF fail where there is a DMARC policy (§7.1)."""
     for mode in Mode:
         assert decide(subject, mode) == Disposition(action=Action.ACCEPT)
@@ -143,7 +143,9 @@ def test_no_rule_applies(subject):
         (Mode.ENFORCE, Action.TEMPFAIL, Action.TEMPFAIL),
     ],
 )
-def test_the_mode_limits_what_a_rule_does(subject, key, mode, wanted, action):
+def test_the_mode_limits_what_a_rule_does(
+    subject: Report, key: str, mode: Mode, wanted: Action, action: Action
+) -> None:
     others = dict.fromkeys(
         ("ambiguous_from", "dmarc_reject", "dmarc_quarantine", "spf_fail", "temperror"), Action.ACCEPT
     )
@@ -155,7 +157,7 @@ def test_the_mode_limits_what_a_rule_does(subject, key, mode, wanted, action):
     assert bool(decided.code) == (action in (Action.REJECT, Action.TEMPFAIL))
 
 
-def test_the_defaults_do_not_reject_for_p_reject_alone():
+def test_the_defaults_do_not_reject_for_p_reject_alone() -> None:
     """RFC 9989 §7.4"""
     assert decide(ASKS_REJECT, on=OnSettings()).action is Action.QUARANTINE
     assert decide(AMBIGUOUS, on=OnSettings()).action is Action.REJECT
@@ -226,7 +228,7 @@ WAITING = ArcVerdict(
         ),
     ],
 )
-def test_arc_override(arc, override, rule, action):
+def test_arc_override(arc: ArcVerdict, override: Action | None, rule: str, action: Action) -> None:
     on = OnSettings(dmarc_reject=Action.REJECT, arc_override=override)
     subject = report(ASKS_REJECT.dmarc, arc=arc)
     decided = decide(subject, on=on)
@@ -254,7 +256,7 @@ DEFERRED = (
         (Mode.ENFORCE, Action.ACCEPT, "", ""),
     ],
 )
-def test_who_let_a_message_through_is_told(mode, action, rule, reason):
+def test_who_let_a_message_through_is_told(mode: Mode, action: Action, rule: str, reason: str) -> None:
     on = OnSettings(dmarc_reject=action, arc_override=Action.ACCEPT)
     decided = decide(report(ASKS_REJECT.dmarc, arc=SEALED), mode, on)
     assert decided == Disposition(action=Action.ACCEPT, rule=rule, reason=reason)
@@ -277,14 +279,14 @@ def test_who_let_a_message_through_is_told(mode, action, rule, reason):
         ),
     ],
 )
-def test_explanations_of_a_chain(arc, mode, expected):
+def test_explanations_of_a_chain(arc: ArcVerdict, mode: Mode, expected: str) -> None:
     policy = PolicySettings(mode=mode, on=OnSettings(dmarc_reject=Action.REJECT, arc_override=Action.ACCEPT))
     assert disposition.explain(report(ASKS_REJECT.dmarc, arc=arc), policy) == expected
 
 
 @pytest.mark.parametrize("result", list(AuthResult))
 @pytest.mark.parametrize("verdict", [None, AMBIGUOUS.dmarc, ASKS_REJECT.dmarc, UNDECIDED.dmarc])
-def test_exempt_clients_are_always_accepted(result, verdict):
+def test_exempt_clients_are_always_accepted(result: AuthResult, verdict: DmarcVerdict | None) -> None:
     subject = report(verdict, SpfResult.FAIL, auth=AuthVerdict(result=result))
     assert decide(subject) == Disposition(action=Action.ACCEPT)
     assert "trusted" in disposition.explain(subject, PolicySettings())
@@ -322,7 +324,7 @@ def test_exempt_clients_are_always_accepted(result, verdict):
         (report(None), Mode.ENFORCE, "DMARC was not evaluated: no rule applies."),
     ],
 )
-def test_explanations(subject, mode, expected):
+def test_explanations(subject: Report, mode: Mode, expected: str) -> None:
     assert disposition.explain(subject, PolicySettings(mode=mode, on=ALL_REJECT)) == expected
 
 
@@ -375,7 +377,7 @@ POLICIES = st.builds(
 
 
 @given(REPORTS, POLICIES)
-def test_any_report_and_policy(subject, policy):
+def test_any_report_and_policy(subject: Report, policy: PolicySettings) -> None:
     decided = disposition.decide(subject, policy)
     verdict = subject.dmarc
     if verdict is not None and verdict.result is DmarcResult.TEMPERROR:
@@ -401,7 +403,11 @@ FAILED = (AMBIGUOUS, ASKS_REJECT, ASKS_QUARANTINE, SPF_FAIL)
 EVERY = (*FAILED, UNDECIDED, SPF_UNDECIDED, ASKS_NOTHING, TESTING, PASSED, NO_POLICY)
 STRANGERS = [  # what a chain without a trusted sealer on top can come to
     ArcVerdict(result=result, temporary=temporary, instances=instances, sealers=("stranger.example",) * instances)
-    for result, temporary in [(ArcResult.NONE, False), (ArcResult.PASS, False), *((ArcResult.FAIL, t) for t in (0, 1))]
+    for result, temporary in [
+        (ArcResult.NONE, False),
+        (ArcResult.PASS, False),
+        *((ArcResult.FAIL, t) for t in (False, True)),
+    ]
     for instances in (0, 1, 2)
 ]
 TRUSTED = [SEALED, WAITING, replace(SEALED, sealed="dmarc=fail"), replace(SEALED, result=ArcResult.FAIL)]
@@ -473,14 +479,14 @@ def test_what_is_explained_is_what_is_done() -> None:
 
 
 @given(REPORTS, POLICIES)
-def test_any_report_is_held_where_it_would_be_refused(subject, policy):
+def test_any_report_is_held_where_it_would_be_refused(subject: Report, policy: PolicySettings) -> None:
     enforced = disposition.decide(subject, replace(policy, mode=Mode.ENFORCE))
     held = disposition.decide(subject, replace(policy, mode=Mode.QUARANTINE))
     assert (held.action is Action.ACCEPT) == (enforced.action is Action.ACCEPT)
 
 
 @given(REPORTS, POLICIES)
-def test_any_chain_that_nobody_trusted_sealed_is_no_chain(subject, policy):
+def test_any_chain_that_nobody_trusted_sealed_is_no_chain(subject: Report, policy: PolicySettings) -> None:
     if subject.arc is not None:
         stranger = replace(subject.arc, sealed="", sealed_by="", pending="")
         judged, alone = replace(subject, arc=stranger), replace(subject, arc=None)

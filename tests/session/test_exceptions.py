@@ -7,6 +7,7 @@ behind Postfix, function by function.
 import contextlib
 import dataclasses
 import functools
+import os
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -23,14 +24,16 @@ from lab.settings import name_servers
 from lab.zone import Zone
 from mailvet.assembly import make_engine
 from mailvet.case import Case
+from mailvet.checks import iprev
 from mailvet.checks.breach import eligibility as breach
+from mailvet.checks.dmarc import check as dmarc_check
 from mailvet.checks.spf.check import Checker
 from mailvet.daemon import callbacks, connections, guard
 from mailvet.dns import dnspython
 from mailvet.dns.lookups import Pending
 from mailvet.dns.resolver import Resolver
 from mailvet.dns.udp import Transport
-from mailvet.header import auth_results as authresults, edits
+from mailvet.header import auth_results, edits
 from mailvet.observe import journal
 from mailvet.observe.journal import Line
 from mailvet.observe.logs import Log
@@ -56,6 +59,10 @@ FORGED = b"Authentication-Results: mx.example.org; dmarc=pass header.from=bank.e
 HIDDEN = b"X-Note: a\r\n Authentication-Results: mx.example.org; dmarc=pass\r\n"
 SPOOF = mailfile.parse(FORGED + HIDDEN + world.signed(world.letter("<ceo@bank.example>"), b"signed.example"))
 HONEST = mailfile.parse(FORGED + HIDDEN + world.signed(world.letter("<a@signed.example>"), b"signed.example"))
+
+
+def broken(*_: object) -> None:
+    raise ZeroDivisionError
 
 
 KINDS = (MemoryError, RecursionError, SystemExit, KeyboardInterrupt, ValueError)
@@ -355,11 +362,7 @@ def test_a_refusal_that_cannot_be_worded_is_a_deferral() -> None:
 
 def test_a_log_that_raises_changes_no_reply() -> None:
     mailvet = Mailvet()
-    connection = Connection(
-        lambda: Session(mailvet.engine),
-        lambda *_: 1 / 0,
-        lambda *_: 1 / 0,  # type: ignore[func-returns-value]
-    )
+    connection = Connection(lambda: Session(mailvet.engine), broken, broken)
     connection.connect(world.HOST, world.HOST_NAME)
     fate = connection.message(b"a@signed.example", HONEST.fields, HONEST.body)
     assert fate.delivered
@@ -370,9 +373,8 @@ def test_a_log_that_raises_changes_no_reply() -> None:
 def test_a_bug_whose_logging_raises_defers_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     mailvet = Mailvet()
     connection = Connection(
-        lambda: Session(dataclasses.replace(mailvet.engine, surprise=lambda *_: 1 / 0)), mailvet._finished,
-        lambda *_: 1 / 0,  # type: ignore[func-returns-value]
-    )  # fmt: skip
+        lambda: Session(dataclasses.replace(mailvet.engine, surprise=broken)), mailvet._finished, broken
+    )
     monkeypatch.setattr(edits, "scrub", lambda *_: 1 / 0)
     connection.connect(world.HOST, world.HOST_NAME)
     assert connection.message(b"a@signed.example", SPOOF.fields, SPOOF.body).code == "451"
@@ -425,9 +427,9 @@ LAST_RESORTS: dict[str, tuple[tuple[Any, str], dict[str, object]]] = {
     "spf": ((Checker, "check_mail_from"), {"spf": "temperror", "dmarc": "pass"}),
     "spf_helo": ((Checker, "check_helo"), {"helo_spf": "temperror", "dmarc": "pass"}),
     "dkim": ((verify, "_signatures"), {"dkim": ["temperror"], "dmarc": "pass"}),
-    "dmarc": ((verify.dmarc_check, "check"), {"dmarc": "temperror", "spf": "pass"}),
+    "dmarc": ((dmarc_check, "check"), {"dmarc": "temperror", "spf": "pass"}),
     "arc": ((verify, "_chain"), {"arc": "fail", "dmarc": "pass"}),
-    "iprev": ((verify.iprev, "check"), {"iprev": "temperror", "dmarc": "pass"}),
+    "iprev": ((iprev, "check"), {"iprev": "temperror", "dmarc": "pass"}),
     "author": ((verify, "_author"), {"dmarc": "temperror"}),
     "breach": ((verify, "_breach"), {"dmarc": "pass"}),
     "list id": ((verify, "_list_id"), {"dmarc": "pass"}),
@@ -456,7 +458,7 @@ def test_each_method_has_its_last_resort(
 
 def test_a_bug_met_behind_a_verdict_does_not_lift_the_policy(monkeypatch: pytest.MonkeyPatch) -> None:
     """DMARC has failed, and only our field cannot be written: not undecided, but deferred."""
-    monkeypatch.setattr(authresults, "format_value", lambda *_: 1 / 0)
+    monkeypatch.setattr(auth_results, "format_value", lambda *_: 1 / 0)
     assert conversation(Mailvet()).code == "451"
 
 
@@ -514,7 +516,7 @@ class TestBytesThatAreNotUtf8:
         mailvet = Mailvet()
         mailvet.connection.connect(world.HOST, world.HOST_NAME)
         ended: list[int] = []
-        monkeypatch.setattr(guard.os, "_exit", ended.append)
+        monkeypatch.setattr(os, "_exit", ended.append)
         guard.excepthook(MemoryError, MemoryError(), None)
         assert ended == [1]
         assert len(mailvet.bugs) == 1

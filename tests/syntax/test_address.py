@@ -5,8 +5,9 @@ import time
 import pytest
 from hypothesis import given, strategies as st
 
-from mailvet.syntax.address import Mailbox, Malformed, parse, without_quoted
+from mailvet.syntax.address import Mailbox, parse, without_quoted
 from mailvet.syntax.domain import to_alabel
+from mailvet.values import Domain, Problem
 
 ATEXT = st.text(st.sampled_from("abcxyz0129!#$%&'*+-/=?^_`{|}~üé漢"), min_size=1, max_size=8)
 DOT_ATOM = st.lists(ATEXT, min_size=1, max_size=3).map(".".join)
@@ -71,7 +72,7 @@ SOUP = st.lists(
     ],
 )
 def test_read(value: bytes, mailboxes: list[tuple[str, str, str]]) -> None:
-    assert parse(value) == tuple(Mailbox(*mailbox) for mailbox in mailboxes)
+    assert parse(value) == tuple(Mailbox(name, local, Domain(domain)) for name, local, domain in mailboxes)
 
 
 @pytest.mark.parametrize(
@@ -146,14 +147,14 @@ def test_read(value: bytes, mailboxes: list[tuple[str, str, str]]) -> None:
     ],
 )
 def test_refused(value: bytes) -> None:
-    assert isinstance(parse(value), Malformed)
+    assert isinstance(parse(value), Problem)
 
 
 @given(st.one_of(st.binary(max_size=200), SOUP))
 def test_any_bytes_are_read_or_refused(value: bytes) -> None:
     found = parse(value)
     without_quoted(value)
-    if not isinstance(found, Malformed):
+    if not isinstance(found, Problem):
         assert found
         for mailbox in found:
             assert to_alabel(mailbox.domain) == mailbox.domain
@@ -165,9 +166,9 @@ def test_what_is_written_by_the_grammar_is_read(name: str, local: str, domain: s
     quoted = '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
     found = parse(f" {quoted}\r\n <{local}@{domain}> (comment)".encode())
     if "=?" in local and "?=" in local:
-        assert isinstance(found, Malformed)
+        assert isinstance(found, Problem)
     else:
-        assert found == (Mailbox(name, local, domain),)
+        assert found == (Mailbox(name, local, Domain(domain)),)
 
 
 @pytest.mark.parametrize(

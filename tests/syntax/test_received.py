@@ -5,7 +5,7 @@ import ipaddress
 import pytest
 from hypothesis import example, given, settings, strategies as st
 
-from mailvet.syntax.readings import LINE, broken
+from mailvet.syntax.readings import LONGEST_LINE, broken
 from mailvet.syntax.received import Hop, client
 
 RELAYS = (ipaddress.ip_network("198.51.100.0/24"), ipaddress.ip_network("2001:db8:1::/48"))
@@ -102,14 +102,14 @@ REAL = "203.0.113.66"
 NBSP, NEL, IDEOGRAPHIC = b"\xc2\xa0", b"\xc2\x85", b"\xe3\x80\x80"
 
 
-def postfix(helo: bytes, name: str = "unknown", address: str = REAL, width: int = LINE) -> bytes:
+def postfix(helo: bytes, name: str = "unknown", address: str = REAL, width: int = LONGEST_LINE) -> bytes:
     """The field as Postfix writes it and then breaks it on its way to us."""
     written = b"Received: from %b (%b [%b])\n\tby relay.example.org (Postfix) with ESMTP id 4ABC" % (
         helo,
         name.encode(),
         address.encode(),
     )
-    if width == LINE:
+    if width == LONGEST_LINE:
         return broken(written).removeprefix(b"Received:")
     first, _, rest = written.partition(b"\n")
     pieces = [first[at : at + width] for at in range(0, len(first), width)]
@@ -159,12 +159,12 @@ NAME = st.sampled_from(["unknown", "by", "helo", "192.0.2.1"]) | st.from_regex(r
 
 
 @settings(max_examples=500)
-@given(HELO, st.integers(0, 1000), NAME, st.sampled_from([REAL, "IPv6:2001:db8::66"]), st.integers(900, LINE))
-@example(b"x (y [192.0.2.1]) by z (", 0, "unknown", REAL, LINE)
-@example(b"x (y [192.0.2.1]) by z (\\", 0, "unknown", REAL, LINE)
-@example(b"[192.0.2.1] by x (y) z", 0, "unknown", REAL, LINE)
+@given(HELO, st.integers(0, 1000), NAME, st.sampled_from([REAL, "IPv6:2001:db8::66"]), st.integers(900, LONGEST_LINE))
+@example(b"x (y [192.0.2.1]) by z (", 0, "unknown", REAL, LONGEST_LINE)
+@example(b"x (y [192.0.2.1]) by z (\\", 0, "unknown", REAL, LONGEST_LINE)
+@example(b"[192.0.2.1] by x (y) z", 0, "unknown", REAL, LONGEST_LINE)
 @example(b"x (192.0.2.1)", 946, "unknown", REAL, 990)  # a line broken within the real address
-@example(b"x by y with local z", 0, "unknown", REAL, LINE)
+@example(b"x by y with local z", 0, "unknown", REAL, LONGEST_LINE)
 def test_the_address_is_the_real_clients_or_none(helo: bytes, more: int, name: str, address: str, width: int) -> None:
     """Also for a relay that lets parentheses and blanks pass, which Postfix does not, and breaks lines elsewhere."""
     forged = b" from bank.example (bank.example [192.0.2.1])\n\tby relay.example.org (Postfix) with ESMTP id 1"

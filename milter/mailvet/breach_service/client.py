@@ -106,6 +106,11 @@ class BreachClient:
             self._say(news)
         return waiting.verdict
 
+    @property
+    def connected(self) -> bool:
+        """Tell whether the breach process can be asked now."""
+        return self._socket is not None
+
     def counters(self) -> dict[str, int]:
         """Return the running totals, for metrics."""
         counts = dict(self._counts)  # in one step: others add to them without the lock

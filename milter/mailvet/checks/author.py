@@ -21,7 +21,7 @@ from mailvet.syntax import address, readings
 from mailvet.syntax.compatibility import crowded
 from mailvet.syntax.domain import to_alabel
 from mailvet.syntax.lexical import QUOTED
-from mailvet.values import Domain
+from mailvet.values import Domain, Problem
 
 _FROM: Final = b"from"
 _MOST_OCTETS: Final = 8192  # of a From: field, where the caller sets no limit
@@ -101,15 +101,17 @@ def _sole(values: Sequence[bytes], limit: int, words: int) -> Author | NoAuthor:
     if len(values[0]) > limit:
         return NoAuthor(ambiguous=True, problem=f"From field over {limit} octets (limits.from_bytes)")
     if readings.overlong(b"From:" + values[0]):
-        return NoAuthor(ambiguous=True, problem=f"From field with a line over {readings.LINE} octets")  # it is broken
+        return NoAuthor(
+            ambiguous=True, problem=f"From field with a line over {readings.LONGEST_LINE} octets"
+        )  # it is broken
     return _read(values[0], words)
 
 
 @lru_cache(maxsize=512)
 def _read(value: bytes, words: int) -> Author | NoAuthor:
     mailboxes = address.parse(value, words)
-    if isinstance(mailboxes, address.Malformed):
-        return NoAuthor(ambiguous=bool(value.strip()), problem=f"From field: {mailboxes.problem}")
+    if isinstance(mailboxes, Problem):
+        return NoAuthor(ambiguous=bool(value.strip()), problem=f"From field: {mailboxes.text}")
     domains = {mailbox.domain for mailbox in mailboxes}
     if len(domains) > 1:
         return NoAuthor(ambiguous=True, problem=f"From field with {len(domains)} domains")

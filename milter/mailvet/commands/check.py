@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from mailvet.assembly import make_engine, make_resolver
 from mailvet.case import Case
-from mailvet.dns import recording as replay
+from mailvet.dns import recording
 from mailvet.message import Envelope
 from mailvet.observe.logs import Log
 from mailvet.outcome import Action
@@ -57,10 +57,10 @@ class Result:
         return wrong or self.case.disposition.action is not Action.ACCEPT
 
     def recording(self) -> str:
-        return json.dumps(replay.to_json(self.case.questions, self.judged), indent=1) + "\n"
+        return json.dumps(recording.to_json(self.case.questions, self.judged), indent=1) + "\n"
 
     def as_json(self) -> str:
-        recorded = replay.to_json(self.case.questions, self.judged)
+        recorded = recording.to_json(self.case.questions, self.judged)
         found = {
             "envelope": {**dataclasses.asdict(self.envelope), "mail_from": self.envelope.mail_from.text},
             "assumed": self.assumed,
@@ -80,7 +80,7 @@ def run(request: Request, settings: Settings) -> Result:
     envelope, assumed = _envelope(request, message)
     log = Log(settings.log)
     resolver = make_resolver(settings.dns)
-    recorded = replay.from_text(request.replay) if request.replay is not None else None
+    recorded = recording.from_text(request.replay) if request.replay is not None else None
     judged, word = _as_of(recorded)
     engine = make_engine(settings, lambda: recorded or resolver.new_lookups(), log.report_bug)
     engine = dataclasses.replace(engine, now=lambda: judged)
@@ -104,13 +104,13 @@ def run(request: Request, settings: Settings) -> Result:
     )
 
 
-def _as_of(recorded: replay.ReplayLookups | None) -> tuple[float, tuple[str, ...]]:
+def _as_of(recorded: recording.ReplayLookups | None) -> tuple[float, tuple[str, ...]]:
     """By which time the message is judged, and what has to be said of that. What is recorded has no fractions."""
     if recorded is None:
         return float(int(time.time())), ()
     if recorded.when is None:
         return float(int(time.time())), ("judged as of now: the recording does not say when it was made",)
-    return recorded.when, (f"judged as of {replay.moment(recorded.when)}, when the recording was made",)
+    return recorded.when, (f"judged as of {recording.moment(recorded.when)}, when the recording was made",)
 
 
 def _converse(session: Session, envelope: Envelope, message: mailfile.MailFile) -> Case:

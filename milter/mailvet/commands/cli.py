@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from mailvet import __version__
-from mailvet.commands import config as config_command
+from mailvet.commands import config as commands_config
 from mailvet.commands.output import say
 from mailvet.config import load as config
 from mailvet.observe.logs import complain
@@ -103,18 +103,18 @@ def _check(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def _config_check(arguments: argparse.Namespace, settings: Settings) -> int:
     """Warnings are no mistakes: the status stays 0, or `systemctl reload` would stop at them."""
-    say(config_command.check(settings, arguments.config))
+    say(commands_config.check(settings, arguments.config))
     return 0
 
 
 def _config_show(arguments: argparse.Namespace, settings: Settings) -> int:
-    say(config_command.show(settings, as_json=arguments.json))
+    say(commands_config.show(settings, as_json=arguments.json))
     return 0
 
 
 def _breach(arguments: argparse.Namespace, settings: Settings) -> int:
-    from mailvet.commands import breach as breach_cli
+    from mailvet.commands import breach
 
-    done = breach_cli.look_up(arguments.address, settings)
-    say(breach_cli.as_json(done) if arguments.json else breach_cli.as_text(done))
+    done = breach.look_up(arguments.address, settings)
+    say(breach.as_json(done) if arguments.json else breach.as_text(done))
     return done.status

@@ -179,7 +179,7 @@ def _own_networks(mynetworks: str) -> tuple[list[Network], list[str]]:
         network = ip.network((match[3] or match[1] + (f"/{match[2]}" if match[2] else "")) if match else "")
         if not isinstance(network, Problem):
             networks.append(network)
-        elif "\ufffd" not in entry:  # it is not from Postfix's answer unless it is text
+        elif "\ufffd" not in entry:  # Postfix answers in text
             others.append(loggable(entry, _LONGEST_NAMED))
     return networks, others
 

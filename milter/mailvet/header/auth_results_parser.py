@@ -1,12 +1,11 @@
-"""auth_results_parser – read somebody else's Authentication-Results field, and tell whose it claims to be.
+"""auth_results_parser – parse the Authentication-Results fields of other hosts, and tell whether one claims to be ours.
 
-`parse` follows RFC 8601 §2.2 and, beyond it, takes what honest senders write: a ";" at the end, properties
-without a ptype, unquoted addresses. `claims` is the question before removal: is it in our name, or can
-it not be read? The grammar is one pattern whose repetitions are possessive or atomic: what was taken is not given
-back, so time is linear in the input, and it is the C code's.
+`parse` follows RFC 8601 §2.2 and also accepts what honest hosts write beyond it: a ";" at the end, properties without
+a ptype, unquoted addresses. `claims` decides about removal: is the field in our name, or unreadable? The grammar is one
+pattern whose repetitions are possessive or atomic, so that nothing is tried twice: time is linear in the input.
 
 Raises     nothing
-Not here   the removal (edits); any use of the results: no verdict is ever read back from a header
+Not here   the removal (header.edits); any use of our own fields: no verdict is ever read back from a header
 """
 
 import re
@@ -15,8 +14,9 @@ from typing import Final, NamedTuple
 from urllib.parse import unquote
 
 from mailvet.syntax.domain import to_alabel
-from mailvet.syntax.lexical import CFWS, COMMENT, QUOTED, Unreadable, unfolded, unquoted
+from mailvet.syntax.lexical import CFWS, COMMENT, QUOTED, unfolded, unquoted
 from mailvet.syntax.readings import decoded, folded
+from mailvet.values import Problem
 
 _TOKEN: Final = r"[^\x00-\x20()<>@,;:\\\"/\[\]?=\x7f]++"  # RFC 2045 §5.1, with UTF-8
 _KEYWORD: Final = r"[A-Za-z0-9_-]++"  # RFC 5321 §4.1.2, and "_" as some write it
@@ -33,24 +33,27 @@ _FIELD: Final = re.compile(
     rf"(?P<version>(?>(?:[0-9]{{1,4}}+(?!{_TOKEN}))?))(?P<after>{CFWS})"
     rf"(?:(?P<results>(?>(?:{_RESULT})+))|;{CFWS}(?i:none){CFWS})(?>(?:;{CFWS})?)"
 )
-# the same without comments, to take apart what fits
-_BLANKS: Final = r"[ \t]*+"
+# the same without comments, to take apart a text that matches
+_WSP: Final = r"[ \t]*+"
 _REMARK: Final = re.compile(rf"({QUOTED})|{COMMENT}")
 _EACH: Final = re.compile(
-    rf";{_BLANKS}({_KEYWORD}){_BLANKS}(?>(?:/{_BLANKS}{_KEYWORD}{_BLANKS})?)={_BLANKS}({_KEYWORD})"
+    rf";{_WSP}({_KEYWORD}){_WSP}(?>(?:/{_WSP}{_KEYWORD}{_WSP})?)={_WSP}({_KEYWORD})"
     rf"((?>(?:[^;\"]++|{QUOTED})*))"
 )
 _PARENTHESES: Final = re.compile(r"\([^()]*+\)")
-_LONGEST_HEAD: Final = 900  # characters before the results; Postfix may break what is longer, RFC 5322 §2.1.1
-_LEFT_OUT: Final = dict.fromkeys((*range(33), 127, *b"\"'\\"))
+_NOT_RESULTS: Final = Problem("not the grammar of RFC 8601 §2.2")
+_LONGEST_HEAD: Final = 900  # characters before the results; Postfix may break a longer line, RFC 5322 §2.1.1
+_DROPPED: Final = dict.fromkeys((*range(33), 127, *b"\"'\\"))
 _NO_BLANKS: Final = {ord(" "): None, ord("\t"): None}
 _PAIR: Final = re.compile(
-    rf"{_BLANKS}({_KEYWORD}{_BLANKS}(?>(?:\.{_BLANKS}{_KEYWORD}{_BLANKS})*))={_BLANKS}"
+    rf"{_WSP}({_KEYWORD}{_WSP}(?>(?:\.{_WSP}{_KEYWORD}{_WSP})*))={_WSP}"
     rf"((?>{QUOTED}@{_LOOSE}|{QUOTED}|{_LOOSE}))"
 )
 
 
 class Result(NamedTuple):
+    """One method and its result."""
+
     method: str  # lower case
     result: str  # lower case
     reason: str
@@ -58,28 +61,30 @@ class Result(NamedTuple):
 
 
 class Parsed(NamedTuple):
+    """What an Authentication-Results field says."""
+
     authserv_id: str  # unquoted, as written
     version: int
     results: tuple[Result, ...]  # empty: "none"
     remarks: str  # the comments before the first ";", in lower case and without quoting
 
 
-def parse(value: bytes) -> Parsed | None:
-    """What the field says, or None if it cannot be read."""
+def parse(value: bytes) -> Parsed | Problem:
+    """Return what the field says, or why it cannot be read."""
     found = _matched(value)
-    if found is None:
-        return None
+    if isinstance(found, Problem):
+        return found
     results = found["results"]
-    return Parsed(_said(found), _version(found), _results(results) if results else (), _remarks(found))
+    return Parsed(_authserv_id(found), _version(found), _results(results) if results else (), _remarks(found))
 
 
 def claims(value: bytes, own: frozenset[str]) -> bool:
-    """Is it in the name of one of `own`, in whatever spelling, or not to be read at all?"""
+    """Does the field have one of our authserv-ids (`own`), in any spelling, or can it not be read?"""
     found = _matched(value)
-    if found is None or _version(found) != 1:  # RFC 8601 §5: an unknown version is removed too
+    if isinstance(found, Problem) or _version(found) != 1:  # RFC 8601 §5: an unknown version is removed too
         return True
     ours = _canonical_ids(own)
-    named = _canonical(_said(found))
+    named = _canonical(_authserv_id(found))
     if named in ours:
         return True
     remarks = _remarks(found)
@@ -94,14 +99,14 @@ def claims(value: bytes, own: frozenset[str]) -> bool:
         return True
     if to_alabel(named) == named:
         return False
-    # Not a domain: quotes of another kind, percent-encoding, Punycode of plain ASCII, more than one word, a fold in the
-    # middle of one. A hasty reader may find us in it.
+    # Not a domain: other quotes, percent-encoding, Punycode of plain ASCII, several words, a fold in the middle of one.
+    # A careless reader may see our id in it.
     odd = "%" in named or "xn--" in named or not named or not named.isascii()
     return odd or _within(named, ours)
 
 
 def mentions(value: bytes, own: frozenset[str]) -> bool:
-    """Is one of `own` anywhere in the text, in whatever spelling?"""
+    """Does the text have one of our authserv-ids (`own`) anywhere, in any spelling?"""
     ours = _canonical_ids(own)
     text = value.decode("utf-8", "surrogateescape")
     texts = [text, *(reading.text for reading in decoded(text))]
@@ -110,12 +115,14 @@ def mentions(value: bytes, own: frozenset[str]) -> bool:
 
 
 def _within(text: str, ours: frozenset[str]) -> bool:
-    squeezed = unquote(text.lower().translate(_LEFT_OUT))
-    return any(name in squeezed for name in ours) or any(name in squeezed for name in _u_labels(ours))
+    """Is one of these ids in the text, without quotes, white space, percent-encoding and Punycode?"""
+    plain = unquote(text.lower().translate(_DROPPED))
+    return any(name in plain for name in ours) or any(name in plain for name in _u_labels(ours))
 
 
 @lru_cache(maxsize=64)
 def _u_labels(ours: frozenset[str]) -> frozenset[str]:
+    """Return those of these ids that have A-labels, with U-labels instead."""
     return frozenset(".".join([_u_label(label) for label in name.split(".")]) for name in ours if "xn--" in name)
 
 
@@ -132,19 +139,18 @@ def _canonical_ids(own: frozenset[str]) -> frozenset[str]:
 
 
 def _canonical(name: str) -> str:
-    """RFC 8601 §5: domains are compared as A-labels; anything else is compared as it is."""
+    """Return an authserv-id as it is compared: a domain as A-labels (RFC 8601 §5), anything else in lower case."""
     stripped = name.strip(" \t").rstrip(".").lower()
     return to_alabel(stripped) or stripped
 
 
-def _matched(value: bytes) -> re.Match[str] | None:
-    try:
-        return _FIELD.fullmatch(unfolded(value))
-    except Unreadable:
-        return None
+def _matched(value: bytes) -> re.Match[str] | Problem:
+    """Return the match of `_FIELD` with the whole field."""
+    text = unfolded(value)
+    return text if isinstance(text, Problem) else _FIELD.fullmatch(text) or _NOT_RESULTS
 
 
-def _said(found: re.Match[str]) -> str:
+def _authserv_id(found: re.Match[str]) -> str:
     name = found["id"]
     return unquoted(name) if name.startswith('"') else name
 
@@ -154,12 +160,13 @@ def _version(found: re.Match[str]) -> int:
 
 
 def _remarks(found: re.Match[str]) -> str:
+    """Return the comments before the first ";", in lower case and without quoting."""
     text = f"{found['before']} {found['behind']} {found['after']}"
     return " ".join(text.replace("\\", "").lower().split()) if "(" in text else ""
 
 
 def _results(text: str) -> tuple[Result, ...]:
-    """The results in a text that fits the grammar."""
+    """Return the results in a text that fits the grammar."""
     plain = _REMARK.sub(lambda part: part[1] or " ", text)
     found = []
     for method, result, pairs in _EACH.findall(plain):
@@ -167,10 +174,10 @@ def _results(text: str) -> tuple[Result, ...]:
         for written, value in _PAIR.findall(pairs):
             name = written.translate(_NO_BLANKS).lower()
             quoted, _, rest = value.rpartition('"')
-            said = (unquoted(quoted + '"') if quoted else "") + rest
+            content = (unquoted(quoted + '"') if quoted else "") + rest
             if name == "reason":
-                reason = said
+                reason = content
             else:
-                properties.append((name, said))
+                properties.append((name, content))
         found.append(Result(method.lower(), result.lower(), reason, tuple(properties)))
     return tuple(found)

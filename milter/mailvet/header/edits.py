@@ -1,10 +1,10 @@
-"""edits – what is changed in the header, planned as values in the order that is safe to apply.
+"""edits – plan what is removed from the header and inserted into it, in an order that is safe to apply.
 
-`plan_removals` needs the header alone and nothing that was found out: what a check does not survive changes nothing
-about what is removed.
-Postfix counts a field's index from 1 among the fields of its name, in any case, that it has shown us, and
-counts anew after every deletion; so deletions run from the highest index down, and insertions come last.
-Position 0 is above Postfix's own Received, which we are never shown.
+`plan_removals` needs nothing but the header: if a check fails, the same fields are removed.
+
+Postfix counts a field's index from 1 among the fields of its name, in upper or lower case, that it has shown us, and
+counts again after every deletion. So deletions run from the highest index down, and insertions come last. Index 0 is
+above Postfix's own Received, which milters are not shown.
 
 Raises     nothing
 Not here   carrying it out (daemon.callbacks); what our field says (header.auth_results)
@@ -21,63 +21,64 @@ from mailvet.outcome import Delete, Edit, Insert
 from mailvet.settings import LimitSettings
 
 _RESULTS: Final = b"authentication-results"
-_READ: Final = 32_768
-_REPLACED: Final = "\ufffd"
+_NOT_UTF8: Final = "\ufffd"  # stands for such octets in a decoded name
 
 
 @dataclass(frozen=True, slots=True)
 class Removals:
-    """The forged fields of one message."""
+    """The deletions of one message's forged fields."""
 
     deletes: tuple[Delete, ...]
-    flooded: bool  # they cannot all be removed, or are so many that the message is not worth it
+    flooded: bool  # not all forged fields can be removed, or they are over limits.removals
 
 
 def plan_removals(
     headers: Headers, beyond: Headers, forbidden: frozenset[str], breach_header: str, limits: LimitSettings
 ) -> Removals:
-    """What is removed from the header. `beyond`: what of it was over the limits and may hide a line (transaction)."""
-    deletes = scrub(headers, forbidden, frozenset(), breach_header, limits.results_bytes)
+    """Return the deletions for a header, whatever the checks find out.
+
+    `beyond`: fields over the limits of the header that may hide a line (session.transaction).
+    """
+    deletes = scrub(headers, forbidden, breach_header, limits.results_bytes)
     return Removals(
         deletes,
         len(deletes) > limits.removals
-        # among fields that were not all kept, nobody can say which number one has that hides a line of ours
+        # if not all fields were kept, the index of one that hides a line of ours is not known
         or beyond.size > limits.header_bytes
-        or bool(beyond.fields and scrub(beyond, forbidden, frozenset(), breach_header, limits.results_bytes))
-        # nor can a name be spelled for the MTA that is not UTF-8
-        or any(_REPLACED in delete.name for delete in deletes),
+        or bool(beyond.fields and scrub(beyond, forbidden, breach_header, limits.results_bytes))
+        # a name that is not UTF-8 cannot be given to the MTA
+        or any(_NOT_UTF8 in delete.name for delete in deletes),
     )
 
 
-def scrub(
-    headers: Headers, own: frozenset[str], trusted: frozenset[str], breach_header: str | None, limit: int = _READ
-) -> tuple[Delete, ...]:
-    """Every field that claims to be ours or cannot be read. `trusted`: those of our ids that may stay.
+def scrub(headers: Headers, forbidden: frozenset[str], breach_header: str, most_octets: int) -> tuple[Delete, ...]:
+    """Return the deletion of every field that claims to be ours, or that cannot be read.
 
-    `limit`: octets of such fields that are read; what is beyond that goes unread. No other limit holds for them.
+    `forbidden`: our authserv-ids; `breach_header`: a field name that is ours alone; `most_octets` of
+    Authentication-Results fields are read, and all such fields after that are removed unread.
     """
-    forbidden = own - trusted
-    names = (_RESULTS,) if breach_header is None else (_RESULTS, breach_header.lower().encode("ascii", "replace"))
+    breach_key = breach_header.lower().encode("ascii", "replace")
     gone: set[int] = set()
     octets = 0
     positions = headers.by_name.get(_RESULTS, [])
     for number, position in enumerate(positions):
         name, value = headers.fields[position]
         octets += len(name) + len(value)
-        if octets > limit:
+        if octets > most_octets:
             gone.update(positions[number:])
             break
         if claims(value, forbidden):
             gone.add(position)
-    for key in (*names[1:], *disguise.names_like(headers, *names)):
+    for key in (breach_key, *disguise.names_like(headers, _RESULTS, breach_key)):
         gone.update(headers.by_name.get(key, ()))
-    for line in disguise.hidden(headers, *names):
+    for line in disguise.hidden(headers, _RESULTS, breach_key):
         if line.certain or not line.whole or mentions(line.rest, forbidden):
             gone.add(line.position)
     return _deletions(headers, gone) if gone else ()
 
 
 def _deletions(headers: Headers, gone: set[int]) -> tuple[Delete, ...]:
+    """Return the deletions of the fields at these positions, for each name from the highest index down."""
     deletes = []
     for positions in headers.by_name.values():
         if gone.isdisjoint(positions):
@@ -94,5 +95,5 @@ def _spelled(name: bytes) -> str:
 
 
 def plan(deletes: tuple[Delete, ...], inserts: tuple[Insert, ...]) -> tuple[Edit, ...]:
-    """Deletions from the highest index down, then the insertions as they are given."""
+    """Return the deletions from the highest index down, then the insertions in the given order."""
     return (*sorted(deletes, key=lambda delete: -delete.index), *inserts)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from mailvet.checks.dkim.keys import Tools
+from mailvet.checks.dkim.keys import KeyParser
 from mailvet.checks.dkim.replays import Replays
 from mailvet.message import ReversePath
 from mailvet.ports import Lookups
@@ -53,7 +53,7 @@ class Engine:
     settings: Settings
     begin: Callable[[], Lookups]  # the DNS questions of a new message
     spf: SpfChecks
-    tools: Tools  # for signatures: tag lists, keys, limits
+    keys: KeyParser  # of signatures
     now: Callable[[], float]  # seconds since 1970
     stopwatch: Callable[[], float]  # seconds, for durations alone
     replays: Replays

@@ -93,7 +93,7 @@ class Session:
         if key == b"from":
             self._ask_ahead(prefetch.author_field, transaction, value, self._engine)
         elif key == b"dkim-signature":
-            candidate = transaction.add_signature(value, self._engine.tools)
+            candidate = transaction.add_signature(value, self._engine.settings.limits)
             if candidate is not None:
                 self._ask_ahead(prefetch.key, candidate, transaction.lookups)
 
@@ -108,7 +108,7 @@ class Session:
             transaction.look_behind(received.client(hops, self._engine.relays, relay))
             self._ask_ahead(prefetch.connected, transaction.address, transaction.lookups)
             self._ask_ahead(prefetch.sender, transaction, self._engine)
-        transaction.end_of_headers(self._engine.tools)
+        transaction.end_of_headers(self._engine.settings.limits)
         self._ask_ahead(prefetch.signatures, transaction)
 
     def _ask_ahead(self, ask: Callable[..., None], *arguments: object) -> None:

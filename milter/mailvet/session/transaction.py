@@ -9,7 +9,6 @@ Not here   verdicts (verify)
 from mailvet.checks.arc import check as arc
 from mailvet.checks.dkim import check as dkim
 from mailvet.checks.dkim.body_hash import BodyHasher
-from mailvet.checks.dkim.keys import Tools
 from mailvet.header import disguise
 from mailvet.message import Envelope, Headers
 from mailvet.ports import Lookups
@@ -70,19 +69,19 @@ class Transaction:
         if hop is None:
             self.anomalies.append("behind our relay, but no Received field tells the client")
 
-    def add_signature(self, value: bytes, tools: Tools) -> dkim.Candidate | None:
+    def add_signature(self, value: bytes, limits: LimitSettings) -> dkim.Candidate | None:
         """The field just added is a DKIM-Signature; None where it will not be looked at."""
-        if self.dropped or len(self.candidates) >= tools.limits.signatures:
+        if self.dropped or len(self.candidates) >= limits.signatures:
             return None
-        found = dkim.candidate(len(self.headers.fields) - 1, value, tools)
+        found = dkim.candidate(len(self.headers.fields) - 1, value, limits)
         self.candidates.append(found)
         return found
 
-    def end_of_headers(self, tools: Tools) -> None:
+    def end_of_headers(self, limits: LimitSettings) -> None:
         """Which body hashes the signatures and the ARC chain need."""
         if self.dropped:
             return
-        self.chain = arc.prepare(self.headers, tools.parse_tags, tools.limits)
+        self.chain = arc.prepare(self.headers, limits)
         digests = {candidate.digest for candidate in self.candidates if candidate.digest is not None}
         digests.update(self.chain.digests)
         self.hasher = BodyHasher(digests) if digests else None

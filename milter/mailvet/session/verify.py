@@ -15,8 +15,9 @@ from mailvet.checks.arc import check as arc
 from mailvet.checks.author import Author, NoAuthor
 from mailvet.checks.breach import eligibility
 from mailvet.checks.dkim import check as dkim, replays
-from mailvet.checks.dkim.body_hash import BodyDigest, BodyHash
+from mailvet.checks.dkim.content import Content
 from mailvet.checks.dkim.header_forms import HeaderForms
+from mailvet.checks.dkim.keys import KeyReader
 from mailvet.checks.dmarc import check as dmarc_check
 from mailvet.ports import ReportBug
 from mailvet.session import last_resort
@@ -55,16 +56,16 @@ def verify(transaction: Transaction, engine: Engine, report_bug: ReportBug) -> R
             return otherwise(t)
 
     spf = guarded("spf", lambda: engine.spf.check_mail_from(t.address, t.helo, mail_from, lookups), last_resort.spf)
-    forms = HeaderForms(t.headers)
-    bodies = t.hasher.finish() if t.hasher is not None else {}
-    signatures = guarded("dkim", lambda: _signatures(t, engine, forms, bodies), last_resort.dkim)
+    content = Content(HeaderForms(t.headers), t.hasher.finish() if t.hasher is not None else {})
+    keys = KeyReader(lookups.ask, engine.keys)
+    signatures = guarded("dkim", lambda: _signatures(t, engine, content, keys), last_resort.dkim)
     found = guarded("author", lambda: _author(t, engine), _nothing)
     dmarc = last_resort.dmarc(t)
     reserved = lookups.reserved  # what has been asked so far must not cost the author domain's policy
     if found is not None:
         dmarc = guarded("dmarc", lambda: dmarc_check.check(found, spf, signatures, reserved.ask), last_resort.dmarc)
     # last, since a sender's slow name servers must not use up the time that DMARC depends on
-    chain = guarded("arc", lambda: _chain(t, engine, forms, bodies), last_resort.arc)
+    chain = guarded("arc", lambda: _chain(t, engine, content, KeyReader(reserved.ask, engine.keys)), last_resort.arc)
     reverse = guarded("iprev", lambda: iprev.check(t.address, reserved), last_resort.iprev)
     helo = guarded("spf helo", lambda: engine.spf.check_helo(t.address, t.helo, reserved), last_resort.spf_helo)
     breach = guarded("breach", lambda: _breach(t, engine, found, dmarc), _nothing)
@@ -95,20 +96,18 @@ def _nothing(_t: Transaction) -> None:
     return None
 
 
-def _signatures(
-    t: Transaction, engine: Engine, forms: HeaderForms, bodies: dict[BodyDigest, BodyHash]
-) -> tuple[DkimVerdict, ...]:
+def _signatures(t: Transaction, engine: Engine, content: Content, keys: KeyReader) -> tuple[DkimVerdict, ...]:
     if t.dropped:
         limits = engine.settings.limits
         problem = (
             f"not looked at: the header has over {limits.header_fields} fields (limits.header_fields) or is too large"
         )
         return (DkimVerdict(result=DkimResult.NEUTRAL, problem=problem),)
-    verdicts = dkim.judge(t.candidates, forms, bodies, t.lookups.ask, engine.tools, engine.now())
+    verdicts = dkim.judge(t.candidates, content, keys, engine.settings.dkim, engine.now())
     return replays.replayed(verdicts, engine.replays)
 
 
-def _chain(t: Transaction, engine: Engine, forms: HeaderForms, bodies: dict[BodyDigest, BodyHash]) -> ArcVerdict:
+def _chain(t: Transaction, engine: Engine, content: Content, keys: KeyReader) -> ArcVerdict:
     if t.chain is None and not any(name.startswith(b"arc-") for name in t.headers.by_name):
         return ArcVerdict(result=ArcResult.NONE)
     if t.chain is None:
@@ -116,7 +115,7 @@ def _chain(t: Transaction, engine: Engine, forms: HeaderForms, bodies: dict[Body
             result=ArcResult.FAIL, problem="not looked at: over limits.header_fields fields, or too large"
         )
     sealers = frozenset(engine.settings.trust.sealers)
-    return arc.judge(t.chain, forms, bodies, t.lookups.reserved.ask, engine.tools, engine.now(), sealers)
+    return arc.judge(t.chain, content, keys, engine.now(), sealers)
 
 
 def _author(t: Transaction, engine: Engine) -> Author | NoAuthor | None:

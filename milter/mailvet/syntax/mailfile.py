@@ -1,22 +1,22 @@
-"""mailfile – a stored message cut into what a milter would be shown of it.
+"""mailfile – cut a stored message into what a milter would be shown of it.
 
-Postfix's rules: a line that is no header field and no continuation ends the header; line ends become
-CRLF in the body and "\\n" inside a field value; an mbox "From " line at the top, quoted or not, is skipped.
-What postcat(1) prints of a queue file is understood, too: the message in it, and its envelope.
+As in Postfix, the first line that is neither a header field nor a continuation ends the header. Line ends become CRLF
+in the body and "\\n" inside a field value. An mbox "From " line at the top, quoted or not, is skipped. The output of
+postcat(1) for a queue file is accepted too: the message in it, and its envelope.
 
 Raises     nothing
-Not here   envelope and verdicts (check)
+Not here   which envelope `mailvet check` uses, and the verdicts (commands.check)
 """
 
 import re
 from typing import NamedTuple
 
 _POSTCAT = re.compile(rb"\*\*\* ENVELOPE RECORDS (\S+) \*\*\*\n")
-_NAME = re.compile(rb"[\x21-\x39\x3b-\x7e]+[ \t]*:")  # RFC 5322 §3.6.8, and Postfix's blanks before the colon
+_NAME = re.compile(rb"[\x21-\x39\x3b-\x7e]+[ \t]*:")  # RFC 5322 §3.6.8, and spaces before the colon as Postfix accepts
 
 
 class QueueEnvelope(NamedTuple):
-    """As postcat says it; None where it does not."""
+    """The envelope that postcat prints; None: it is not there."""
 
     sender: str | None
     client: str | None
@@ -24,29 +24,31 @@ class QueueEnvelope(NamedTuple):
 
 
 class MailFile(NamedTuple):
+    """A stored message."""
+
     fields: tuple[tuple[bytes, bytes], ...]  # name, and value with its leading white space
     body: bytes  # CRLF line ends
-    queued: QueueEnvelope | None = None
+    queued: QueueEnvelope | None = None  # None: not the output of postcat
 
 
 def parse(data: bytes) -> MailFile:
-    """Any bytes are a message."""
+    """Return the message in a file; any bytes are one."""
     printed = _POSTCAT.match(data)
     if printed is None:
         return _message(data)
     records, _, rest = data.partition(b"*** MESSAGE CONTENTS %s ***\n" % printed[1])
-    # the last one: the message may have such a line, too
+    # the last such line, since the message itself may have one
     contents, end, _ = rest.rpartition(b"*** HEADER EXTRACTED %s ***\n" % printed[1])
     return _message(contents if end else rest)._replace(queued=_envelope(records))
 
 
 def _envelope(records: bytes) -> QueueEnvelope:
-    said: dict[str, str] = {}
+    found: dict[str, str] = {}
     for line in records.decode("utf-8", "replace").split("\n"):
         attribute = line.removeprefix("named_attribute: ")
         name, _, value = attribute.partition(": " if attribute == line else "=")
-        said.setdefault(name, value)
-    return QueueEnvelope(said.get("sender"), said.get("client_address"), said.get("helo_name"))
+        found.setdefault(name, value)
+    return QueueEnvelope(found.get("sender"), found.get("client_address"), found.get("helo_name"))
 
 
 def _message(data: bytes) -> MailFile:

@@ -1,4 +1,4 @@
-"""ARC chains sealed at test time: what holds, what breaks it, how far back it reaches, and whose word counts."""
+"""ARC chains sealed at test time: what holds, what breaks it, how far back it reaches, and whose testimony counts."""
 
 import itertools
 from collections.abc import Callable
@@ -10,13 +10,14 @@ import pytest
 from lab.sealer import ARC, Mail, Sealer, letter, seal, zone_of
 from lab.zone import Zone
 from mailvet.checks.arc import check as arc
-from mailvet.checks.dkim import tag_list as taglist
 from mailvet.checks.dkim.body_hash import BodyHasher, Canon
+from mailvet.checks.dkim.content import Content
+from mailvet.checks.dkim.dkimpy import parse_tags
 from mailvet.checks.dkim.header_forms import HeaderForms
-from mailvet.checks.dkim.keys import Tools
+from mailvet.checks.dkim.keys import KeyParser, KeyReader
 from mailvet.checks.dkim.openssl import load
 from mailvet.ports import RecordType, Trouble
-from mailvet.settings import DkimSettings, LimitSettings
+from mailvet.settings import LimitSettings
 from mailvet.verdict import ArcResult, ArcVerdict
 
 NOW = 1_800_000_000.0
@@ -30,12 +31,11 @@ def judged(
 ) -> ArcVerdict:
     limits = LimitSettings(arc_sets=sets)
     headers = mail.headers
-    chain = arc.prepare(headers, taglist.parse, limits)
+    chain = arc.prepare(headers, limits)
     hasher = BodyHasher(chain.digests)
     hasher.feed(mail.body)
-    tools = Tools(taglist.parse, load, limits, DkimSettings())
-    ask = (zone or zone_of(*ALL)).ask
-    return arc.judge(chain, HeaderForms(headers), hasher.finish(), ask, tools, now, trusted)
+    keys = KeyReader((zone or zone_of(*ALL)).ask, KeyParser(parse_tags, load, limits))
+    return arc.judge(chain, Content(HeaderForms(headers), hasher.finish()), keys, now, trusted)
 
 
 def chain_of(*sealers: Sealer) -> Mail:
@@ -121,14 +121,14 @@ def test_as_many_sets_as_the_limit_hold(sets: int) -> None:
 def test_one_more_set_than_the_limit_is_refused_unread(sets: int) -> None:
     zone = zone_of(ONE)
     found = judged(chain_of(*[ONE] * (sets + 1)), zone, sets=sets)
-    assert (found.result, found.problem) == (ArcResult.FAIL, f"over {sets} sets (limit)")
+    assert (found.result, found.problem) == (ArcResult.FAIL, f"over {sets} sets (limits.arc_sets)")
     assert zone.asked == 0
 
 
 def test_keys_are_asked_ahead_and_none_besides() -> None:
     zone = zone_of(*ALL)
     mail = chain_of(*ALL)
-    questions = arc.prepare(mail.headers, taglist.parse, LimitSettings()).questions
+    questions = arc.prepare(mail.headers, LimitSettings()).questions
     judged(mail, zone)
     assert set(questions) == {(sealer.name, RecordType.TXT) for sealer in ALL} == set(zone.questions)
 
@@ -136,7 +136,7 @@ def test_keys_are_asked_ahead_and_none_besides() -> None:
 def test_the_key_of_the_newest_message_signature_is_asked_ahead_too() -> None:
     new, old = Sealer("new.example"), Sealer("old.example")
     mail = seal(seal(letter(), ONE, message_by=old), TWO, message_by=new)
-    questions = arc.prepare(mail.headers, taglist.parse, LimitSettings()).questions
+    questions = arc.prepare(mail.headers, LimitSettings()).questions
     assert [name for name, _ in questions] == [new.name, TWO.name, ONE.name]
 
 
@@ -145,8 +145,8 @@ def test_many_lengths_cost_no_more_than_two_body_hashes() -> None:
     for length in range(1, 10):
         mail = seal(mail, ONE, form=f"relaxed/{'simple' if length % 2 else 'relaxed'}", more=f"l={length}; ")
     mail = seal(seal(seal(mail, ONE), ONE, form="relaxed/simple"), ONE, more="l=4; ")
-    digests = arc.prepare(mail.headers, taglist.parse, LimitSettings(arc_sets=50)).digests
-    assert {digest.canon for digest in digests} == set(Canon)  # a hash for each form: see bodyhash
+    digests = arc.prepare(mail.headers, LimitSettings(arc_sets=50)).digests
+    assert {digest.canon for digest in digests} == set(Canon)  # a hash for each form: see body_hash
     assert judged(mail).oldest_pass == 0
 
 
@@ -360,27 +360,32 @@ def test_dnssec_of_the_keys(secure: bool | None) -> None:
     assert judged(chain_of(*ALL), zone).secure is secure
 
 
-# --- whose word counts (arc_trust) ---
+# --- whose testimony counts (trust) ---
 
 
-def word(mail: Mail, *trusted: str) -> tuple[str, str]:
+def sealers_testimony(mail: Mail, *trusted: str) -> tuple[str, str]:
     found = judged(mail, trusted=frozenset(trusted))
     assert found.result is ArcResult.PASS
     return found.sealed_by, found.sealed
 
 
-NOBODY = ("", "")
+NO_TESTIMONY = ("", "")
 
 
 def test_a_trusted_sealer_saw_it_pass() -> None:
     mail = seal(posted(letter()), ONE)
-    assert word(mail, "one.example") == ("one.example", "dmarc=pass")
-    assert word(mail, "One.EXAMPLE") == ("one.example", "dmarc=pass")
-    assert word(mail, "other.example") == word(mail, "example") == word(mail) == NOBODY
+    assert sealers_testimony(mail, "one.example") == ("one.example", "dmarc=pass")
+    assert sealers_testimony(mail, "One.EXAMPLE") == ("one.example", "dmarc=pass")
+    assert (
+        sealers_testimony(mail, "other.example")
+        == sealers_testimony(mail, "example")
+        == sealers_testimony(mail)
+        == NO_TESTIMONY
+    )
 
 
 def test_a_trusted_sealer_saw_it_fail() -> None:
-    assert word(seal(letter(), ONE, dmarc="fail"), "one.example") == ("one.example", "dmarc=fail")
+    assert sealers_testimony(seal(letter(), ONE, dmarc="fail"), "one.example") == ("one.example", "dmarc=fail")
 
 
 def test_a_broken_chain_says_nothing() -> None:
@@ -391,23 +396,23 @@ def test_a_broken_chain_says_nothing() -> None:
 def test_the_lowest_of_the_trusted_run_counts() -> None:
     """The list changed the message, so the scanner behind it saw DMARC fail; but it came to the list intact."""
     mail = seal(posted(seal(letter(), ONE)), TWO, dmarc="fail")
-    assert word(mail, "one.example", "two.example") == ("one.example", "dmarc=pass")
-    assert word(mail, "two.example") == ("two.example", "dmarc=fail")
+    assert sealers_testimony(mail, "one.example", "two.example") == ("one.example", "dmarc=pass")
+    assert sealers_testimony(mail, "two.example") == ("two.example", "dmarc=fail")
 
 
 def test_an_untrusted_hop_above_silences_all_below() -> None:
     mail = seal(posted(seal(letter(), ONE)), TWO)
-    assert word(mail, "one.example") == NOBODY
+    assert sealers_testimony(mail, "one.example") == NO_TESTIMONY
 
 
 def test_an_untrusted_hop_between_silences_all_below() -> None:
     mail = seal(seal(seal(letter(), ONE), TWO), THREE, dmarc="fail")
-    assert word(mail, "one.example", "three.example") == ("three.example", "dmarc=fail")
+    assert sealers_testimony(mail, "one.example", "three.example") == ("three.example", "dmarc=fail")
 
 
 def test_an_untrusted_hop_below_is_no_matter() -> None:
     mail = seal(seal(letter(), ONE, dmarc="fail"), TWO)
-    assert word(mail, "two.example") == ("two.example", "dmarc=pass")
+    assert sealers_testimony(mail, "two.example") == ("two.example", "dmarc=pass")
 
 
 @pytest.mark.parametrize(
@@ -419,15 +424,15 @@ def test_an_untrusted_hop_below_is_no_matter() -> None:
         pytest.param({"more": "l=0; "}, id="the body is not signed"),
     ],
 )
-def test_a_set_that_fits_other_messages_is_no_word(set_on_top: dict[str, object]) -> None:
-    assert word(seal(letter(), ONE, **set_on_top), "one.example") == NOBODY
+def test_a_set_that_fits_other_messages_does_not_testify(set_on_top: dict[str, Any]) -> None:
+    assert sealers_testimony(seal(letter(), ONE, **set_on_top), "one.example") == NO_TESTIMONY
     below = seal(seal(letter(), ONE, **set_on_top), TWO, dmarc="fail")
-    assert word(below, "one.example", "two.example") == ("two.example", "dmarc=fail")
+    assert sealers_testimony(below, "one.example", "two.example") == ("two.example", "dmarc=fail")
 
 
 def test_a_second_author_is_no_author() -> None:
     mail = seal(letter().on_top((b"From", b" <ceo@bank.example>")), ONE, names=(b"from", b"from"))
-    assert word(mail, "one.example") == NOBODY
+    assert sealers_testimony(mail, "one.example") == NO_TESTIMONY
 
 
 @pytest.mark.parametrize(
@@ -450,7 +455,7 @@ def test_a_second_author_is_no_author() -> None:
     ],
 )
 def test_what_the_results_do_not_say(results: bytes) -> None:
-    assert word(seal(letter(), ONE, results=results), "one.example") == NOBODY
+    assert sealers_testimony(seal(letter(), ONE, results=results), "one.example") == NO_TESTIMONY
 
 
 @pytest.mark.parametrize(
@@ -466,10 +471,10 @@ def test_what_the_results_do_not_say(results: bytes) -> None:
     ids=["Google's", "Microsoft's", "capitals and a semicolon at the end"],
 )
 def test_results_as_the_large_sealers_write_them(results: bytes) -> None:
-    assert word(seal(letter(), ONE, results=results), "one.example") == ("one.example", "dmarc=pass")
+    assert sealers_testimony(seal(letter(), ONE, results=results), "one.example") == ("one.example", "dmarc=pass")
 
 
-# --- whose word would count, if only the DNS answered ---
+# --- whose testimony would count if the DNS answered ---
 
 TRUSTED = frozenset(["one.example", "two.example"])
 DEAD = Sealer("dead.example", number=2)
@@ -562,7 +567,7 @@ CHAINS = [
 
 @pytest.mark.parametrize("links", CHAINS, ids=lambda links: ", ".join(f"{by.domain} {state}" for by, state in links))
 def test_only_a_trusted_sealer_on_top_is_heard_or_waited_for(links: tuple[tuple[Sealer, str], ...]) -> None:
-    keys = {}
+    keys: dict[str, tuple[Sealer, str]] = {}
     for by, state in links:
         keys.setdefault(by.name, (by, state))
     states = [keys[by.name][1] for by, _ in links]

@@ -8,13 +8,14 @@ from hypothesis import given, settings, strategies as st
 from lab.sealer import ARC, Mail, Sealer, letter, seal, zone_of
 from mailvet.checks.arc import check as arc
 from mailvet.checks.arc.sets import collect
-from mailvet.checks.dkim import tag_list as taglist
 from mailvet.checks.dkim.body_hash import BodyHasher
+from mailvet.checks.dkim.content import Content
+from mailvet.checks.dkim.dkimpy import parse_tags
 from mailvet.checks.dkim.header_forms import HeaderForms
-from mailvet.checks.dkim.keys import Tools
+from mailvet.checks.dkim.keys import KeyParser, KeyReader
 from mailvet.message import Headers
 from mailvet.ports import PublicKey
-from mailvet.settings import DkimSettings, LimitSettings
+from mailvet.settings import LimitSettings
 from mailvet.verdict import ArcResult
 from tests.checks.arc.test_check import NOW, judged
 
@@ -57,7 +58,7 @@ def test_a_megabyte_of_anything_is_read_in_no_time(name: bytes, junk: bytes) -> 
     """The time limit of the test run is the assertion: whatever looks back takes hours."""
     headers = Headers()
     headers.add(name, junk * (1_000_000 // len(junk)))
-    assert collect(headers, taglist.parse, LIMITS).problem
+    assert collect(headers, LIMITS).problem
 
 
 class Counting:
@@ -81,16 +82,16 @@ def test_work_is_two_signatures_a_set_and_no_field_more_often_than_sets(sets: in
         mail = seal(mail, ONE, names=[b"from"] * 199)
     headers, key = mail.headers, Counting()
 
-    def load(_kind: str, data: bytes) -> PublicKey | str:
+    def load(_kind: str, data: bytes) -> PublicKey:
         assert data == b64decode(ONE.record.partition(b"p=")[2])
         return key
 
-    chain = arc.prepare(headers, taglist.parse, LIMITS)
+    chain = arc.prepare(headers, LIMITS)
     hasher = BodyHasher(chain.digests)
     hasher.feed(mail.body)
-    tools = Tools(taglist.parse, load, LIMITS, DkimSettings())
     zone = zone_of(ONE)
-    found = arc.judge(chain, HeaderForms(headers), hasher.finish(), zone.ask, tools, NOW)
+    keys = KeyReader(zone.ask, KeyParser(parse_tags, load, LIMITS))
+    found = arc.judge(chain, Content(HeaderForms(headers), hasher.finish()), keys, NOW)
     assert (found.result, found.oldest_pass) == (ArcResult.PASS, 0)
     assert key.calls == 2 * sets
     assert key.octets <= headers.size * (sets + 1)

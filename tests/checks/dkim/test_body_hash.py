@@ -19,7 +19,7 @@ def reference(canon: Canon, body: bytes) -> bytes:
     """RFC 6376 §3.4.3 and §3.4.4 line by line, with no thought of speed. Only CRLF ends a line."""
     lines = body.split(b"\r\n")
     if canon is Canon.RELAXED:
-        lines = [squeezed(line) for line in lines]
+        lines = [collapsed(line) for line in lines]
     while lines and not lines[-1]:
         lines.pop()
     if not lines:
@@ -27,7 +27,7 @@ def reference(canon: Canon, body: bytes) -> bytes:
     return b"".join(line + b"\r\n" for line in lines)
 
 
-def squeezed(line: bytes) -> bytes:
+def collapsed(line: bytes) -> bytes:
     done = b""
     for at in range(len(line)):
         octet = line[at : at + 1]

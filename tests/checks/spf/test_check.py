@@ -300,7 +300,8 @@ def test_a_hostile_record_gets_a_verdict(term: str, size: int) -> None:
 @pytest.mark.parametrize("term", ["x=" + "a" * 600, "a:" + "%{d}." * 101 + "example"], ids=["long", "many macros"])
 def test_what_is_beyond_our_limits_says_so(term: str) -> None:
     verdict = mail_from("ann@x.example", record(f"v=spf1 {term} -all"))
-    assert (verdict.result, verdict.problem.endswith("(limit)")) == (SpfResult.PERMERROR, True)
+    assert verdict.result is SpfResult.PERMERROR
+    assert verdict.problem.startswith(("The record or a term of it is too long", "Too many macros"))
 
 
 @pytest.mark.parametrize("local", ['"a\\\\b"', '"a\\046b"', "j\u00f6rg"], ids=ascii)

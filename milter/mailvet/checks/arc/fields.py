@@ -1,10 +1,10 @@
 """fields – what one ARC field says: RFC 8617 §4.1, read strictly and in one pass.
 
-An ARC-Message-Signature is a DKIM-Signature without v= and with the instance as its i=; an ARC-Seal signs
-header fields alone and has cv=; of an ARC-Authentication-Results only the instance is read here, because
-what else it says does not concern the chain (RFC 8617 §3.4).
+An ARC-Message-Signature is a DKIM-Signature without v= and with the instance as its i=. An ARC-Seal signs header
+fields alone and has cv=. Of an ARC-Authentication-Results, only the instance is read here: what else it says does not
+matter to the chain (RFC 8617 §3.4).
 
-Raises     lexical.Unreadable: what is wrong, in words that hold nothing of the field
+Raises     nothing: a field that cannot be read is a `Problem`, whose text holds nothing of the field
 Not here   the fields of a message as a whole (checks.arc.sets)
 """
 
@@ -12,38 +12,42 @@ import re
 from typing import Final, NamedTuple
 
 from mailvet.checks.dkim.body_hash import BodyDigest, Canon
+from mailvet.checks.dkim.tag_list import Tags
 from mailvet.checks.dkim.tag_values import (
     ALGORITHMS,
-    Tags,
     canonicalisation,
     host_name,
     number,
-    numbers_problem,
+    numbers,
     octets,
     words,
 )
 from mailvet.settings import LimitSettings
-from mailvet.syntax.lexical import comment_end, refuse
+from mailvet.syntax.lexical import comment_end
+from mailvet.values import Domain, Problem
 
 RESULTS: Final = b"arc-authentication-results"
 MESSAGE: Final = b"arc-message-signature"
 SEAL: Final = b"arc-seal"
 _SPACE: Final = re.compile(r"[ \t\r\n]++")
 _POSITION: Final = re.compile(r"[0-9]{1,2}(?![0-9])")  # RFC 8617 §3.9
-_LAST: Final = 50  # RFC 8617 §4.2.1
-_HEAD: Final = 2000  # octets in which an ARC-Authentication-Results has to come to its instance
+_LAST_INSTANCE: Final = 50  # RFC 8617 §4.2.1
+_LONGEST_HEAD: Final = 2000  # octets within which an ARC-Authentication-Results has to come to its instance
+_NO_POSITION: Final = Problem("i= is not the number of an instance")
+_NO_HEAD: Final = Problem("it does not begin with i=, a number and a semicolon")
 
 
 class SignedBy(NamedTuple):
     """A signature and the key it names."""
 
     key_type: str  # "rsa" | "ed25519"
-    domain: str  # d=, A-labels, lower case
-    selector: str  # s=, likewise
+    domain: Domain  # d=
+    selector: Domain  # s=
     signature: bytes
 
     @property
     def key_name(self) -> str:
+        """The name at which the key is published (RFC 6376 §3.6.2.1)."""
         return f"{self.selector}._domainkey.{self.domain}"
 
 
@@ -55,104 +59,121 @@ class MessageSignature(NamedTuple):
     digest: BodyDigest
     body_hash: bytes
     names: tuple[bytes, ...]  # h=, lower case
-    expires: int | None  # x=
+    expires: int | None  # x=, seconds since 1970
 
 
-def results(value: bytes) -> tuple[int, int]:
-    """The instance of an ARC-Authentication-Results, and where its payload begins (RFC 8617 §4.1.1)."""
-    text = value[:_HEAD].decode("latin-1")
-    at = _mark(text, _mark(text, 0, "i"), "=")
-    at = _skip(text, at)
+def results(value: bytes) -> tuple[int, int] | Problem:
+    """Return the instance of an ARC-Authentication-Results, and where its payload begins (RFC 8617 §4.1.1)."""
+    text = value[:_LONGEST_HEAD].decode("latin-1")
+    at = _behind(text, 0, "i=")
+    at = at if isinstance(at, Problem) else _skip(text, at)
+    if isinstance(at, Problem):
+        return at
     match = _POSITION.match(text, at)
     if match is None:
-        refuse("i= is not the number of an instance")
-    return _within(int(match[0])), _mark(text, match.end(), ";")
+        return _NO_POSITION
+    position, at = _within(int(match[0])), _behind(text, match.end(), ";")
+    if isinstance(position, Problem):
+        return position
+    return at if isinstance(at, Problem) else (position, at)
 
 
-def instance(tags: Tags) -> int:
-    """i= of a signature or seal."""
+def instance(tags: Tags) -> int | Problem:
+    """Return i= of a message signature or seal."""
     match = _POSITION.fullmatch(tags.get(b"i", b"").decode("latin-1"))
-    if match is None:
-        refuse("i= is not the number of an instance")
-    return _within(int(match[0]))
+    return _NO_POSITION if match is None else _within(int(match[0]))
 
 
-def message_signature(tags: Tags, limits: LimitSettings) -> MessageSignature:
-    """RFC 8617 §4.1.2. That From is signed is not asked of a chain, but of those who would rely on it (arc)."""
+def message_signature(tags: Tags, limits: LimitSettings) -> MessageSignature | Problem:
+    """Return what an ARC-Message-Signature says (RFC 8617 §4.1.2).
+
+    A chain need not sign From; who relies on what a sealer says has to check that (checks.arc.trust).
+    """
     by = _signed_by(tags)
-    # the validation suite has it so, and sealers know no other: without c= both are relaxed
-    form = tags.get(b"c", b"relaxed/relaxed")
-    canons = canonicalisation(form) if form else None
-    listed, body_hash = _tag(tags, b"h"), octets(_tag(tags, b"bh"))
-    length, signed_at, expires = [number(tags.get(tag)) for tag in (b"l", b"t", b"x")]
-    if canons is None:
-        refuse("unknown canonicalisation")
+    if isinstance(by, Problem):
+        return by
+    for required in (b"h", b"bh"):
+        if required not in tags:
+            return _missing(required)
+    # without c= both are relaxed: the validation suite demands it, and sealers use nothing else
+    canons = canonicalisation(tags.get(b"c", b"relaxed/relaxed"))
+    if isinstance(canons, Problem):
+        return canons
+    body_hash = octets(tags[b"bh"])
     if not body_hash:
-        refuse("bh= is not base64")
-    problem = numbers_problem(length, signed_at, expires)
-    if problem:
-        refuse(problem)
+        return Problem("bh= is not base64")
+    found = numbers(tags)
+    if isinstance(found, Problem):
+        return found
     if b"dns/txt" not in words(tags.get(b"q", b"dns/txt")):
-        refuse("q= names no known method")
-    if listed.count(b":") >= limits.signed_fields:
-        refuse(f"h= has over {limits.signed_fields} entries (limit)")
-    names = tuple(name.lower() for name in words(listed))  # an empty one is no field's name
-    if SEAL in names:  # RFC 8617 §4.1.2; that its other ARC fields are not to be named either binds the sealer
-        refuse("h= names ARC-Seal")
-    return MessageSignature(by, canons[0], BodyDigest(canons[1], length), body_hash, names, expires)
+        return Problem("q= names no known method")
+    if tags[b"h"].count(b":") >= limits.signed_fields:
+        return Problem(f"h= has over {limits.signed_fields} entries (limits.signed_fields)")
+    names = tuple(name.lower() for name in words(tags[b"h"]))  # an empty one matches no field
+    if SEAL in names:  # RFC 8617 §4.1.2; it forbids the other ARC fields to the sealer alone
+        return Problem("h= names ARC-Seal")
+    return MessageSignature(by, canons[0], BodyDigest(canons[1], found.length), body_hash, names, found.expires)
 
 
-def seal(tags: Tags, instance: int) -> SignedBy:
-    """RFC 8617 §4.1.3, and the cv= that §5.2 step 3 wants of it. Other tags are ignored (RFC 6376 §3.2)."""
+def seal(tags: Tags, instance: int) -> SignedBy | Problem:
+    """Return what an ARC-Seal says (RFC 8617 §4.1.3), whose cv= has to be as §5.2 step 3 demands.
+
+    Unknown tags are ignored (RFC 6376 §3.2).
+    """
     if b"h" in tags:
-        refuse("h= is not allowed")
+        return Problem("h= is not allowed")
+    if b"cv" not in tags:
+        return _missing(b"cv")
     due = b"none" if instance == 1 else b"pass"
-    if _tag(tags, b"cv").lower() != due:
-        refuse(f"cv= has to be {due.decode()}")
-    if number(tags.get(b"t")) == -1:
-        refuse("t= is not a number")
+    if tags[b"cv"].lower() != due:
+        return Problem(f"cv= has to be {due.decode()}")
+    if isinstance(number(tags.get(b"t")), Problem):
+        return Problem("t= is not a number")
     return _signed_by(tags)
 
 
-def _signed_by(tags: Tags) -> SignedBy:
-    key_type = ALGORITHMS.get(_tag(tags, b"a").decode("latin-1").lower())
-    domain, selector = host_name(_tag(tags, b"d")), host_name(_tag(tags, b"s"))
-    signature = octets(_tag(tags, b"b"))
+def _signed_by(tags: Tags) -> SignedBy | Problem:
+    for required in (b"a", b"d", b"s", b"b"):
+        if required not in tags:
+            return _missing(required)
+    key_type = ALGORITHMS.get(tags[b"a"].decode("latin-1").lower())
     if key_type is None:
-        refuse("unknown algorithm")
-    if not domain or not selector:
-        refuse("d= or s= is not a name")
-    if not signature:
-        refuse("b= is not base64")
-    return SignedBy(key_type, domain, selector, signature)
+        return Problem("unknown algorithm")
+    domain, selector = host_name(tags[b"d"]), host_name(tags[b"s"])
+    if domain is None or selector is None:
+        return Problem("d= or s= is not a name")
+    signature = octets(tags[b"b"])
+    return SignedBy(key_type, domain, selector, signature) if signature else Problem("b= is not base64")
 
 
-def _tag(tags: Tags, name: bytes) -> bytes:
-    value = tags.get(name)
-    if value is None:
-        refuse(f"tag {name.decode()} missing")
-    return value
+def _missing(tag: bytes) -> Problem:
+    return Problem(f"tag {tag.decode()} missing")
 
 
-def _within(position: int) -> int:
-    if not 1 <= position <= _LAST:
-        refuse(f"i= is not within 1 and {_LAST}")
-    return position
+def _within(position: int) -> int | Problem:
+    return position if 1 <= position <= _LAST_INSTANCE else Problem(f"i= is not within 1 and {_LAST_INSTANCE}")
 
 
-def _skip(text: str, at: int) -> int:
-    """[CFWS]"""
+def _skip(text: str, at: int) -> int | Problem:
+    """Return where the white space and comments ([CFWS]) end that may begin at `at`."""
     while True:
         space = _SPACE.match(text, at)
         at = space.end() if space is not None else at
         if text[at : at + 1] != "(":
             return at
-        at = comment_end(text, at)
+        end = comment_end(text, at)
+        if isinstance(end, Problem):
+            return end
+        at = end
 
 
-def _mark(text: str, at: int, mark: str) -> int:
-    """Behind `mark`, which has to be the next that counts."""
-    at = _skip(text, at)
-    if text[at : at + 1] != mark:
-        refuse("it does not begin with i=, a number and a semicolon")
-    return at + 1
+def _behind(text: str, at: int, marks: str) -> int | Problem:
+    """Return the place behind these characters, before each of which there may be [CFWS]."""
+    for mark in marks:
+        found = _skip(text, at)
+        if isinstance(found, Problem):
+            return found
+        if text[found : found + 1] != mark:
+            return _NO_HEAD
+        at = found + 1
+    return at

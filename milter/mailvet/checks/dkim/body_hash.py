@@ -1,11 +1,12 @@
-"""body_hash – the body's canonical forms, hashed while it streams; nothing of it is kept.
+"""body_hash – the hashes of a body's canonical forms, made while the body streams; none of it is kept.
 
-`BodyHasher` is told which digests are wanted, is fed the body in chunks cut anywhere, and gives them all at
-the end. Work is linear in the octets whatever they are: searches and arithmetic on whole chunks, no regular
-expressions, and no loop whose length the sender chooses beyond the chunk.
+`BodyHasher` is told which digests are wanted, is fed the body in chunks cut anywhere, and returns all digests at the
+end. Work is linear in the octets, whatever they are: searches and arithmetic on whole chunks, no regular expressions,
+and no loop whose length the sender chooses beyond the chunk.
 
 Raises     nothing
-Not here   which digests a message needs (signature, arc); runs of white space (blanks)
+Not here   which digests a message needs (checks.dkim.signature, checks.arc.check); runs of white space
+           (checks.dkim.white_space)
 """
 
 import hashlib
@@ -13,40 +14,44 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final, NamedTuple, Protocol
 
-from mailvet.checks.dkim.white_space import squeezed
+from mailvet.checks.dkim.white_space import collapse_white_space
 
 
-class Canon(StrEnum):  # RFC 6376 §3.4
+class Canon(StrEnum):
+    """A canonicalisation algorithm (RFC 6376 §3.4), of header or body."""
+
     SIMPLE = "simple"
     RELAXED = "relaxed"
 
 
 class BodyDigest(NamedTuple):
-    """One wanted hash; signatures that ask the same share it. The algorithm is always SHA-256 (RFC 8301 §3.1)."""
+    """A body hash that is wanted; signatures with equal ones share it. Always SHA-256 (RFC 8301 §3.1)."""
 
     canon: Canon
     length: int | None = None  # l=, octets of the canonical body; None: all of it
 
 
 class BodyHash(NamedTuple):
+    """The hash of a canonical body, or of its first octets."""
+
     digest: bytes
     hashed: int  # octets that went in
     total: int  # octets of the whole canonical body
 
 
 _CRLF: Final = b"\r\n"
-_BLANK_LINES: Final = _CRLF * 32_769  # emitted at a time when held-back empty lines turn out to count
-_ENDS: Final = tuple(_CRLF * pairs for pairs in (16_384, 512, 16, 1))  # how trailing CRLFs are counted
-_PIECE: Final = 16_384  # of a chunk worked on at a time: larger ones cost twice as much, an octet, in allocation
+_EMPTY_LINES: Final = _CRLF * 32_769  # hashed at a time, once something follows the empty lines that were held back
+_TRAILING_CRLFS: Final = tuple(_CRLF * pairs for pairs in (16_384, 512, 16, 1))  # by which they are counted
+_LONGEST_PIECE: Final = 16_384  # octets hashed at a time: with larger pieces, allocation doubles the cost per octet
 
 
 class _Stream:
-    """One canonicalisation's octets on their way to the hash; empty lines at the end are held back.
+    """Hashes the octets of one canonical form; empty lines at the end are held back.
 
-    However many lengths are asked for, the body is hashed once: a shorter digest is a copy made in passing.
+    The body is hashed once, however many lengths are wanted: the digest of a shorter one is taken on the way.
     """
 
-    __slots__ = ("_blank_lines", "_cuts", "_done", "_hash", "_total", "_wanted")
+    __slots__ = ("_cuts", "_done", "_empty_lines", "_hash", "_total", "_wanted")
 
     def __init__(self, wanted: Iterable[BodyDigest]) -> None:
         self._wanted = tuple(wanted)
@@ -54,26 +59,26 @@ class _Stream:
         self._done: dict[int, bytes] = {}
         self._hash = hashlib.sha256()
         self._total = 0
-        self._blank_lines = 0  # CRLFs seen last: they count only if something follows (RFC 6376 §3.4.3)
+        self._empty_lines = 0  # CRLFs held back: they count only if something follows (RFC 6376 §3.4.3)
 
     def put(self, data: bytes) -> None:
-        """Canonical octets but for the end of the body; a CR and its LF come together."""
+        """Hash canonical octets, in which CR and LF of a line end are not separated."""
         kept = len(data)
         if data.endswith(_CRLF):
-            for ends in _ENDS:
+            for ends in _TRAILING_CRLFS:
                 while data.endswith(ends, 0, kept):
                     kept -= len(ends)
         if kept:
-            if self._blank_lines:
+            if self._empty_lines:
                 self._flush()
             self._emit(data[:kept])
-        self._blank_lines += (len(data) - kept) // 2
+        self._empty_lines += (len(data) - kept) // 2
 
     def _flush(self) -> None:
-        left, self._blank_lines = self._blank_lines * 2, 0
+        left, self._empty_lines = self._empty_lines * 2, 0
         while left > 0:
-            self._emit(_BLANK_LINES[:left])
-            left -= len(_BLANK_LINES)
+            self._emit(_EMPTY_LINES[:left])
+            left -= len(_EMPTY_LINES)
 
     def _emit(self, data: bytes) -> None:
         while self._cuts and self._cuts[-1] <= self._total + len(data):
@@ -86,7 +91,7 @@ class _Stream:
         self._total += len(data)
 
     def end(self, *, empty_is_empty: bool) -> dict[BodyDigest, BodyHash]:
-        """The body is over: what was put ends in exactly one CRLF, if there is anything (RFC 6376 §3.4.3, §3.4.4)."""
+        """Return the digests. The body ends in exactly one CRLF (RFC 6376 §3.4.3, §3.4.4), or is empty."""
         if self._total or not empty_is_empty:
             self._emit(_CRLF)
         whole, total = self._hash.digest(), self._total
@@ -105,7 +110,7 @@ class _Form(Protocol):
 
 
 class _Simple:
-    """RFC 6376 §3.4.3: only the empty lines at the end are touched."""
+    """The simple form (RFC 6376 §3.4.3): only the empty lines at the end are changed."""
 
     __slots__ = ("_held", "_stream")
 
@@ -126,13 +131,13 @@ class _Simple:
 
 
 class _Relaxed:
-    """RFC 6376 §3.4.4: runs of white space become one space, none stays at the end of a line."""
+    """The relaxed form (RFC 6376 §3.4.4): runs of white space become one space, none stays at the end of a line."""
 
     __slots__ = ("_held", "_stream")
 
     def __init__(self, wanted: Iterable[BodyDigest]) -> None:
         self._stream = _Stream(wanted)
-        self._held = b""  # white space and CR at the end of a chunk: what follows decides about them
+        self._held = b""  # white space and CR at the end of a chunk: what becomes of them depends on what follows
 
     def feed(self, chunk: bytes) -> None:
         if self._held:
@@ -147,16 +152,16 @@ class _Relaxed:
         elif end < len(chunk):
             self._held = b"\r"
             chunk = text
-        self._stream.put(squeezed(chunk))
+        self._stream.put(collapse_white_space(chunk))
 
     def finish(self) -> dict[BodyDigest, BodyHash]:
-        # white space that ends the body ends its last line too; a lone CR is no line end
+        # white space at the end of the body is at the end of a line too; a bare CR is not a line end
         self._stream.put(b"" if self._held == b" " else self._held)
         return self._stream.end(empty_is_empty=True)
 
 
 class BodyHasher:
-    """All wanted digests of one body. `feed` the chunks, then `finish` once."""
+    """Makes the wanted digests of one body: `feed` the chunks, then `finish` once."""
 
     __slots__ = ("_forms",)
 
@@ -169,14 +174,14 @@ class BodyHasher:
         ]
 
     def feed(self, chunk: bytes) -> None:
-        """The next octets of the body, with its line ends as they are on the wire."""
-        if len(chunk) > _PIECE:
-            for at in range(0, len(chunk), _PIECE):
-                self.feed(chunk[at : at + _PIECE])
+        """Take the next octets of the body, with their line ends as on the wire."""
+        if len(chunk) > _LONGEST_PIECE:
+            for at in range(0, len(chunk), _LONGEST_PIECE):
+                self.feed(chunk[at : at + _LONGEST_PIECE])
             return
         for form in self._forms:
             form.feed(chunk)
 
     def finish(self) -> dict[BodyDigest, BodyHash]:
-        """What was wanted; once, after the last chunk."""
+        """Return the wanted digests; to be called once, after the last chunk."""
         return {digest: body for form in self._forms for digest, body in form.finish().items()}

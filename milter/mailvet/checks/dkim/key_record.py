@@ -1,14 +1,15 @@
-"""key_record – a DKIM key record (RFC 6376 §3.6.1), or why it is none.
+"""key_record – what a DKIM key record (RFC 6376 §3.6.1) says.
 
 Raises     nothing
-Not here   the key's arithmetic (checks.dkim.openssl), what it may sign (dkim)
+Not here   the key's arithmetic (checks.dkim.openssl); whether the key may be used (checks.dkim.keys)
 """
 
-from base64 import b64decode
 from dataclasses import dataclass
 from functools import lru_cache
 
-from mailvet.checks.dkim.tag_values import ParseTags, compact, words
+from mailvet.checks.dkim.tag_list import ParseTags
+from mailvet.checks.dkim.tag_values import octets, words
+from mailvet.values import Problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,7 @@ class KeyRecord:
 
     @property
     def testing(self) -> bool:
+        """t=y: the domain is testing DKIM."""
         return b"y" in self.flags
 
     @property
@@ -30,19 +32,18 @@ class KeyRecord:
 
 
 @lru_cache(maxsize=1024)  # of up to limits.key_record octets
-def parse(record: bytes, parse_tags: ParseTags) -> KeyRecord | str:
-    """The record, or what is wrong with it."""
+def parse(record: bytes, parse_tags: ParseTags) -> KeyRecord | Problem:
+    """Return what the record says, or what is wrong with it. `parse_tags` reads its tag list."""
     tags = parse_tags(record)
-    if isinstance(tags, str):
+    if isinstance(tags, Problem):
         return tags
     if b"v" in tags and (tags[b"v"] != b"DKIM1" or next(iter(tags)) != b"v"):
-        return "v= is not DKIM1, or not first"
+        return Problem("v= is not DKIM1, or not first")
     if b"p" not in tags:
-        return "p= is missing"
-    try:
-        data = b64decode(compact(tags[b"p"]), validate=True)
-    except ValueError:
-        return "p= is not base64"
+        return Problem("p= is missing")
+    data = octets(tags[b"p"])
+    if data is None:
+        return Problem("p= is not base64")
     return KeyRecord(
         key_type=tags.get(b"k", b"rsa").decode("ascii", "replace"),
         data=data,

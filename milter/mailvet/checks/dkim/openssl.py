@@ -1,6 +1,7 @@
 """openssl – public keys and their arithmetic; the only file that imports cryptography.
 
-Raises     nothing: a key that cannot be used is described, a signature that does not verify is False
+Raises     nothing: a key that cannot be used is a `Problem`, a signature that does not verify is False
+Not here   which keys are too small or too large (checks.dkim.keys)
 """
 
 from functools import lru_cache
@@ -15,13 +16,14 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from mailvet.ports import PublicKey
+from mailvet.values import Problem
 
 # RFC 6376 §8.13: a large exponent makes verifying expensive, most of all with a large modulus
-_MOST_EXPONENT: Final = 1 << 33
-_LARGE_KEY: Final = 4096
-_ITS_EXPONENT: Final = 1 << 17
-# The y of the eight points of small order, 0, 1 and -1 also as those write it who do not reduce it: to such a key
-# one signature fits many messages
+_LARGEST_EXPONENT: Final = 1 << 33
+_LARGE_KEY_BITS: Final = 4096
+_LARGEST_EXPONENT_OF_LARGE_KEY: Final = 1 << 17
+# The y coordinates of the eight points of small order; 0, 1 and -1 also in their unreduced encodings. With such a
+# public key, one signature fits many messages
 _FIELD: Final = 2**255 - 19
 _ORDER_8: Final = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
 _SMALL_ORDER: Final = frozenset((0, 1, _FIELD - 1, _FIELD, _FIELD + 1, _ORDER_8, _FIELD - _ORDER_8))
@@ -37,7 +39,7 @@ class RsaKey:
         self.bits = key.key_size
 
     def verify(self, signature: bytes, data: bytes) -> bool:
-        """RFC 8017 §8.2.2 with SHA-256."""
+        """Does the signature fit the data? RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017 §8.2.2)."""
         try:
             self._key.verify(signature, data, _PADDING, _HASH)
         except InvalidSignature:
@@ -53,7 +55,7 @@ class Ed25519Key:
         self.bits = 256
 
     def verify(self, signature: bytes, data: bytes) -> bool:
-        """RFC 8463 §3: PureEdDSA over the SHA-256 of the data."""
+        """Does the signature fit the data? PureEdDSA over the SHA-256 of the data (RFC 8463 §3)."""
         try:
             self._key.verify(signature, sha256(data).digest())
         except InvalidSignature:
@@ -62,18 +64,19 @@ class Ed25519Key:
 
 
 @lru_cache(maxsize=1024)
-def load(kind: str, data: bytes) -> PublicKey | str:
-    """The key in the decoded p= of a key record with k=`kind`; or what is wrong with it. Kept by its octets."""
+def load(kind: str, data: bytes) -> PublicKey | Problem:
+    """Return the key in the decoded p= of a key record with k=`kind`, or what is wrong with it. Cached by content."""
     try:
         if kind == "ed25519":
             if int.from_bytes(data, "little") % 2**255 in _SMALL_ORDER and len(data) == 32:
-                return "the key is not usable: a point of small order"
+                return Problem("the key is not usable: a point of small order")
             return Ed25519Key(Ed25519PublicKey.from_public_bytes(data))
         key = load_der_public_key(data)  # SubjectPublicKeyInfo, or the bare RSAPublicKey of RFC 6376 §3.6.1
     except (ValueError, UnsupportedAlgorithm):
-        return "the key cannot be read"
+        return Problem("the key cannot be read")
     if not isinstance(key, RSAPublicKey):
-        return "the key is not an RSA key"
-    if key.public_numbers().e > (_ITS_EXPONENT if key.key_size > _LARGE_KEY else _MOST_EXPONENT):
-        return "the exponent of the key is too large (limit)"
+        return Problem("the key is not an RSA key")
+    largest = _LARGEST_EXPONENT_OF_LARGE_KEY if key.key_size > _LARGE_KEY_BITS else _LARGEST_EXPONENT
+    if key.public_numbers().e > largest:
+        return Problem("the exponent of the key is too large (RFC 6376 §8.13)")
     return RsaKey(key)

@@ -1,10 +1,10 @@
-"""replays – how often a signature was seen lately, as a note for the log and `check`, never for a decision.
+"""replays – count how often a signature was seen lately: a note for the log and `mailvet check`, never a decision.
 
 A message that a signer once sent can be sent again by anyone, to anyone, and every copy verifies. `Replays` is
-bounded, constant in time, and safe for threads; each worker counts for itself.
+bounded in memory, takes constant time, and is safe for threads; each worker counts for itself.
 
 Raises     nothing
-Not here   whether the signature is good (check)
+Not here   whether the signature is good (checks.dkim.check)
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ from mailvet.verdict import DkimResult, DkimVerdict
 
 
 class Replays:
-    """How often each signature was seen in the last `window` seconds, for the `capacity` seen last."""
+    """Counts each signature for `window` seconds from its first sight; remembers the `capacity` seen last."""
 
     __slots__ = ("_capacity", "_clock", "_lock", "_seen", "_window", "threshold")
 
@@ -34,7 +34,7 @@ class Replays:
         self._seen: OrderedDict[int, tuple[float, int]] = OrderedDict()  # hash: first seen, times
 
     def count(self, *signature: str) -> int:
-        """Count this signature once more; how often it was seen since its window began."""
+        """Count this signature once more, and return how often it was seen since its window began."""
         key, now = hash(signature), self._clock()
         with self._lock:
             since, times = self._seen.pop(key, (now, 0))
@@ -50,12 +50,12 @@ class Replays:
 
 
 def replayed(verdicts: Sequence[DkimVerdict], replays: Replays) -> tuple[DkimVerdict, ...]:
-    """The verdicts, with a note on each good signature that has been seen too often."""
+    """Return the verdicts, with a note on each good signature that has been seen too often."""
     return tuple(_counted(verdict, replays) if verdict.result is DkimResult.PASS else verdict for verdict in verdicts)
 
 
 def _counted(verdict: DkimVerdict, replays: Replays) -> DkimVerdict:
-    # 48 bits of b= beside the key's name: only the key's holder could make two signatures collide
+    # the key's name and 48 bits of b=: only the holder of the key could make two signatures with equal ones
     times = replays.count(verdict.domain, verdict.selector, verdict.signature_prefix)
     if times < replays.threshold:
         return verdict

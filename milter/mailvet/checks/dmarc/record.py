@@ -38,7 +38,7 @@ def parse(record: ports.Record) -> PolicyRecord | None:
     if not isinstance(record, bytes) or not is_record(record):
         return None
     if len(record) > _LONGEST_RECORD:
-        return PolicyRecord(p=None, problem=f"the record has over {_LONGEST_RECORD} octets (limit)")
+        return PolicyRecord(p=None, problem=f"the record has over {_LONGEST_RECORD} octets")
     return _cached(record) if len(record) <= _LONGEST_CACHED else _read(record)
 
 

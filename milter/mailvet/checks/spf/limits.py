@@ -24,11 +24,11 @@ def refusal(record: str) -> Problem | None:
     """Return why a record is not evaluated; None if it is."""
     words = record.split(" ") if len(record) <= RECORD else []
     if not words or max(map(len, words)) > _LONGEST_TERM:
-        return Problem("The record or a term of it is too long (limit)")
+        return Problem("The record or a term of it is too long")
     if len(words) - words.count("") > _MOST_TERMS:
-        return Problem(f"The record has over {_MOST_TERMS} terms (limit)")
+        return Problem(f"The record has over {_MOST_TERMS} terms")
     if "%" in record and sum(word.count("%") + word.count(".") for word in words if "%" in word) > _MOST_MACROS:
-        return Problem("Too many macros (limit)")
+        return Problem("Too many macros")
     return None
 
 

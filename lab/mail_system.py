@@ -1,4 +1,4 @@
-"""whole – everything together: DNS, three mailvets (one for each mode), Postfix before them, a mailbox behind.
+"""mail_system – a complete mail system on loopback: DNS, three mailvets (one for each mode), Postfix and a mailbox.
 
     with Lab(zone) as lab:
         receipt = lab.send("mark", mail_from="a@signed.example", message=raw)
@@ -20,7 +20,7 @@ from lab.mailbox import Mailbox
 from lab.postfix import DOMAIN, Postfix
 from lab.smtp import Client, Reply
 
-TRUSTED = "198.51.100.200"  # a network of ours, to mailvet
+TRUSTED = "198.51.100.200"  # in trust.networks of the three mailvets
 # `enforce` with what an operator has to ask for, too: RFC 9989 §7.4 is against rejecting for p=reject alone
 _CONFIG = """
 [trust]
@@ -39,7 +39,7 @@ class Receipt(NamedTuple):
 
 class Lab:
     def __init__(self, zone: world.Zone, *, spare: tuple[str, ...] = ()) -> None:
-        """`spare`: smtpds whose milter is started by somebody else, at `directory`/NAME.sock."""
+        """Prepare it. For each name in `spare` there is an smtpd whose milter, directory/NAME.sock, a test starts."""
         self._zone, self._spare = zone, spare
         self._stack = contextlib.ExitStack()
         self._numbers = itertools.count(1)
@@ -75,7 +75,7 @@ class Lab:
         return Client(self.postfix.ports[port], address=address, name=name, helo=helo, login=login)
 
     def recipient(self) -> str:
-        """One that nobody had before, so that what arrives there is known to be this message."""
+        """Return an unused address, so that what arrives there is known to be this message."""
         return f"r{next(self._numbers)}@{DOMAIN}"
 
     def send(
@@ -94,11 +94,14 @@ class Lab:
             return Receipt(client.send(mail_from, recipient, message, parameters), recipient)
 
     def letter(self, receipt: Receipt) -> Letter:
-        """What the recipient got; fails if Postfix has not taken the message."""
+        """Return the message as delivered to the mailbox.
+
+        Raises RuntimeError if Postfix has not accepted it, TimeoutError if it does not arrive.
+        """
         if receipt.reply.code != 250:
             raise RuntimeError(f"refused: {receipt.reply.code} {receipt.reply.text}")
         return Letter(self.mailbox.take(receipt.recipient))
 
     def held(self, queue_id: str) -> bytes | None:
-        """A message in the hold queue as it would be delivered; None if it is not there."""
+        """Return a message of the hold queue as it would be delivered; None if it is not there."""
         return self.postfix.held(queue_id)

@@ -1,7 +1,10 @@
-"""dnslosses – ways to lose the records that were asked for: each makes of the right answer one without them, which
-looks more or less like an answer that there are none. None of them proves that.
+"""dns_losses – turns a correct DNS answer into one whose records a forwarder has lost, in some fifty ways.
 
-What an alias leads to stands at "held." and the name; a zone may have it.
+Each result looks more or less like the answer "there are no such records", and none proves it. Where the loss is an
+alias, its target is "held." followed by the name; a zone may have records there.
+
+Raises     nothing
+Not here   the server that sends them (dnsserver)
 """
 
 import struct
@@ -13,9 +16,9 @@ import dns.message
 import dns.name
 import dns.rcode
 import dns.rdata
-import dns.rdataclass
-import dns.rdatatype
 import dns.rrset
+from dns.rdataclass import RdataClass
+from dns.rdatatype import RdataType
 
 Message = dns.message.Message
 HELD: Final = "held."
@@ -23,7 +26,7 @@ _SOA: Final = "ns.example. hostmaster.example. 1 2 3 4 300"
 
 
 def _without(right: Message) -> Message:
-    """From a resolver, the same answer, empty."""
+    """Return the same answer as a resolver would send it without any records."""
     empty = dns.message.from_wire(right.to_wire(max_size=65535))
     empty.answer, empty.authority, empty.additional = [], [], []
     empty.set_rcode(dns.rcode.NOERROR)
@@ -36,7 +39,7 @@ def _name(right: Message) -> str:
 
 
 def _with(right: Message, *lines: tuple[str, str, str], section: str = "answer", flags: int = 0) -> bytes:
-    """Nothing but these records (owner, type, data) in that section; `flags` are taken away."""
+    """Return an answer with only these records (owner, type, data), in that section, and without `flags`."""
     message = _without(right)
     for owner, rdtype, data in lines:
         getattr(message, section).append(dns.rrset.from_text(owner, 300, "IN", rdtype, data))
@@ -81,7 +84,7 @@ def _two_ways(right: Message) -> bytes:
 
 
 def _elsewhere(right: Message) -> bytes:
-    """The right records, of another owner."""
+    """Give the right records another owner."""
     message = _without(right)
     for rrset in right.answer:
         message.answer.append(dns.rrset.from_rdata_list(dns.name.from_text("other.example."), 300, list(rrset)))
@@ -107,12 +110,12 @@ def _other_class(right: Message) -> bytes:
 
 
 def _signature(right: Message) -> bytes:
-    data = f"{dns.rdatatype.to_text(right.question[0].rdtype)} 8 2 300 20300101000000 20200101000000 1 example. AAAA"
+    data = f"{RdataType.to_text(right.question[0].rdtype)} 8 2 300 20300101000000 20200101000000 1 example. AAAA"
     return _with(right, (_name(right), "RRSIG", data))
 
 
 def _behind(section: str) -> Callable[[Message], bytes]:
-    """The right records, in another section."""
+    """Return a loss that moves the right records to another section."""
 
     def lose(right: Message) -> bytes:
         message = _without(right)
@@ -155,16 +158,16 @@ _JUNK: Final = {"TXT": '"junk"', "A": "198.51.100.99", "AAAA": "2001:db8:ffff::9
 
 
 def _half(right: Message) -> Message:
-    """A record of the right owner and type, and none of those that matter; without EDNS, so that nothing follows."""
+    """Return one record of the right owner and type that is not one of those asked for, without EDNS behind it."""
     message = _without(right)
-    kind = dns.rdatatype.to_text(right.question[0].rdtype)
+    kind = RdataType.to_text(right.question[0].rdtype)
     message.answer.append(dns.rrset.from_text(_name(right), 300, "IN", kind, _JUNK[kind]))
     message.use_edns(False)
     return message
 
 
 def _half_counted(count: bytes, *, edns: bool = False) -> Callable[[Message], bytes]:
-    """All are there, and the counts of the header say otherwise."""
+    """Return a loss that sends every record, with counts in the DNS header that hide some of them."""
 
     def lose(right: Message) -> bytes:
         message = _half(right)
@@ -176,8 +179,10 @@ def _half_counted(count: bytes, *, edns: bool = False) -> Callable[[Message], by
     return lose
 
 
-def _half_and(*, owner: str = "", rdtype: int = 0, rdclass: int = 1) -> Callable[[Message], bytes]:
-    """What matters stands beside it under another owner, type or class."""
+def _half_and(
+    *, owner: str = "", rdtype: RdataType = RdataType.NONE, rdclass: RdataClass = RdataClass.IN
+) -> Callable[[Message], bytes]:
+    """Return a loss that sends the right records beside another one, with a changed owner, type or class."""
 
     def lose(right: Message) -> bytes:
         message = _half(right)
@@ -200,7 +205,7 @@ def _half_beside(section: str) -> Callable[[Message], bytes]:
 
 
 def _soa_and_behind(section: str) -> Callable[[Message], bytes]:
-    """The proof that there is nothing, and it."""
+    """Return a loss that sends a SOA, which proves absence, together with the right records."""
 
     def lose(right: Message) -> bytes:
         message = _without(right)
@@ -252,8 +257,8 @@ LOSSES: dict[str, Callable[[Message], bytes]] = {
     "half, the rest in the authority section": _half_beside("authority"),
     "half, the rest in the additional section": _half_beside("additional"),
     "half, the rest of another owner": _half_and(owner="other.example."),
-    "half, the rest of another type": _half_and(rdtype=99),
-    "half, the rest of another class": _half_and(rdclass=3),
+    "half, the rest of another type": _half_and(rdtype=RdataType.SPF),
+    "half, the rest of another class": _half_and(rdclass=RdataClass.CH),
     "in the authority section, and a SOA": _soa_and_behind("authority"),
     "in the additional section, and a SOA": _soa_and_behind("additional"),
     "no question": _questions(0),

@@ -1,10 +1,13 @@
-"""trouble – for each question that a message makes us ask, a sender whose DNS fails at that one alone."""
+"""dns_trouble – for each kind of DNS lookup a sender whose DNS fails at that one alone, in each of several manners.
+
+Raises     nothing
+"""
 
 import re
 from typing import NamedTuple
 
 from lab import world
-from lab.dnslosses import EVERY
+from lab.dns_losses import EVERY
 
 LOST = ("empty, RA=0", "an alias alone, RA=0", "another owner", "a SOA in the answer section", "truncated, then empty")
 MANNERS = ("servfail", "refused", "drop", *LOST)
@@ -27,7 +30,7 @@ class Case(NamedTuple):
 
 
 def cases(manner: str, number: int) -> list[Case]:
-    """`number` sets the client addresses of this manner apart from those of the others."""
+    """Return the senders of one manner of failing; `number` keeps their client addresses apart from other manners'."""
     word = re.sub("[^a-z0-9]+", "-", manner.lower())  # of a domain
     failing = {"loss" if manner in EVERY else "manner": manner}
     fine = {"iprev": "pass", "spf": "pass", "dkim": "pass", "dmarc": "pass"}

@@ -1,24 +1,24 @@
-"""standin – the lab without Postfix, for those who are not root.
+"""postfix_standin – the mail system without Postfix, for those who are not root.
 
-It speaks the milter protocol to mailvet as Postfix does, and does with the answer what `mta`, the tests' model of
-Postfix, says that Postfix would do. No SMTP is spoken and nothing is queued or delivered.
+It speaks the milter protocol to mailvet as Postfix does, and edits the header as the model of Postfix in `mta` does.
+No SMTP is spoken and nothing is queued or delivered.
 
 Raises     RuntimeError, TimeoutError, ConnectionError
 """
 
 import contextlib
 
-from bench.milter_load import split
 from lab import mta, world
 from lab.letter import Letter
+from lab.mail_system import Lab, Receipt
+from lab.milter_protocol import split
 from lab.milterclient import Answer, MilterClient
 from lab.smtp import Reply
-from lab.whole import Lab, Receipt
 from mailvet.outcome import Delete, Insert
 
 
 class StandIn(Lab):
-    """See Lab; `postfix` and `mailbox` are not there."""
+    """A Lab without the attributes `postfix` and `mailbox`."""
 
     def _start_mta(self, stack: contextlib.ExitStack) -> None:
         self._delivered: dict[str, bytes] = {}  # by recipient

@@ -1,5 +1,9 @@
-"""absence – for each question that a message makes us ask, one whose verdict would be another if the records that
-are asked for were taken for absent; and the zone, in which they are lost (dnslosses)."""
+"""dns_absence – for each kind of DNS lookup a message whose verdict depends on it, and a zone that loses the records.
+
+If an answer that has lost its records (dns_losses) were believed to prove their absence, the verdict would change.
+
+Raises     nothing
+"""
 
 import ipaddress
 import zlib
@@ -7,7 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from lab import world
-from lab.dnslosses import EVERY, HELD
+from lab.dns_losses import EVERY, HELD
 
 NO_LOSS = ""  # to see that each scene is what it says
 _OTHER = "v=spf1 ip4:198.51.100.1 -all"
@@ -18,9 +22,9 @@ class Scene(NamedTuple):
     sender: str  # domain of MAIL FROM
     message: bytes
     address: str
-    lost: str  # the name whose records are lost
+    lost: str  # name whose records are lost
     zone: world.Zone
-    well: str  # dmarc=, while the DNS is well
+    well: str  # result of `method` while the DNS works
     method: str = "dmarc"
 
 
@@ -29,7 +33,7 @@ def _unsigned(author: str) -> bytes:
 
 
 def _spf(record: str, lost: str, **types: list[object]) -> Callable[[str, str], Scene]:
-    """A legitimate message that passes by this record alone; `types` are the records of the name that is lost."""
+    """Return a maker of legitimate messages that pass by this record alone; `types`: what the lost name has."""
 
     def scene(domain: str, address: str) -> Scene:
         name = lost.format(domain, reverse=ipaddress.ip_address(address).reverse_pointer)
@@ -56,7 +60,7 @@ def _key(domain: str, _: str) -> Scene:
 
 
 def _policy(author: str, holder: str, *, spoof: bool) -> Callable[[str, str], Scene]:
-    """The one policy record stands at `holder`, a step of the walk from `author`."""
+    """Return a maker of messages whose only policy record is at `holder`, a step of the tree walk from `author`."""
 
     def scene(domain: str, _: str) -> Scene:
         name, signer = f"_dmarc.{holder.format(domain)}", holder.format(domain)
@@ -75,7 +79,7 @@ def _policy(author: str, holder: str, *, spoof: bool) -> Callable[[str, str], Sc
 
 
 def _existence(domain: str, _: str) -> Scene:
-    """RFC 9989 §4.7 np=: what is for names that do not exist must not meet one that does."""
+    """RFC 9989 §4.7: the policy of np= must not be applied to a name that exists."""
     author = f"there.{domain}"
     policy = {"TXT": ["v=DMARC1; p=reject; sp=none; np=reject"]}
     zone: world.Zone = {domain: {"TXT": [_OTHER]}, author: {"TXT": ["it is there"]}, f"_dmarc.{domain}": policy}
@@ -125,7 +129,7 @@ QUESTIONS: dict[str, Callable[[str, str], Scene]] = {
 
 
 def scene(question: str, loss: str) -> Scene:
-    """The same each time. The names are of this question and loss alone: no other message fills the cache."""
+    """Return the same scene each time. Its names occur in no other scene, so that no cache has their records."""
     number = zlib.crc32(f"{question} {loss}".encode())
     address = f"2001:db8::{number >> 16:x}:{number & 65535:x}"
     found = QUESTIONS[question](f"d{number:08x}.example", address)
