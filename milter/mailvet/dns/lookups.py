@@ -204,9 +204,8 @@ class MessageLookups(_Port):
     def __init__(self, source: Source, settings: DnsSettings) -> None:
         memory, main = _Memory(source), _Budget(settings.budget, settings.questions)
         super().__init__(memory, main)
-        self.reserved = _ReservedLookups(
-            memory, _Budget(settings.timeout, _RESERVED_QUESTIONS, _NOT_AHEAD, main)
-        )  # a policy's own time: that of one question
+        reserve = _Budget(settings.timeout, _RESERVED_QUESTIONS, _NOT_AHEAD, main)  # the time of one question
+        self.reserved = _ReservedLookups(memory, reserve)
 
 
 class _ReservedLookups(_Port):
@@ -224,7 +223,7 @@ class _ReservedLookups(_Port):
         return self
 
     def _known(self, key: Key) -> Answer | Trouble | Pending | None:
-        """What is known of it; nothing where only the main budget did not suffice."""
+        """Return what is known, unless it is only that the main budget did not suffice: then the question is asked again."""
         found = self._memory.found.get(key)
         if found is Trouble.BUDGET and key not in self._tried:
             self._memory.late.add(key)
