@@ -223,7 +223,7 @@ class _ReservedLookups(_Port):
         return self
 
     def _known(self, key: Key) -> Answer | Trouble | Pending | None:
-        """Return what is known, unless it is only that the main budget did not suffice: then the question is asked again."""
+        """Return what is known, if it is more than that the main budget did not suffice: then the question is asked."""
         found = self._memory.found.get(key)
         if found is Trouble.BUDGET and key not in self._tried:
             self._memory.late.add(key)
