@@ -6,6 +6,7 @@ what pydantic looks for when a model is made: its plugins, among what is install
 """
 
 import importlib
+import inspect
 import os
 import sys
 from collections.abc import Callable
@@ -24,14 +25,14 @@ _INNER = {"builtins", "code", "compile", "cpython", "exec", "gc", "import", "mar
 
 def our_place() -> str:
     """Return the line of mailvet that does it, "" for what another module does while that is being imported."""
-    frame = sys._getframe()
-    while frame.f_back is not None:
-        frame = frame.f_back
+    frame = inspect.currentframe()
+    while frame is not None:
         file = frame.f_code.co_filename
         if file.startswith("<frozen importlib"):
             return ""
         if file.startswith(_PACKAGE):
             return f"{Path(file).relative_to(_PACKAGE)}:{frame.f_lineno}"
+        frame = frame.f_back
     return ""
 
 
@@ -60,7 +61,8 @@ def watched(read: Callable[[Any, str], str]) -> Callable[[Any, str], str]:
 
 
 if __name__ == "__main__":
-    setattr(os._Environ, "__getitem__", watched(os._Environ.__getitem__))  # noqa: B010 - for strict types
+    kind = type(os.environ)
+    setattr(kind, "__getitem__", watched(kind.__getitem__))  # noqa: B010 - for strict types
     sys.addaudithook(watch)
     for module in sys.argv[1:]:
         importlib.import_module(module)
