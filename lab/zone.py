@@ -51,8 +51,9 @@ class Zone:
         if then is not None and isinstance(found, Answer):
             then(found)
 
-    def for_policy(self) -> None:
-        pass
+    @property
+    def reserved(self) -> "Zone":
+        return self
 
     def trail(self) -> tuple[Question, ...]:
         return tuple(Question(*key, self._find(*key), 0.0, False, wanted) for key, wanted in self.questions.items())

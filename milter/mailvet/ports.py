@@ -1,8 +1,8 @@
-"""ports – what we ask of the world, as types: DNS and signature arithmetic.
+"""ports – what the checks need of the outside world, as types: DNS lookups and public keys.
 
-DNS has three kinds of answer: found, provably absent (NODATA, NXDOMAIN), and could not find out, which is also
-an answer without records that does not prove their absence. The third is the exception `Unavailable`, which can
-never be mistaken for the second, and which becomes `temperror` and nothing else.
+A DNS lookup ends in one of three ways: records, proof of absence (NODATA, NXDOMAIN), failure. An answer that has no
+records and does not prove their absence is a failure, too. Failure is the exception `Unavailable`, which cannot be
+mistaken for absence, and which becomes `temperror` and nothing else.
 
 Raises     Unavailable, from `Lookups.ask` alone
 Not here   any implementation (dns, checks.dkim.openssl)
@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 
 
 class RecordType(StrEnum):
-    """Record types we ask for, and the Python shape of a record of that type."""
+    """The record types we ask for, each with the Python shape of its records."""
 
     TXT = "TXT"  # bytes: the strings of one record, joined
     A = "A"  # str: "192.0.2.1"
@@ -25,18 +25,20 @@ class RecordType(StrEnum):
 
 
 class Status(StrEnum):
+    """How a lookup ended that did not fail."""
+
     FOUND = "found"
     NODATA = "nodata"  # the name exists (RFC 8020 sense), the type does not
     NXDOMAIN = "nxdomain"  # the name does not exist
 
 
 class Trouble(StrEnum):
-    """Why we could not find out."""
+    """Why a lookup failed."""
 
     TIMEOUT = "timeout"
     SERVFAIL = "servfail"  # also what a validating resolver says of bogus data
     REFUSED = "refused"
-    BROKEN = "broken"  # an answer that makes no sense, proves nothing, or is too large to be read
+    BROKEN = "broken"  # an answer that contradicts itself, proves nothing, or is too large to be read
     UNREACHABLE = "unreachable"  # no name server could be reached
     BUDGET = "budget"  # this message has used up its questions or its time
     UNRECORDED = "unrecorded"  # `mailvet check --replay`: not asked when the recording was made
@@ -47,19 +49,21 @@ Record = bytes | str | tuple[int, str]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
+    """Records, or the proof that there are none."""
+
     status: Status
     records: tuple[Record, ...] = ()  # in the order of the answer, names of a PTR sorted; empty unless FOUND
-    secure: bool | None = None  # AD bit from a resolver we trust; None where we do not trust its AD
+    secure: bool | None = None  # the AD bit; None: it does not count, since the server is not trusted
     ttl: float = 0.0  # seconds left
-    proven: bool = True  # False: absent by the word of a resolver alone, without a SOA (RFC 2308 §2.2, type 3)
+    proven: bool = True  # False: the resolver says so without a SOA (RFC 2308 §2.2, type 3)
 
 
-ReportBug = Callable[[str, BaseException], None]  # where the bug was met, and what it is
-Ask = Callable[[str, RecordType], Answer]  # `Lookups.ask`, for those who need no more
+ReportBug = Callable[[str, BaseException], None]  # called for a bug: where it was met, and the exception
+Ask = Callable[[str, RecordType], Answer]  # `Lookups.ask`, for functions that need no more
 
 
 def all_secure(states: Iterable[bool | None]) -> bool | None:
-    """What `Answer.secure` of several answers comes to: True if all are; None if that is not known of all."""
+    """Return the `Answer.secure` of several answers together: True if all are; None if that is not known of all."""
     seen = set(states)
     if False in seen:
         return False
@@ -67,7 +71,7 @@ def all_secure(states: Iterable[bool | None]) -> bool | None:
 
 
 class Unavailable(Exception):
-    """Could not find out. Becomes `temperror`, never `none` or `fail`."""
+    """The lookup failed, so nothing is known. Becomes `temperror`, never `none` or `fail`."""
 
     def __init__(self, trouble: Trouble, name: str, kind: RecordType) -> None:
         super().__init__(f"{kind} {name}: {trouble}")
@@ -82,53 +86,55 @@ class Question(NamedTuple):
     name: str
     kind: RecordType
     answer: Answer | Trouble
-    milliseconds: float  # from asking to answer, whether or not anyone waited
+    milliseconds: float  # from question to answer, whether or not a check waited for it
     cached: bool
-    wanted: bool  # False: asked ahead, and nobody needed it
-    late: bool = False  # the budget was used up when it was first asked; the answer is to asking again for the policy
+    wanted: bool  # False: it was asked ahead, and no check needed the answer
+    late: bool = False  # the main budget was used up when it was first asked; then it was asked within the reserve
 
 
 class Lookups(Protocol):
-    """The DNS questions of one message: bounded in number and waiting time, each remembered.
+    """The DNS lookups of one message: bounded in number and waiting time, each remembered.
 
-    Names are A-labels without trailing dot, any case. A name that cannot be in the DNS (empty or long
-    label, over 253 octets, NUL, non-ASCII) is NXDOMAIN without a question. What failed once for this
-    message is not asked again.
+    Names are A-labels without trailing dot, in any case. A name that cannot be in the DNS (empty or long label, over
+    253 octets, NUL, non-ASCII) is NXDOMAIN without a question. What failed once for this message is not asked again.
     """
 
     def ask(self, name: str, kind: RecordType) -> Answer:
-        """Wait for the answer. Raises Unavailable."""
+        """Return the answer once it is there. Raises Unavailable."""
         ...
 
     def ahead(self, name: str, kind: RecordType, then: Callable[[Answer], None] | None = None) -> None:
-        """Ask without waiting; counts against the budget. `then` runs on any thread once an answer
-        is there (also from the cache, then at once), never for a failure; it must be quick."""
+        """Ask without waiting; counts against the budget. `then` is called on any thread once there is an answer (at
+        once for one from the cache), never for a failure; it must be quick."""
         ...
 
-    def for_policy(self) -> None:
-        """From now on the author domain's policy is asked for, with what was kept for it."""
+    @property
+    def reserved(self) -> "Lookups":
+        """The same questions and answers with a small budget on top, which the main port cannot use up. What failed for
+        want of budget there is asked once more here."""
         ...
 
     def trail(self) -> tuple[Question, ...]:
-        """Every question so far, in the order first asked."""
+        """Return every question so far, through either port, in the order first asked."""
         ...
 
     def end(self) -> None:
-        """The message is over; nothing will be asked any more."""
+        """Take note that the message is over and asks nothing any more."""
         ...
 
     @property
     def asked(self) -> int:
-        """How many questions had to be sent."""
+        """How many questions had to be sent, through either port."""
         ...
 
 
 class PublicKey(Protocol):
-    """A public key that can check signatures; cheap to keep."""
+    """A public key that verifies signatures; cheap to keep."""
 
     @property
     def bits(self) -> int: ...
 
     def verify(self, signature: bytes, data: bytes) -> bool:
-        """rsa-sha256 (PKCS#1 v1.5) over `data`, or Ed25519 over SHA-256(`data`) (RFC 8463 §3). Never raises."""
+        """Does it fit, as rsa-sha256 (PKCS#1 v1.5) of `data`, or as Ed25519 of SHA-256(`data`) (RFC 8463 §3)? Never
+        raises."""
         ...

@@ -1,18 +1,38 @@
-"""settings – the configuration as frozen values, with their defaults.
+"""settings – the configuration as frozen values: each key of mailvet.toml with its unit, range, default and meaning.
 
-Field names are the keys of mailvet.toml. Times are seconds. Every default is safe to run.
+Field names are the keys. Every default is safe to run. What the file has as a text for an address, a network or a
+socket is a `Written` here: read once, by config, and used by its `value`. Names of files stay texts.
 
 Raises     nothing
-Not here   reading and checking a file (config)
+Not here   reading and checking a file (config); the documentation of each key (conf/mailvet.toml, which a test compares
+           with this file)
 """
 
+import ipaddress
 from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Annotated, Literal
+from enum import Enum, StrEnum
+from typing import Annotated, Literal, NamedTuple
 
 from mailvet.outcome import Action
+from mailvet.values import Address, Endpoint, Listen, Network, Written
 
-Seconds = Annotated[float, "seconds"]  # in the file: "1s", "500ms", "2m", "1h", "7d"
+
+class Unit(Enum):
+    """What a number counts."""
+
+    SECONDS = "seconds"  # in the file: "1s", "500ms", "2m", "1h", "7d"
+    OCTETS = "octets"
+
+
+class Between(NamedTuple):
+    """The range of a number, with both ends."""
+
+    low: float
+    high: float | str  # a string: the value of that key, which is in the same section
+
+
+Seconds = Annotated[float, Unit.SECONDS]
+Octets = Annotated[int, Unit.OCTETS]
 
 
 class Mode(StrEnum):
@@ -23,60 +43,63 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MilterSettings:
-    listen: str = "inet:8899@127.0.0.1"
-    workers: int = 0  # 0: one per CPU
+    listen: Written[Listen] = Written("inet:8899@127.0.0.1", Listen("inet", "127.0.0.1", 8899))  # for Postfix
+    workers: Annotated[int, Between(0, 256)] = 0  # processes; 0: one per CPU
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DnsSettings:
-    nameservers: tuple[str, ...] = ()  # "127.0.0.1", "127.0.0.1:5353", "[::1]:53"; empty: the system's
-    timeout: Seconds = 2.0  # one question
-    budget: Seconds = 10.0  # time waited for all questions of one message
-    questions: int = 100  # DNS questions of one message
-    cache: int = 20_000  # answers kept by a worker
-    trusted: tuple[str, ...] = ()  # name servers besides loopback whose AD bit counts
-    require_validation: Literal["off", "warn", "refuse"] = "off"
+    nameservers: tuple[Written[Endpoint], ...] = ()  # empty: the system's
+    timeout: Annotated[Seconds, Between(0.05, 60)] = 2.0  # for one question
+    budget: Annotated[Seconds, Between(0.05, 250)] = 10.0  # for all questions of a message (Postfix waits 300 s)
+    questions: Annotated[int, Between(20, 1000)] = 100  # that a message may cause
+    cache: Annotated[int, Between(0, 10_000_000)] = 20_000  # answers kept by a worker
+    trusted: tuple[Written[Address], ...] = ()  # name servers besides those on loopback whose AD bit counts
+    require_validation: Literal["off", "warn", "refuse"] = "off"  # if the name servers do not validate DNSSEC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustSettings:
-    networks: tuple[str, ...] = ("127.0.0.0/8", "::1")
-    relays: tuple[str, ...] = ()
-    authserv_ids: tuple[str, ...] = ()
-    sealers: tuple[str, ...] = ()  # ARC sealers whose word makes an override available to policy
+    networks: tuple[Written[Network], ...] = (  # whose mail is passed unchecked
+        Written("127.0.0.0/8", ipaddress.IPv4Network("127.0.0.0/8")),
+        Written("::1", ipaddress.IPv6Network("::1")),
+    )
+    relays: tuple[Written[Network], ...] = ()  # our own backup MX and front relays
+    authserv_ids: tuple[str, ...] = ()  # further ones of ours, whose fields may stay in mail from relays
+    sealers: tuple[str, ...] = ()  # ARC sealers whose results policy.on.arc_override may use
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitSettings:
-    signatures: int = 10  # DKIM signatures looked at
-    tags: int = 100  # of a signature, a seal or a key record
-    signed_fields: int = 200  # entries of one h=
-    key_record: int = 4096  # octets of a key record
-    rsa_min_bits: int = 1024  # RFC 8301 §3.2
-    rsa_max_bits: int = 8192
-    arc_sets: int = 10  # at most 50 (RFC 8617 §4.2.1)
-    header_fields: int = 1000
-    header_bytes: int = 262_144
-    from_bytes: int = 8192
-    from_words: int = 500  # atoms, quoted strings, comments and marks of a From field
-    results_bytes: int = 32_768  # read of others' Authentication-Results; the rest is removed
-    removals: int = 5000  # fields removed from one message; one with more is refused
+    signatures: Annotated[int, Between(1, 100)] = 10  # DKIM signatures looked at
+    tags: Annotated[int, Between(20, 1000)] = 100  # of a signature, a seal or a key record
+    signed_fields: Annotated[int, Between(10, 1000)] = 200  # entries of one h=
+    key_record: Annotated[Octets, Between(512, 65535)] = 4096
+    rsa_min_bits: Annotated[int, Between(1024, 4096)] = 1024  # RFC 8301 §3.2
+    rsa_max_bits: Annotated[int, Between(4096, 16384)] = 8192
+    arc_sets: Annotated[int, Between(1, 50)] = 10  # RFC 8617 §4.2.1
+    header_fields: Annotated[int, Between(50, 10_000)] = 1000  # with more, the header is not searched for signatures
+    header_bytes: Annotated[Octets, Between(16_384, 16_777_216)] = 262_144  # likewise
+    from_bytes: Annotated[Octets, Between(320, 65536)] = 8192  # of the From field
+    from_words: Annotated[int, Between(20, 10_000)] = 500  # atoms, quoted strings, comments and marks of the From field
+    results_bytes: Annotated[Octets, Between(1024, 1_048_576)] = 32_768  # of others' A-R fields that are read
+    removals: Annotated[int, Between(100, 100_000)] = 5000  # fields removed from one message; one with more is refused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DkimSettings:
-    partial_body: Literal["policy", "pass"] = "policy"  # l= shorter than the body
+    partial_body: Literal["policy", "pass"] = "policy"  # a signature whose l= leaves out part of the body
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnSettings:
-    """What to do for each finding; at most one applies to a message (disposition)."""
+    """What to do for each finding; at most one decides about a message (policy.disposition)."""
 
-    ambiguous_from: Action = Action.REJECT
+    ambiguous_from: Action = Action.REJECT  # no author domain, several, or one that readers disagree about
     dmarc_reject: Action = Action.QUARANTINE  # RFC 9989 §7.4: not rejected for p=reject alone
-    dmarc_quarantine: Action = Action.QUARANTINE
+    dmarc_quarantine: Action = Action.QUARANTINE  # DMARC failed, and the domain asks for quarantine
     spf_fail: Action = Action.ACCEPT  # RFC 9989 §7.1: SPF alone loses mail that passes by DKIM
-    temperror: Action = Action.ACCEPT
+    temperror: Action = Action.ACCEPT  # the DNS could not say; never reject
     arc_override: Action | None = None  # DMARC failed, but a trusted sealer saw it pass; None: no override
 
 
@@ -93,7 +116,7 @@ class StoreSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricsSettings:
-    listen: str = "127.0.0.1:9899"  # "" turns it off
+    listen: Written[Endpoint | None] = Written("127.0.0.1:9899", Endpoint("127.0.0.1", 9899))  # "" turns it off
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,20 +138,20 @@ class BreachSettings:
     contact: str = ""  # part of the user agent: whom to write to about our questions
     proxy: str = ""  # "http://proxy.example.org:3128"
     ca_file: str = ""  # certificates trusted instead of the system's
-    timeout: Seconds = 10.0  # one question
-    rpm: int = 0  # questions per minute, all hosts together; 0: half of what the subscription allows, or 10
-    wait: Seconds = 1.0
-    delay: Seconds = 600.0  # a question nobody waits for is asked at a random time within this
-    queue: int = 1000  # such questions kept
-    keep_min: Seconds = 604_800.0  # a verdict is kept for a random time between these
-    keep_max: Seconds = 2_592_000.0
-    refresh: Seconds = 604_800.0  # after a new breach, older verdicts are renewed within this, each at its own time
+    timeout: Annotated[Seconds, Between(0.1, 120)] = 10.0  # for one question
+    rpm: Annotated[int, Between(0, 100_000)] = 0  # questions per minute by all hosts; 0: half the subscription's, or 10
+    wait: Annotated[Seconds, Between(0, 30)] = 1.0  # for which a message waits for the answer
+    delay: Annotated[Seconds, Between(0, 86_400)] = 600.0  # other questions are asked at a random time within this
+    queue: Annotated[int, Between(0, 1_000_000)] = 1000  # such questions kept
+    keep_min: Annotated[Seconds, Between(3600, "keep_max")] = 604_800.0  # a verdict is kept for a random time ...
+    keep_max: Annotated[Seconds, Between(3600, 2_592_000)] = 2_592_000.0  # ... between these; opt-outs are gone by then
+    refresh: Annotated[Seconds, Between(0, 2_592_000)] = 604_800.0  # for renewing older verdicts after a breach
     secret_file: str = ""  # the cache's HMAC key; "": beside the SQLite file, or in PostgreSQL
     own_domains: tuple[str, ...] = ()  # never asked about, nor their subdomains
     exclude: tuple[str, ...] = ()  # domains or whole addresses never asked about
-    max_age: Seconds = 31_536_000.0  # breaches added longer ago do not count
+    max_age: Annotated[Seconds, Between(86_400, 3_153_600_000)] = 31_536_000.0  # breaches added longer ago do not count
     data_classes: tuple[str, ...] = ("Passwords",)  # one of these has to have leaked; empty: anything
-    malware: bool = True  # malware's spoils count whatever leaked
+    malware: bool = True  # what malware stole counts whatever leaked
     stealer_logs: bool = True  # so do stealer logs
     also: tuple[str, ...] = ()  # count too: unverified, fabricated, retired, spam-list, sensitive
 

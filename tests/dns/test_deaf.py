@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,17 @@ from lab.daemon import Daemon, scratch
 from lab.dnsserver import DnsServer, Manner
 from lab.injection import at_call
 from lab.milterclient import MilterClient
+from lab.settings import name_servers
 from lab.wait import until
 from mailvet.dns import dnspython, exchange, tcp
+from mailvet.dns.cache import AnswerCache
 from mailvet.dns.lookups import Pending
 from mailvet.dns.resolver import Resolver
 from mailvet.dns.udp import Transport
-from mailvet.ports import Answer, RecordType, Trouble, Unavailable
+from mailvet.ports import Answer, Record, RecordType, Trouble, Unavailable
 from mailvet.settings import DnsSettings
 
-ZONE = {
+ZONE: Mapping[str, Mapping[str, Any]] = {
     "a.example": {"TXT": ["a"]},
     "b.example": {"TXT": ["b"]},
     "large.example": {"TXT": ["large"], "manner": Manner.TRUNCATE},
@@ -55,7 +57,12 @@ def resolving() -> Iterator[tuple[Resolver, Clock, list[tuple[str, BaseException
     bugs: list[tuple[str, BaseException]] = []
     clock = Clock()
     with DnsServer(ZONE) as server:
-        settings = DnsSettings(nameservers=(server.address,), timeout=TIMEOUT)
+        settings = DnsSettings(
+            nameservers=name_servers(
+                server.address,
+            ),
+            timeout=TIMEOUT,
+        )
         resolver = Resolver(settings, clock, report_bug=lambda where, error: bugs.append((where, error)))
         resolver.start()
         try:
@@ -64,27 +71,27 @@ def resolving() -> Iterator[tuple[Resolver, Clock, list[tuple[str, BaseException
             resolver.close()
 
 
-def ask(resolver: Resolver, name: str) -> Answer | Trouble:
+def ask(resolver: Resolver, name: str) -> tuple[Record, ...] | Trouble:
     try:
-        return resolver.begin().ask(name, RecordType.TXT)
+        return resolver.new_lookups().ask(name, RecordType.TXT).records
     except Unavailable as e:
         return e.trouble
 
 
 UDP: dict[str, Any] = {
     "is_answer": exchange.is_answer,
-    "tells": exchange.tells,
-    "_heard": Transport._heard,
+    "is_conclusive": exchange.is_conclusive,
+    "_received": Transport._received,
     "_drop": Transport._drop,
-    "_land": Transport._land,
-    "_tell": Transport._tell,
+    "_finish": Transport._finish,
+    "_report": Transport._report,
     "_next": Transport._next,
     "is_truncated": dnspython.is_truncated,
-    "_landed": Resolver._landed,
-    "_judge": Resolver._judge,
+    "Resolver._received": Resolver._received,
+    "_evaluate": Resolver._evaluate,
     "_read": Resolver._read,
     "_settle": Resolver._settle,
-    "_keep": Resolver._keep,
+    "keep": AnswerCache.keep,
 }
 TCP: dict[str, Any] = {"_over_tcp": Resolver._over_tcp, "tcp.ask": tcp.ask, "tcp._exactly": tcp._exactly}
 
@@ -97,15 +104,15 @@ def test_a_bug_on_the_receiving_thread_costs_one_answer(function: Any, raised: t
         with at_call(function, fault):
             ask(resolver, "a.example")
             assert fault.met
-            assert ask(resolver, "b.example").records == (b"b",)
+            assert ask(resolver, "b.example") == (b"b",)
         assert not resolver.deaf
         until(lambda: bugs)
         assert [type(error) for _, error in bugs] == [raised]
         assert resolver.counters()["bugs"] == 1
-        if function is Transport._tell:  # nobody knows what came of it: in time it is asked anew
+        if function is Transport._report:  # nobody knows what came of it: in time it is asked anew
             forget(resolver)
         clock.now += 10
-        assert ask(resolver, "a.example").records == (b"a",)
+        assert ask(resolver, "a.example") == (b"a",)
 
 
 def forget(resolver: Resolver) -> None:
@@ -119,13 +126,13 @@ def test_a_bug_in_asking_over_tcp_costs_one_answer(function: Any) -> None:
         with at_call(function, Once(KeyError)):
             assert ask(resolver, "large.example") is Trouble.BROKEN
         clock.now += 10
-        assert ask(resolver, "large.example").records == (b"large",)
+        assert ask(resolver, "large.example") == (b"large",)
         assert [type(error) for _, error in bugs] == [KeyError]
 
 
 def test_a_bug_in_looking_for_late_answers_delays_them() -> None:
     with resolving() as (resolver, _, bugs), at_call(Transport._expire, Once(MemoryError)):
-        assert ask(resolver, "silent.example").records == (b"silent",)  # asked a second time half-way
+        assert ask(resolver, "silent.example") == (b"silent",)  # asked a second time half-way
         assert len(bugs) == 1
 
 
@@ -134,9 +141,9 @@ def test_whatever_a_listener_raises_is_heard_by_nobody_else() -> None:
         raise SystemExit
 
     with resolving() as (resolver, _, bugs):
-        resolver.begin().ahead("a.example", RecordType.TXT, listener)
+        resolver.new_lookups().ahead("a.example", RecordType.TXT, listener)
         until(lambda: bugs)
-        assert ask(resolver, "b.example").records == (b"b",)
+        assert ask(resolver, "b.example") == (b"b",)
         assert [where for where, _ in bugs] == ["asking ahead"]
 
 
@@ -147,7 +154,7 @@ def test_a_question_that_was_lost_is_asked_again() -> None:
         until(lambda: resolver.counters()["bugs"])
         assert resolver.fetch(("a.example", RecordType.TXT)) is lost
         forget(resolver)
-        assert ask(resolver, "a.example").records == (b"a",)
+        assert ask(resolver, "a.example") == (b"a",)
 
 
 def test_a_receiver_that_cannot_go_on_is_noticed() -> None:

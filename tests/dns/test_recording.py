@@ -85,8 +85,7 @@ def test_what_the_budget_did_not_do_for_comes_when_it_came() -> None:
     with pytest.raises(Unavailable) as e:
         lookups.ask("key.example", RecordType.TXT)
     assert e.value.trouble is Trouble.BUDGET
-    lookups.for_policy()
-    assert lookups.ask("key.example", RecordType.TXT) == answer
+    assert lookups.reserved.ask("key.example", RecordType.TXT) == answer
     assert [q.late for q in lookups.trail()] == [True]
 
 

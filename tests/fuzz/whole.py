@@ -23,6 +23,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
+from lab.settings import networks
 from lab.zone import Zone
 from mailvet.assembly import make_engine
 from mailvet.case import Case
@@ -42,7 +43,7 @@ from mailvet.verdict import BreachResult, BreachVerdict
 OWN: Final = "mx.example.org"
 SETTINGS: Final = Settings(
     authserv_id=OWN,
-    trust=TrustSettings(networks=("198.51.100.0/24",), relays=("10.0.0.0/8",), sealers=("list.example",)),
+    trust=TrustSettings(networks=networks("198.51.100.0/24"), relays=networks("10.0.0.0/8"), sealers=("list.example",)),
     policy=PolicySettings(
         mode=Mode.ENFORCE,
         on=OnSettings(

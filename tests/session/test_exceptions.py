@@ -20,6 +20,7 @@ from lab.engines import engine
 from lab.injection import Where, at_call, at_line
 from lab.milterhost import Connection, Context, Fate, ProcessEnds, open_sessions
 from lab.mta import Field
+from lab.settings import name_servers
 from lab.zone import Zone
 from mailvet.assembly import make_engine
 from mailvet.case import Case
@@ -267,7 +268,11 @@ def test_a_message_given_up_before_negotiation_is_no_bug() -> None:
 def test_what_spf_cannot_make_sense_of_is_a_bug_of_its_message(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is temperror, as the library may raise whatever it likes, and somebody has to hear of it."""
     mailvet = Mailvet()
-    settings = DnsSettings(nameservers=("127.0.0.1",))
+    settings = DnsSettings(
+        nameservers=name_servers(
+            "127.0.0.1",
+        )
+    )
     told: list[tuple[str, BaseException]] = []
 
     def tell(where: str, error: BaseException) -> None:
@@ -276,7 +281,7 @@ def test_what_spf_cannot_make_sense_of_is_a_bug_of_its_message(monkeypatch: pyte
     def bug(where: str, error: BaseException) -> None:
         connections.report_bug(where, error, tell)
 
-    made = make_engine(SETTINGS, Resolver(settings).begin, tell, surprised=bug)
+    made = make_engine(SETTINGS, Resolver(settings).new_lookups, tell, surprised=bug)
     mailvet.engine = dataclasses.replace(mailvet.engine, spf=made.spf)
     monkeypatch.setattr("spf.query.check", lambda _: 1 / 0)
     mailvet.connection.connect(world.HOST, world.HOST_NAME)
@@ -523,7 +528,13 @@ class TestResolver:
     KEY = ("signed.example", RecordType.TXT)
 
     def test_what_was_not_sent_is_not_joined(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        resolver = Resolver(DnsSettings(nameservers=("127.0.0.1",)))
+        resolver = Resolver(
+            DnsSettings(
+                nameservers=name_servers(
+                    "127.0.0.1",
+                )
+            )
+        )
         with monkeypatch.context() as patched:
             patched.setattr(Transport, "send", lambda *_: 1 / 0)
             with pytest.raises(ZeroDivisionError):
@@ -536,7 +547,13 @@ class TestResolver:
     def test_an_answer_that_cannot_be_read_is_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(Transport, "send", lambda _, _query, landed, *_rest: landed(bytes(20), ("127.0.0.1", 53)))
         monkeypatch.setattr(dnspython, "read", lambda *_, **__: 1 / 0)
-        resolver = Resolver(DnsSettings(nameservers=("127.0.0.1",)))
+        resolver = Resolver(
+            DnsSettings(
+                nameservers=name_servers(
+                    "127.0.0.1",
+                )
+            )
+        )
         pending = resolver.fetch(self.KEY)
         assert isinstance(pending, Pending)
         assert pending.done.is_set()

@@ -9,6 +9,7 @@ import pytest
 
 from lab import world
 from lab.engines import engine
+from lab.settings import networks
 from mailvet.case import Case
 from mailvet.outcome import Action, Delete, Insert
 from mailvet.ports import Trouble
@@ -22,7 +23,7 @@ OURS = "mx.example.org"
 TRUSTED, RELAY = "198.51.100.200", "198.51.100.25"
 SETTINGS = Settings(
     authserv_id=OURS,
-    trust=TrustSettings(networks=(TRUSTED,), relays=(RELAY,), authserv_ids=("relay.example.org",)),
+    trust=TrustSettings(networks=networks(TRUSTED), relays=networks(RELAY), authserv_ids=("relay.example.org",)),
     policy=PolicySettings(on=OnSettings(dmarc_reject=Action.REJECT, temperror=Action.TEMPFAIL)),
     limits=LimitSettings(removals=3),
 )

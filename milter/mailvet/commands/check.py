@@ -13,10 +13,9 @@ import json
 import time
 from dataclasses import dataclass
 
-from mailvet.assembly import make_engine
+from mailvet.assembly import make_engine, make_resolver
 from mailvet.case import Case
 from mailvet.dns import recording
-from mailvet.dns.resolver import Resolver
 from mailvet.message import Envelope
 from mailvet.observe.logs import Log
 from mailvet.outcome import Action
@@ -80,10 +79,10 @@ def run(request: Request, settings: Settings) -> Result:
     message = mailfile.parse(request.message)
     envelope, assumed = _envelope(request, message)
     log = Log(settings.log)
-    resolver = Resolver(settings.dns)
+    resolver = make_resolver(settings.dns)
     recorded = recording.from_text(request.replay) if request.replay is not None else None
     judged, word = _as_of(recorded)
-    engine = make_engine(settings, lambda: recorded or resolver.begin(), log.report_bug)
+    engine = make_engine(settings, lambda: recorded or resolver.new_lookups(), log.report_bug)
     engine = dataclasses.replace(engine, now=lambda: judged)
     if recorded is None:
         resolver.start()

@@ -7,14 +7,13 @@ Not here   what the commands do: one file for each
 """
 
 import argparse
-import dataclasses
 import io
-import json
 import signal
 import sys
 from pathlib import Path
 
 from mailvet import __version__
+from mailvet.commands import config as commands_config
 from mailvet.commands.output import say
 from mailvet.config import load as config
 from mailvet.observe.logs import complain
@@ -104,37 +103,13 @@ def _check(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def _config_check(arguments: argparse.Namespace, settings: Settings) -> int:
     """Warnings are no mistakes: the status stays 0, or `systemctl reload` would stop at them."""
-    there = arguments.config or config.DEFAULT_PATH.exists()  # named, it has been read
-    found = config.doubtful(settings, arguments.config)
-    warned = "".join(f"warning: {warning}\n" for warning in found)
-    state = "fine" if there else "not there: all defaults"
-    counted = f", with {len(found)} warning{'s' if len(found) > 1 else ''}" if found else ""
-    say(f"{warned}{arguments.config or config.DEFAULT_PATH}: {state}{counted}\n")
+    say(commands_config.check(settings, arguments.config))
     return 0
 
 
 def _config_show(arguments: argparse.Namespace, settings: Settings) -> int:
-    values = dataclasses.asdict(settings)
-    say(json.dumps(values, indent=2) + "\n" if arguments.json else "\n".join(_toml(values)) + "\n")
+    say(commands_config.show(settings, as_json=arguments.json))
     return 0
-
-
-def _toml(table: dict[str, object], at: str = "") -> list[str]:
-    """The values as mailvet.toml would say them; durations in seconds."""
-    plain = {key: value for key, value in table.items() if not isinstance(value, dict) and value is not None}
-    lines = [f"{key} = {_value(value)}" for key, value in plain.items()]
-    for key, value in table.items():
-        if isinstance(value, dict):
-            section = f"{at}.{key}" if at else key
-            lines += ["", f"[{section}]", *_toml(value, section)]
-    return lines
-
-
-def _value(value: object) -> str:
-    if isinstance(value, float):
-        return f'"{value:.15g}s"'
-    # in TOML, no escape stands for half a character, and DEL has to have one
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _breach(arguments: argparse.Namespace, settings: Settings) -> int:

@@ -1,7 +1,7 @@
 """warnings – settings that are valid, and that an operator hardly ever means.
 
-`warnings(settings, mynetworks)` lists them as (key, what it does and what to write instead). Nothing here
-stops a start or a reload.
+`warnings(settings, mynetworks)` lists them as (key, what it does and what to write instead). None of them stops a
+start or a reload.
 
 Raises     nothing
 Not here   what cannot work (config.rules); asking Postfix for mynetworks (config.postconf)
@@ -10,16 +10,17 @@ Not here   what cannot work (config.rules); asking Postfix for mynetworks (confi
 import ipaddress
 import re
 import socket
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
-from mailvet.config.rules import Key
+from mailvet.config.mistakes import Key
 from mailvet.outcome import Action
 from mailvet.settings import Mode, Settings
-from mailvet.syntax import endpoint, ip
+from mailvet.syntax import ip
 from mailvet.text import loggable
+from mailvet.values import Network, Problem
 
-_WIDE_4: Final = 8  # shorter prefixes are nobody's own network
+_WIDE_4: Final = 8  # bits: a network with a shorter prefix is not one's own
 _WIDE_6: Final = 16
 _LOCAL_6: Final = (ipaddress.IPv6Network("fc00::/7"), ipaddress.IPv6Network("fe80::/10"))
 # IPv6 that stands for IPv4: with 8 bits more it is as wide as IPv4's /8
@@ -28,7 +29,6 @@ _EMBEDDED: Final = {
     ipaddress.IPv6Network("2002::/16"): "by 6to4",
     ipaddress.IPv6Network("::/96"): "in its old form",
 }
-_LISTEN: Final = re.compile(r"inet6?:(\d+)(?:@(\S+))?")
 _ENTRY: Final = re.compile(r"\[([0-9A-Fa-f:.]+)\](?:/(\d{1,3}))?|([0-9.]+(?:/\d{1,2})?)")
 _MOST_NAMED: Final = 20
 _LONGEST_NAMED: Final = 80
@@ -40,7 +40,7 @@ _CHECKED: Final = {
 
 
 def warnings(settings: Settings, mynetworks: str = "") -> list[tuple[Key, str]]:
-    """`mynetworks`: this host's Postfix's, expanded, if there is one."""
+    """Return all warnings. `mynetworks`: that of this host's Postfix, expanded; "" if there is none."""
     return [
         *_names(settings),
         *_listening(settings),
@@ -48,7 +48,7 @@ def warnings(settings: Settings, mynetworks: str = "") -> list[tuple[Key, str]]:
         *_overlapping(settings),
         *_times(settings),
         *_policy(settings),
-        *_house(settings, mynetworks),
+        *_postfix(settings, mynetworks),
     ]
 
 
@@ -66,19 +66,19 @@ def _names(s: Settings) -> Iterator[tuple[Key, str]]:
 
 
 def _listening(s: Settings) -> Iterator[tuple[Key, str]]:
-    listen = _LISTEN.fullmatch(s.milter.listen)
-    if listen and _is_everywhere(listen[2] or ""):
-        text = f"{s.milter.listen} listens on all addresses: who reaches it can fill the log and make us ask the DNS"
-        yield ("milter", "listen"), f'{text}; write "inet:{listen[1]}@127.0.0.1"'
-    metrics = endpoint.parse(s.metrics.listen, None) if s.metrics.listen else None
-    if metrics and not ipaddress.ip_address(metrics[0]).is_loopback:
-        text = f"{s.metrics.listen} tells everybody who reaches it how much mail of which kind comes in"
-        better = f'write "127.0.0.1:{metrics[1]}", or let only the monitoring host through the firewall'
+    listen = s.milter.listen.value
+    if listen.family != "unix" and _is_everywhere(listen.host):
+        text = "listens on all addresses: who reaches it can fill the log and make us ask the DNS"
+        yield ("milter", "listen"), f'{s.milter.listen.text} {text}; write "inet:{listen.port}@127.0.0.1"'
+    metrics = s.metrics.listen.value
+    if metrics is not None and not ipaddress.ip_address(metrics.address).is_loopback:
+        text = f"{s.metrics.listen.text} tells everybody who reaches it how much mail of which kind comes in"
+        better = f'write "127.0.0.1:{metrics.port}", or let only the monitoring host through the firewall'
         yield ("metrics", "listen"), f"{text}: {better}"
 
 
 def _is_everywhere(host: str) -> bool:
-    """Also as C libraries read it: 0, 0.0, 00.0.0.0."""
+    """Does this host name stand for all addresses, also as C libraries read it: 0, 0.0, 00.0.0.0?"""
     bare = host.removeprefix("[").removesuffix("]")
     address = ip.parse(bare)
     if address is not None or not bare:
@@ -95,15 +95,13 @@ def _wide(s: Settings) -> Iterator[tuple[Key, str]]:
         "relays": "every client there may say who sent a message: name your own relays only",
     }
     for key, meaning in said.items():
-        for text in getattr(s.trust, key):
-            network = _network(text)
-            width = _width(network) if network is not None else ""
-            if width:
+        for text, network in getattr(s.trust, key):
+            if width := _width(network):
                 yield ("trust", key), f'"{text}" is {width}, and {meaning}'
 
 
-def _width(network: ip.Network) -> str:
-    """What it is that is nobody's own; "" where it may be."""
+def _width(network: Network) -> str:
+    """Say how wide a network is that cannot be one's own; "" if it can be."""
     large = "a large part of the Internet"
     if isinstance(network, ipaddress.IPv4Network):
         return large if network.prefixlen < _WIDE_4 else ""
@@ -117,10 +115,9 @@ def _width(network: ip.Network) -> str:
 
 
 def _overlapping(s: Settings) -> Iterator[tuple[Key, str]]:
-    networks = [network for network in map(_network, s.trust.networks) if network is not None]
-    for text in s.trust.relays:
-        relay = _network(text)
-        both = [n for n in networks if relay is not None and n.version == relay.version and n.overlaps(relay)]
+    networks = [network for _, network in s.trust.networks]
+    for text, relay in s.trust.relays:
+        both = [network for network in networks if network.version == relay.version and network.overlaps(relay)]
         if both:
             meaning = "mail from there is checked as a relay's, and not passed unchecked"
             yield (
@@ -149,12 +146,13 @@ def _policy(s: Settings) -> Iterator[tuple[Key, str]]:
         yield ("policy", "on", "temperror"), f'{text}: write "tempfail"'
 
 
-def _house(s: Settings, mynetworks: str) -> Iterator[tuple[Key, str]]:
-    """Mail from Postfix's own networks is the house's: it has no SPF and no DKIM, and must not be refused."""
+def _postfix(s: Settings, mynetworks: str) -> Iterator[tuple[Key, str]]:
+    """Compare with Postfix's own networks: their mail has no SPF and no DKIM, and must not be refused."""
     key = ("trust", "networks")
     ours, others = _own_networks(mynetworks)
     wide = [network for network in dict.fromkeys(ours) if _width(network)]
-    missing = _not_within([n for n in ours if n not in wide], [*s.trust.networks, *s.trust.relays])
+    known = [network for _, network in (*s.trust.networks, *s.trust.relays)]
+    missing = _not_within([n for n in ours if n not in wide], known)
     if wide:
         named = ", ".join(f'"{network}"' for network in wide[:_MOST_NAMED])
         text = "which is more than anybody's own networks, and lets all of it relay: narrow it in Postfix's main.cf"
@@ -171,14 +169,15 @@ def _house(s: Settings, mynetworks: str) -> Iterator[tuple[Key, str]]:
         yield key, f"Postfix's mynetworks also names {named}, which mailvet does not read: compare it yourself"
 
 
-def _own_networks(mynetworks: str) -> tuple[list[ip.Network], list[str]]:
-    """postconf(5): addresses and networks, IPv6 in brackets; and what is only named: exclusions, files and tables."""
-    networks: list[ip.Network] = []
+def _own_networks(mynetworks: str) -> tuple[list[Network], list[str]]:
+    """Return the networks in Postfix's mynetworks, and the entries that are something else: exclusions, files, tables
+    (postconf(5))."""
+    networks: list[Network] = []
     others = []
     for entry in _entries(mynetworks):
         match = _ENTRY.fullmatch(entry)
-        network = _network((match[3] or match[1] + (f"/{match[2]}" if match[2] else "")) if match else "")
-        if network is not None:
+        network = ip.network((match[3] or match[1] + (f"/{match[2]}" if match[2] else "")) if match else "")
+        if not isinstance(network, Problem):
             networks.append(network)
         elif "\ufffd" not in entry:  # Postfix answers in text
             others.append(loggable(entry, _LONGEST_NAMED))
@@ -186,7 +185,7 @@ def _own_networks(mynetworks: str) -> tuple[list[ip.Network], list[str]]:
 
 
 def _entries(mynetworks: str) -> Iterator[str]:
-    """Parted by blanks and commas outside of braces; what stands in them is left out."""
+    """Return the entries, separated by blanks and commas outside of braces; the text within braces is left out."""
     depth, entry = 0, ""
     for char in f"{mynetworks} ":
         if char == "}" and depth:
@@ -207,9 +206,8 @@ def _entries(mynetworks: str) -> Iterator[str]:
         yield f"{entry}...}}"
 
 
-def _not_within(networks: Sequence[ip.Network], trusted: Iterable[str]) -> list[ip.Network]:
-    """Those of `networks` that are not covered, each once."""
-    known = [network for network in map(_network, trusted) if network is not None]
+def _not_within(networks: Sequence[Network], known: Sequence[Network]) -> list[Network]:
+    """Return those of `networks` that `known` does not cover, each once."""
     known_4 = list(ipaddress.collapse_addresses(n for n in known if isinstance(n, ipaddress.IPv4Network)))
     known_6 = list(ipaddress.collapse_addresses(n for n in known if isinstance(n, ipaddress.IPv6Network)))
     found = []
@@ -221,10 +219,3 @@ def _not_within(networks: Sequence[ip.Network], trusted: Iterable[str]) -> list[
         if not covered:
             found.append(network)
     return found
-
-
-def _network(text: str) -> ip.Network | None:
-    try:
-        return ip.network(text)
-    except ValueError:
-        return None

@@ -16,6 +16,7 @@ from typing import Any, Final
 import milter
 from mailvet.daemon import listener
 from mailvet.daemon.guard import Callback, excepthook
+from mailvet.values import Listen, Written
 
 NAME: Final = "mailvet"
 # The answers to a step
@@ -35,24 +36,24 @@ UNANSWERED_STEPS: Final = int(  # steps that need no reply: Postfix goes on at o
 sockets = listener.ListeningSockets()  # those that Postfix connects to
 
 
-def open_socket(listen: str, backlog: int = 1024) -> None:
+def open_socket(listen: Written[Listen], backlog: int = 1024) -> None:
     """Bind and listen, before any fork: the workers all accept on this one socket.
 
     Raises OSError, also when another process answers on a unix socket of that name (libmilter would silently take its
     place).
     """
-    if not listen.startswith("unix:"):
+    if listen.value.family != "unix":
         _open(listen, backlog)
         return
-    path = listen.removeprefix("unix:")
+    path = listen.value.path
     with listener.exclusively(path):
         listener.refuse_live(path)
         _open(listen, backlog)
         sockets.own_file(path)
 
 
-def _open(listen: str, backlog: int) -> None:
-    milter.setconn(listen)
+def _open(listen: Written[Listen], backlog: int) -> None:
+    milter.setconn(listen.text)
     milter.setbacklog(backlog)
     milter.set_flags(ACTIONS)
     milter.register(NAME, negotiate=_refuse)  # libmilter wants to be registered before it listens
@@ -60,8 +61,8 @@ def _open(listen: str, backlog: int) -> None:
     try:
         milter.opensocket(True)
     except milter.error as e:
-        why = listener.reason(listen)
-        raise OSError(why.errno, f"cannot listen on {listen}: {why.strerror or why}") from e
+        why = listener.reason(listen.value)
+        raise OSError(why.errno, f"cannot listen on {listen.text}: {why.strerror or why}") from e
     sockets.add(listener.listening_descriptors() - before)
 
 

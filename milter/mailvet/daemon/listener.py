@@ -19,6 +19,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+from mailvet.values import Listen
+
 _MISTAKES: Final = {errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EINVAL}
 
 
@@ -52,28 +54,25 @@ def refuse_live(path: str) -> None:
             raise FileExistsError(errno.EADDRINUSE, f"cannot listen on unix:{path}: another process does")
 
 
-def reason(listen: str) -> OSError:
+def reason(listen: Listen) -> OSError:
     """Return why nothing can listen there, by trying it: libmilter says only that it cannot."""
-    kind, _, where = listen.partition(":")
     try:
-        if kind == "unix":
+        if listen.family == "unix":
             with socket.socket(socket.AF_UNIX) as probe:
-                probe.bind(where)
-            Path(where).unlink()
+                probe.bind(listen.path)
+            Path(listen.path).unlink()
         else:
-            port, _, host = where.partition("@")
-            family = socket.AF_INET6 if kind == "inet6" else socket.AF_INET
-            socket.create_server((host, int(port)), family=family).close()
+            family = socket.AF_INET6 if listen.family == "inet6" else socket.AF_INET
+            socket.create_server((listen.host, listen.port), family=family).close()
     except OSError as e:
         return e
     return OSError(errno.EADDRINUSE, "in use, or not permitted")
 
 
-def may_pass(listen: str, error: OSError) -> bool:
+def may_pass(listen: Listen, error: OSError) -> bool:
     """Return whether time may heal this error. Names and addresses come up late, and another program may end; a
     mistake in the configuration or in permissions stays."""
-    kind, _, where = listen.partition(":")
-    if kind == "unix" and Path(where).exists() and not Path(where).is_socket():
+    if listen.family == "unix" and Path(listen.path).exists() and not Path(listen.path).is_socket():
         return False
     return error.errno not in _MISTAKES
 

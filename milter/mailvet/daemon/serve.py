@@ -27,7 +27,6 @@ from mailvet.daemon.worker import DRAIN, RETIRE, FindDoubtful, Worker
 from mailvet.observe.logs import Log, complain
 from mailvet.observe.metrics import Meter
 from mailvet.settings import Settings
-from mailvet.syntax import endpoint
 
 _WORKER_GRACE: Final = 30.0  # seconds a worker gets for messages in progress
 _LISTEN_PAUSE: Final = 2.0  # seconds until the next attempt to listen for readers of metrics
@@ -103,12 +102,12 @@ class _Daemon:
         ]
         if self._settings.breach.enabled:
             children.append(Child(name="breach", run=self._serve_breach, grace=5.0))
-        if self._settings.metrics.listen:
+        if self._settings.metrics.listen.value:
             children.append(Child(name="metrics", run=self._serve_metrics, grace=2.0))
         return children
 
     def ready(self) -> None:
-        listen = self._settings.milter.listen
+        listen = self._settings.milter.listen.text
         self._log.say("info", "started", version=__version__, listen=listen, authserv_id=self._settings.authserv_id)
         notify("READY=1")
 
@@ -125,7 +124,7 @@ class _Daemon:
         self._log.say("error", "start", process=name, problem=reason)
 
     def retired(self, pid: int) -> None:
-        self._meter.process_ended(pid, served=bool(self._settings.metrics.listen))
+        self._meter.process_ended(pid, served=bool(self._settings.metrics.listen.value))
 
     def cut_short(self, name: str, pid: int, how: str) -> None:
         self._log.say("warning", "retire", process=name, pid=pid, how=how)
@@ -179,14 +178,12 @@ class _Daemon:
     def _serve_metrics(self) -> None:
         """Serve the counters, and try again for ever where that fails: mail goes on without. SIGTERM ends this."""
         libmilter.leave_socket()
-        address = endpoint.parse(self._settings.metrics.listen, None)
-        assert address is not None  # config.rules has checked it
+        where, address = self._settings.metrics.listen
         reported = False
-        while True:
+        while address is not None:
             try:
                 self._meter.serve(address, lambda: bool(self._accepting[0]))
             except OSError as e:
-                where = self._settings.metrics.listen
                 if not reported:
                     self._log.say("error", "metrics", problem=f"cannot listen on {where}, trying again: {e.strerror}")
                 reported = True

@@ -14,7 +14,7 @@ from mailvet.daemon.process import raise_descriptor_limit
 from mailvet.dns.nameservers import NO_VALIDATION
 from mailvet.dns.resolver import Resolver
 from mailvet.settings import DnsSettings, Settings
-from mailvet.values import Problem
+from mailvet.values import Listen, Problem, Written
 
 MAY_PASS, NEEDS_A_PERSON = 1, 2  # exit statuses: mailvet.service tries again after the first alone
 _RETRY_FOR: Final = 3.0  # seconds for a socket in use to become free: a killed process may leave it late
@@ -40,11 +40,12 @@ def prepare(settings: Settings) -> Refusal | None:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP, signal.SIGTERM, signal.SIGINT})
     listen = settings.milter.listen
     if (error := _listen(listen)) is not None:
-        return Refusal(error.strerror or str(error), MAY_PASS if listener.may_pass(listen, error) else NEEDS_A_PERSON)
+        status = MAY_PASS if listener.may_pass(listen.value, error) else NEEDS_A_PERSON
+        return Refusal(error.strerror or str(error), status)
     return None
 
 
-def _listen(listen: str) -> OSError | None:
+def _listen(listen: Written[Listen]) -> OSError | None:
     """Take the socket. Return the error if that does not succeed for a while."""
     deadline = time.monotonic() + _RETRY_FOR
     while True:

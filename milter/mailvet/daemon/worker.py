@@ -18,12 +18,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from mailvet.assembly import make_engine
+from mailvet.assembly import make_engine, make_resolver
 from mailvet.case import Case, Listener
 from mailvet.daemon import callbacks, connections, libmilter
 from mailvet.daemon.health_check import INTERVAL, HealthCheck
 from mailvet.daemon.process import wait_for_signal
-from mailvet.dns.resolver import Resolver
 from mailvet.observe import journal
 from mailvet.observe.logs import Log
 from mailvet.observe.metrics import Meter
@@ -60,9 +59,9 @@ class Worker:
         self._meter = meter
         self._health = HealthCheck(settings, log, meter)
         self._silent_until = 0.0  # before that, bugs outside any message are only counted
-        self._resolver = Resolver(settings.dns, report_bug=self._report_stray_bug)
+        self._resolver = make_resolver(settings.dns, self._report_stray_bug)
         self._breach = _breach_client(breach_socket, log, self._report_stray_bug) if settings.breach.enabled else None
-        engine = make_engine(settings, self._resolver.begin, self._report_bug, self._breach, self._report_spf_bug)
+        engine = make_engine(settings, self._resolver.new_lookups, self._report_bug, self._breach, self._report_spf_bug)
         self._engine = dataclasses.replace(engine, surprised_again=meter.bug)
         self._listeners: tuple[tuple[str, Listener], ...] = (("counters", meter.message), ("log", self._write))
 

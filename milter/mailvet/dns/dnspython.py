@@ -1,16 +1,16 @@
 """dnspython – DNS messages: questions as octets, answers as `Answer` or `Trouble`; the only file that imports dns.
 
-Questions are encoded by hand, since they are all alike and dnspython takes 100 µs for one; answers are read
-by dnspython, which has met every malformed message there is.
+Questions are encoded by hand, since they are all alike and dnspython takes 100 µs for one. Answers are read by
+dnspython, which copes with every malformed message there is.
 
-That there is no such record is believed where the answer proves it: by a SOA of a zone that the name can be in;
-or, from a server that asks others for us, by a plain NXDOMAIN, or by nothing at all, where no answer over UDP said
-otherwise. Records are believed where the answer has no others: not in the answer section, of another owner, type
-or class, and not elsewhere or uncounted, of the kind asked for. Everything else is `Trouble.BROKEN`, or a
+Absence is believed where the answer proves it: by the SOA of a zone that the name can be in. From a recursive server
+it is also believed without one: a plain NXDOMAIN, or an empty answer that no answer over UDP contradicted. Records are
+believed where the answer has no others: none of another owner, type or class in the answer section, and none of the
+type asked for in another section or behind the last counted record. Everything else is `Trouble.BROKEN`, or a
 `LostTarget`.
 
-Raises     nothing: what cannot be read is `Trouble.BROKEN`
-Not here   sockets (udp, tcp), caching and budgets (resolver), sets of very many records (thinning)
+Raises     nothing: an answer that cannot be read is `Trouble.BROKEN`
+Not here   sockets (udp, tcp), caching (cache), budgets (lookups), answers of very many records (large_answers)
 """
 
 import ipaddress
@@ -33,16 +33,16 @@ _SOA: Final = 6
 _DNAME: Final = 39
 _RRSIG: Final = 46
 # RD and AD set (RFC 6840 §5.7: so that AD comes back), one question, one additional record
-_HEADER: Final = struct.pack("!HHHHH", 0x0120, 1, 0, 0, 1)
-_EDNS: Final = b"\0" + struct.pack("!HHIH", 41, 1232, 0, 0)  # OPT, the payload size that is never fragmented
+_QUERY_HEADER: Final = struct.pack("!HHHHH", 0x0120, 1, 0, 0, 1)
+_OPT_RECORD: Final = b"\0" + struct.pack("!HHIH", 41, 1232, 0, 0)  # 1232: a payload that is never fragmented
 _LONGEST_TTL: Final = 86_400
-_TRUNCATED: Final = 0x02  # in the third octet
-_OPCODE: Final = 0x78
-_SERVFAIL: Final = {dns.rcode.SERVFAIL: Trouble.SERVFAIL, dns.rcode.REFUSED: Trouble.REFUSED}
+_TRUNCATED_BIT: Final = 0x02  # in the third octet
+_OPCODE_BITS: Final = 0x78
+_FAILURE_CODES: Final = {dns.rcode.SERVFAIL: Trouble.SERVFAIL, dns.rcode.REFUSED: Trouble.REFUSED}
 
 
 class LostTarget(NamedTuple):
-    """An alias that leads to this name, and not a word about the name."""
+    """An answer with an alias that leads to this name, and nothing about the name itself."""
 
     name: str
     secure: bool | None
@@ -50,31 +50,32 @@ class LostTarget(NamedTuple):
 
 
 def query(name: str, kind: RecordType) -> bytes | None:
-    """A question without its id; None for a name that cannot be in the DNS (RFC 1035 §2.3.4)."""
+    """Return the octets of a question without its id; None if the name cannot be in the DNS (RFC 1035 §2.3.4)."""
     labels = name.encode("ascii", "replace").split(b".") if name.isascii() and "\0" not in name else [b""]
     if not all(0 < len(label) < 64 for label in labels) or len(name) > 253:
         return None
     wire = b"".join(bytes((len(label),)) + label for label in labels)
-    return b"".join((_HEADER, wire, b"\0", struct.pack("!HH", _TYPES[kind], 1), _EDNS))
+    return b"".join((_QUERY_HEADER, wire, b"\0", struct.pack("!HH", _TYPES[kind], 1), _OPT_RECORD))
 
 
 def root_query() -> bytes:
-    """The SOA of the root: what every resolver knows, and a validating one has validated."""
-    return b"".join((_HEADER, b"\0", struct.pack("!HH", _SOA, 1), _EDNS))
+    """Return the question for the SOA of the root, which every resolver knows and a validating one has validated."""
+    return b"".join((_QUERY_HEADER, b"\0", struct.pack("!HH", _SOA, 1), _OPT_RECORD))
 
 
 def is_truncated(data: bytes) -> bool:
-    return bool(data[2] & _TRUNCATED)
+    """Are records missing that a packet has no space for?"""
+    return bool(data[2] & _TRUNCATED_BIT)
 
 
 def without_edns(query: bytes) -> bytes:
-    """The same question for a server that knows RFC 1035 alone (RFC 6891 §7)."""
-    return query[:8] + b"\0\0" + query[10 : -len(_EDNS)] if query.endswith(_EDNS) else query
+    """Return the same question for a server that knows only RFC 1035 (RFC 6891 §7)."""
+    return query[:8] + b"\0\0" + query[10 : -len(_OPT_RECORD)] if query.endswith(_OPT_RECORD) else query
 
 
 def is_lost_on_edns(data: bytes) -> bool:
-    """Does the server say that it could not read the question, or cannot do what it asks? Or is the OPT record of its
-    answer not one that RFC 6891 §6.1.1 allows?"""
+    """Does the server fail because of EDNS? It says that it cannot read or do what was asked, or its answer has an OPT
+    record that RFC 6891 §6.1.1 does not allow."""
     if data[3] & 0x0F in (dns.rcode.FORMERR, dns.rcode.NOTIMP):
         return True
     try:
@@ -86,37 +87,38 @@ def is_lost_on_edns(data: bytes) -> bool:
 
 
 def is_denial(data: bytes) -> bool:
+    """Does the answer say NXDOMAIN?"""
     return data[3] & 0x0F == dns.rcode.NXDOMAIN
 
 
 def is_validated(data: bytes) -> bool:
-    """The AD bit of an answer without error."""
+    """Does the answer have the AD bit, and no error?"""
     return bool(data[3] & 0x20) and not data[3] & 0x0F
 
 
 def read(
     data: bytes, kind: RecordType, *, trusted: bool, retried: bool = False, denied: bool = False
 ) -> Answer | Trouble | LostTarget:
-    """The answer in these octets. `trusted`: the AD bit of this server means something; `retried`: over TCP,
-    since over UDP records were missing; `denied`: where that answer said NXDOMAIN."""
+    """Read an answer. `trusted`: the AD bit of this server counts; `retried`: the answer came over TCP, since over UDP
+    records were missing; `denied`: the answer over UDP said NXDOMAIN."""
     try:
         message = _message(thinned(data, kind))
         code = message.rcode()
         if code not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
-            return _SERVFAIL.get(code, Trouble.BROKEN)
-        if data[2] & _OPCODE or data[4:6] != b"\0\1":  # RFC 9619 §4: one question
+            return _FAILURE_CODES.get(code, Trouble.BROKEN)
+        if data[2] & _OPCODE_BITS or data[4:6] != b"\0\1":  # RFC 9619 §4: one question
             return Trouble.BROKEN
         secure = bool(message.flags & dns.flags.AD) if trusted else None
         found = _answer(message, kind, secure)
-        # Over UDP it said something else
+        # The answer over UDP said something else
         contradicted = retried and isinstance(found, Answer) and not (found.proven or (denied and is_denial(data)))
         return Trouble.BROKEN if contradicted else found
-    except Exception:  # a hostile answer may raise anything, and must not look like an absent record
+    except Exception:  # a hostile answer may raise anything, and must not be read as absence
         return Trouble.BROKEN
 
 
 def _message(data: bytes) -> Any:
-    """Read. Octets behind the last record are padding, unless they are a record that was not counted."""
+    """Parse a message. Octets behind the last record are padding, unless they are a record that was not counted."""
     try:
         return dns.message.from_wire(data, one_rr_per_rrset=True)
     except dns.message.TrailingJunk:
@@ -126,14 +128,14 @@ def _message(data: bytes) -> Any:
 
 
 def _answer(message: Any, kind: RecordType, secure: bool | None) -> Answer | Trouble | LostTarget:
-    """Follow the aliases to the records; where there are none, look for the proof."""
+    """Follow the aliases to the records; if there are none, look for the proof."""
     name, wanted, ttl, passed = message.question[0].name, _TYPES[kind], _LONGEST_TTL, set()
     left = _by_owner(message.answer)
     while (found := left.pop((name, wanted), None)) is None and (aliases := left.pop((name, _CNAME), None)):
         passed.add(name)
         name, ttl = aliases[0][0].target, min(ttl, *(alias.ttl for alias in aliases))
         if name in passed or any(alias[0].target != name for alias in aliases):
-            return Trouble.BROKEN  # a circle, or two ways to go
+            return Trouble.BROKEN  # a circle, or two targets
     nothing = message.rcode() == dns.rcode.NXDOMAIN
     signed = _CNAME
     if found is not None:
@@ -151,9 +153,9 @@ def _answer(message: Any, kind: RecordType, secure: bool | None) -> Answer | Tro
         # Of many names the first ten count (RFC 7208 §4.6.4, RFC 8601 §3), and servers shuffle them
         chosen = sorted(records) if kind is RecordType.PTR else records
         return Answer(Status.FOUND, tuple(chosen), secure, float(min(ttl, *(each.ttl for each in found))))
-    lasts = _lasts(message, name)
-    if lasts is not None:  # RFC 6604 §3: with aliases, the code speaks of the last name
-        return Answer(Status.NXDOMAIN if nothing else Status.NODATA, (), secure, float(min(ttl, lasts)))
+    absence_ttl = _absence_ttl(message, name)
+    if absence_ttl is not None:  # RFC 6604 §3: with aliases, the code speaks of the last name
+        return Answer(Status.NXDOMAIN if nothing else Status.NODATA, (), secure, float(min(ttl, absence_ttl)))
     if not message.flags & dns.flags.RA:
         return Trouble.BROKEN  # it has no proof, and does not ask others for us
     if passed:
@@ -164,7 +166,7 @@ def _answer(message: Any, kind: RecordType, secure: bool | None) -> Answer | Tro
 
 
 def _by_owner(section: Any) -> dict[tuple[Any, int] | None, list[Any]]:
-    """Records of class IN by owner and type; all others under None."""
+    """Return records of class IN by owner and type, and all others under None."""
     found: dict[tuple[Any, int] | None, list[Any]] = {}
     for record in section:
         owner_and_type = (record.name, int(record.rdtype)) if record.rdclass == dns.rdataclass.IN else None
@@ -173,8 +175,8 @@ def _by_owner(section: Any) -> dict[tuple[Any, int] | None, list[Any]]:
 
 
 def _is_strange(name: Any, owner_and_type: tuple[Any, int] | None, records: list[Any], signed: int) -> bool:
-    """Is it an answer to something else? All but what made the aliases, and leads this name nowhere else; and
-    signatures of that, and of the type `signed`."""
+    """Do these records belong to another answer? To ours belong the DNAME records that made the aliases, if none of
+    them redirects the last name, and signatures of aliases and of the type `signed`."""
     if owner_and_type is None:
         return True
     owner, rdtype = owner_and_type
@@ -184,8 +186,8 @@ def _is_strange(name: Any, owner_and_type: tuple[Any, int] | None, records: list
 
 
 def _is_misplaced(others: list[Any], wanted: int, names: set[Any], found: list[Any]) -> bool:
-    """Is there more of what was asked for, outside the answer section? Addresses of other names are glue, and glue may
-    repeat the answer."""
+    """Are there further records of the type asked for outside the answer section? Addresses of other names are glue,
+    and glue may repeat the answer."""
     glueless = wanted not in _ADDRESSES
     return any(
         (record.rdtype == _CNAME and record.name in names)
@@ -198,9 +200,9 @@ def _is_in(record: Any, found: list[Any]) -> bool:
     return any(record.name == each.name and record[0] == each[0] for each in found)
 
 
-def _lasts(message: Any, name: Any) -> int | None:
-    """RFC 2308 §5: how long the absence of this name, or of a type there, may be believed; None without the SOA of
-    a zone that the name can be in."""
+def _absence_ttl(message: Any, name: Any) -> int | None:
+    """Return the seconds for which the absence of this name, or of a type there, may be believed (RFC 2308 §5); None
+    without the SOA of a zone that the name can be in."""
     for record in message.authority:
         if record.rdtype == _SOA and record.rdclass == dns.rdataclass.IN and name.is_subdomain(record.name):
             return int(min(record.ttl, record[0].minimum))
@@ -208,8 +210,8 @@ def _lasts(message: Any, name: Any) -> int | None:
 
 
 def _is_bare(message: Any, wanted: int) -> bool:
-    """RFC 2308 §2.2, type 3: nothing in the answer and authority sections. What stands there without a fitting SOA is a
-    referral, or about another zone; and what we want must not stand behind the answer, where it was miscounted."""
+    """Are the answer and authority sections empty (RFC 2308 §2.2, type 3)? A record there without a fitting SOA is a
+    referral, or about another zone; and the type asked for must not follow uncounted."""
     misplaced = any(record.rdtype in (wanted, _CNAME) for record in message.additional)
     return not (message.answer or message.authority or misplaced) and is_whole(message.wire)
 

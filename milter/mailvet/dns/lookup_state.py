@@ -1,8 +1,7 @@
 """lookup_state – the state of one lookup: the query that is sent now, and the follow-up query, if any.
 
-An answer may leave open what it was asked for. Then the target of an alias is queried by itself, a server that
-does not know EDNS is queried without it, and where there is another server it is queried too; at most four
-follow-up queries.
+An answer may leave the question open. Then the target of an alias is queried by itself, a server that does not know
+EDNS is queried without it, and where there is another server it is queried too; at most four follow-up queries.
 
 Raises     nothing
 Not here   what an answer says (dnspython), sending (udp), who waits (resolver)
@@ -14,12 +13,11 @@ from mailvet.dns import dnspython
 from mailvet.dns.lookups import Key
 from mailvet.ports import Answer, Trouble, all_secure
 
-_FAIR: Final = 1024  # octets that an answer may have in the cache; more count for several
-_MOST_FOLLOW_UPS: Final = 4  # a sender's aliases must not make us ask for ever
+_MOST_FOLLOW_UPS: Final = 4  # a sender's aliases must not make us ask without end
 
 
 class LookupState(NamedTuple):
-    """A lookup, after so many answers."""
+    """A lookup after the answers that have come so far."""
 
     key: Key  # what is looked up
     query: bytes  # sent now
@@ -30,7 +28,8 @@ class LookupState(NamedTuple):
     passed: tuple[dnspython.LostTarget, ...] = ()  # what the answers about aliases said
 
     def for_first_name(self, answer: Answer) -> Answer:
-        """The answer about the last name, for the first."""
+        """Return the answer about the last alias's target as one about the first name: secure and fresh only as far as
+        all answers on the way were."""
         if not self.passed:
             return answer
         secure = all_secure((answer.secure, *(lost.secure for lost in self.passed)))
@@ -40,7 +39,8 @@ class LookupState(NamedTuple):
     def follow_up(
         self, result: Trouble | dnspython.LostTarget, data: bytes | Trouble, servers: int
     ) -> "LookupState | None":
-        """The next query; None: no more. With `servers` above one in it, it is for the next of them."""
+        """Return the lookup with its next query, given the last result and its octets; None if there is none. `servers`
+        is how many are known; a query with a higher `servers` than this one's is for the next of them."""
         if self.follow_ups >= _MOST_FOLLOW_UPS:
             return None
         if isinstance(result, dnspython.LostTarget):
@@ -49,7 +49,7 @@ class LookupState(NamedTuple):
             plain = dnspython.without_edns(self.query)
             if plain != self.query:
                 return self._replace(query=plain, retried=False, denied=False, follow_ups=self.follow_ups + 1)
-        # The others have not been asked, but where one cannot be reached over UDP, or says itself that it cannot tell
+        # Over UDP the next server has been asked only if this one was not reached, or said itself that it cannot tell
         another = self.retried or (result is Trouble.BROKEN and isinstance(data, bytes))
         if another and self.servers < servers:
             return self._replace(retried=False, denied=False, follow_ups=self.follow_ups + 1, servers=self.servers + 1)
@@ -60,12 +60,3 @@ class LookupState(NamedTuple):
         if query is None or query == self.query:
             return None
         return LookupState(self.key, query, follow_ups=self.follow_ups + 1, passed=(*self.passed, lost))
-
-
-def weigh(result: Answer | Trouble) -> int:
-    """Large answers count for several: a stranger may make us ask for 64 kB at as many names as he likes."""
-    if isinstance(result, Trouble):
-        return 1
-    return (
-        1 + sum(len(record) if not isinstance(record, tuple) else len(record[1]) for record in result.records) // _FAIR
-    )

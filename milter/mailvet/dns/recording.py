@@ -3,8 +3,8 @@
 TXT records are written as text where they are ASCII, so that a recording can be read and edited by hand,
 and as {"base64": ...} where they are not. The time is that of the judgement: a signature may have an end.
 
-Raises     ValueError, from `from_json`, for what is not a recording
-Not here   which questions a message asks (verify)
+Raises     ValueError, from `from_text` and `from_json`, if it is not a recording
+Not here   which questions a message asks (session.verify)
 """
 
 import base64
@@ -22,12 +22,12 @@ _Key = tuple[str, RecordType]
 
 
 def to_json(trail: Iterable[Question], when: float) -> dict[str, Any]:
-    """All questions with their answers, and when the message was judged by them."""
+    """Return all questions with their answers, and the time when the message was judged by them."""
     return {"format": FORMAT, "time": moment(when), "questions": [_question(question) for question in trail]}
 
 
 def moment(when: float) -> str:
-    """Seconds since 1970 as a person reads them."""
+    """Return seconds since 1970 as a date and time that people read."""
     return datetime.fromtimestamp(when, UTC).strftime(_TIME)
 
 
@@ -53,7 +53,7 @@ def _write(record: Record) -> Any:
 
 
 def from_text(text: str) -> "ReplayLookups":
-    """What `to_json` gave, from a file that may hold anything. Raises ValueError."""
+    """Read what `to_json` returned, from a file that may hold anything. Raises ValueError."""
     try:
         recording = json.loads(text)
     except (ValueError, RecursionError) as e:
@@ -62,7 +62,7 @@ def from_text(text: str) -> "ReplayLookups":
 
 
 def from_json(recording: Any) -> "ReplayLookups":
-    """The same once it is read as JSON. Raises ValueError."""
+    """Read what `to_json` returned. Raises ValueError."""
     try:
         if recording["format"] not in (FORMAT, _TIMELESS):
             raise ValueError(f"format is not {FORMAT}")
@@ -95,23 +95,23 @@ def _record(value: Any, kind: RecordType) -> Record:
     return (int(value[0]), str(value[1])) if kind is RecordType.MX else str(value)
 
 
-class ReplayLookups:
-    """Answers what was recorded; anything else could not be found out."""
+class _ReplayPort:
+    """Answers what was recorded; anything else fails as unrecorded."""
 
     def __init__(
-        self, answers: dict[_Key, Answer | Trouble], late: frozenset[_Key] = frozenset(), when: float | None = None
+        self, answers: dict[_Key, Answer | Trouble], late: frozenset[_Key], asked: dict[_Key, bool], *, reserve: bool
     ) -> None:
         self._answers = answers
-        self._late = self._too_early = late
-        self._asked: dict[_Key, bool] = {}
-        self.when = when  # the message was judged, in seconds since 1970; None: the recording does not say
+        self._late = late
+        self._beyond_budget = frozenset() if reserve else late
+        self._asked = asked
         self.asked = 0
 
     def ask(self, name: str, kind: RecordType) -> Answer:
         """See ports.Lookups. Raises Unavailable."""
         key = (name.lower(), kind)
         self._asked[key] = True
-        found = Trouble.BUDGET if key in self._too_early else self._answers.get(key, Trouble.UNRECORDED)
+        found = Trouble.BUDGET if key in self._beyond_budget else self._answers.get(key, Trouble.UNRECORDED)
         if isinstance(found, Answer):
             return found
         raise Unavailable(found, name, kind)
@@ -121,12 +121,8 @@ class ReplayLookups:
         key = (name.lower(), kind)
         found = self._answers.get(key)
         self._asked.setdefault(key, False)
-        if then is not None and isinstance(found, Answer) and key not in self._too_early:
+        if then is not None and isinstance(found, Answer) and key not in self._late:
             then(found)
-
-    def for_policy(self) -> None:
-        """See ports.Lookups."""
-        self._too_early = frozenset()
 
     def trail(self) -> tuple[Question, ...]:
         """See ports.Lookups."""
@@ -137,3 +133,24 @@ class ReplayLookups:
 
     def end(self) -> None:
         """See ports.Lookups."""
+
+
+class _ReservedReplay(_ReplayPort):
+    """The same with the reserve: answers that came late, too."""
+
+    @property
+    def reserved(self) -> "_ReservedReplay":
+        """See ports.Lookups."""
+        return self
+
+
+class ReplayLookups(_ReplayPort):
+    """The `ports.Lookups` of a recorded message."""
+
+    def __init__(
+        self, answers: dict[_Key, Answer | Trouble], late: frozenset[_Key] = frozenset(), when: float | None = None
+    ) -> None:
+        asked: dict[_Key, bool] = {}
+        super().__init__(answers, late, asked, reserve=False)
+        self.reserved = _ReservedReplay(answers, late, asked, reserve=True)
+        self.when = when  # the message was judged, in seconds since 1970; None: the recording does not say

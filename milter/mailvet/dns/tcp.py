@@ -1,7 +1,7 @@
 """tcp – a DNS question over TCP, for an answer that does not fit a packet (RFC 7766 §5).
 
-The octets alone: dnspython's own way reads and writes every record, which takes 50 µs each, and 64 kB hold
-4,000.
+Only the octets are fetched: dnspython's own function reads and writes every record, which takes 50 µs each, and 64 kB
+hold 4,000.
 
 Raises     nothing
 Not here   what is in the answer (dnspython), and who waits for it (resolver)
@@ -13,14 +13,15 @@ import struct
 import time
 from typing import Final
 
-from mailvet.dns.exchange import Server, is_answer
+from mailvet.dns.exchange import is_answer
 from mailvet.ports import Trouble
+from mailvet.values import Endpoint
 
 _LENGTH: Final = struct.Struct("!H")  # RFC 1035 §4.2.2
 
 
-def ask(query: bytes, server: Server, timeout: float) -> bytes | Trouble:
-    """The answer to a question without its id. Waits; for threads that may."""
+def ask(query: bytes, server: Endpoint, timeout: float) -> bytes | Trouble:
+    """Return the answer to a question, which is given without its id. Waits, so it is for threads that may."""
     deadline = time.monotonic() + timeout
     message = os.urandom(2) + query
     try:
@@ -38,6 +39,7 @@ def ask(query: bytes, server: Server, timeout: float) -> bytes | Trouble:
 
 
 def _exactly(connection: socket.socket, length: int, deadline: float) -> bytes:
+    """Receive so many octets. Raises TimeoutError, EOFError or another OSError."""
     data = bytearray()
     while len(data) < length:
         left = deadline - time.monotonic()

@@ -70,8 +70,3 @@ def within(address: str, networks: Iterable[Network]) -> bool:
     """Is the address in one of them?"""
     parsed = ip.parse(address)
     return parsed is not None and any(parsed in network for network in networks)
-
-
-def parse_networks(texts: Iterable[str]) -> tuple[Network, ...]:
-    """Networks that the configuration check has let through."""
-    return tuple(map(ip.network, texts))

@@ -36,7 +36,7 @@ def sender(transaction: Transaction, engine: Engine) -> None:
 def author_field(transaction: Transaction, value: bytes, engine: Engine) -> None:
     """A From: has arrived: the DMARC record of its domain."""
     if len(transaction.headers.by_name[b"from"]) == 1:  # with a second one there is no author domain to ask about
-        _author(value, transaction.lookups, engine.breach)
+        _author(value, transaction.lookups.reserved, engine.breach)
 
 
 def key(candidate: Candidate, lookups: Lookups) -> None:

@@ -61,13 +61,13 @@ def verify(transaction: Transaction, engine: Engine, report_bug: ReportBug) -> R
     signatures = guarded("dkim", lambda: _signatures(t, engine, content, keys), last_resort.dkim)
     found = guarded("author", lambda: _author(t, engine), _nothing)
     dmarc = last_resort.dmarc(t)
-    lookups.for_policy()
+    reserved = lookups.reserved  # what has been asked so far must not cost the author domain's policy
     if found is not None:
-        dmarc = guarded("dmarc", lambda: dmarc_check.check(found, spf, signatures, lookups.ask), last_resort.dmarc)
+        dmarc = guarded("dmarc", lambda: dmarc_check.check(found, spf, signatures, reserved.ask), last_resort.dmarc)
     # last, since a sender's slow name servers must not use up the time that DMARC depends on
-    chain = guarded("arc", lambda: _chain(t, engine, content, keys), last_resort.arc)
-    reverse = guarded("iprev", lambda: iprev.check(t.address, lookups), last_resort.iprev)
-    helo = guarded("spf helo", lambda: engine.spf.check_helo(t.address, t.helo, lookups), last_resort.spf_helo)
+    chain = guarded("arc", lambda: _chain(t, engine, content, KeyReader(reserved.ask, engine.keys)), last_resort.arc)
+    reverse = guarded("iprev", lambda: iprev.check(t.address, reserved), last_resort.iprev)
+    helo = guarded("spf helo", lambda: engine.spf.check_helo(t.address, t.helo, reserved), last_resort.spf_helo)
     breach = guarded("breach", lambda: _breach(t, engine, found, dmarc), _nothing)
     return Report(
         iprev=reverse,

@@ -1,36 +1,54 @@
-"""endpoint – the address and port of a server, as an operator writes them.
+"""endpoint – addresses with ports, and where to listen, as an operator writes them.
 
 Raises     nothing
-Not here   what is reached there
+Not here   connecting and listening (dns, daemon)
 """
 
 import ipaddress
 import re
 
-_PORT = re.compile(r"53|[1-9][0-9]{3}")  # what a name server may be expected at, and the end of an address may be
+from mailvet.values import Endpoint, Listen, Problem
+
+_LIKELY_PORT = re.compile(r"53|[1-9][0-9]{3}")  # of a name server, and possibly the end of an IPv6 address
+_LISTEN = re.compile(r"(?:(?P<family>inet6?):(?P<port>\d{1,5})(?:@(?P<host>\S+))?)|unix:(?P<path>/\S+)")
+_LONGEST_PATH = 107  # octets of sun_path, without the NUL (unix(7))
 
 
-def parse(text: str, default_port: int | None = 53) -> tuple[str, int] | None:
-    """ "127.0.0.1", "127.0.0.1:5353", "::1" or "[::1]:53" → (address, port); None if it is none of these."""
+def parse(text: str, default_port: int | None = 53) -> Endpoint | None:
+    """Read "127.0.0.1", "127.0.0.1:5353", "::1" or "[::1]:53". None: it is not an address, or has no port and there is
+    no default."""
     match = re.fullmatch(r"\[([^\]]+)\](?::(\d{1,5}))?|([^:]+)(?::(\d{1,5}))?", text)
     if match is None:
-        return (text, default_port) if default_port is not None and is_address(text) else None
+        return Endpoint(text, default_port) if default_port is not None and is_address(text) else None
     address, port = match[1] or match[3], match[2] or match[4]
     if not is_address(address) or (port is None and default_port is None):
         return None
     number = int(port) if port else default_port or 0
-    return (address, number) if number < 65536 else None
+    return Endpoint(address, number) if number < 65536 else None
 
 
 def is_ambiguous(server: str) -> bool:
-    """Is it an IPv6 address as a whole, and one as well without what may be a port: "::1:53"?"""
+    """Can it be read in two ways: as an IPv6 address, and as a shorter one with a port, such as "::1:53"?"""
     address, _, port = server.rpartition(":")
-    return bool(_PORT.fullmatch(port)) and ":" in address and is_address(address) and is_address(server)
+    return bool(_LIKELY_PORT.fullmatch(port)) and ":" in address and is_address(address) and is_address(server)
 
 
 def is_address(text: str) -> bool:
+    """Is it an IP address, with or without a zone?"""
     try:
         ipaddress.ip_address(text)
     except ValueError:
         return False
     return True
+
+
+def listen(text: str) -> Listen | Problem:
+    """Read "inet:8899@127.0.0.1", "inet6:8899@::1" or "unix:/run/mailvet/mailvet.sock"."""
+    match = _LISTEN.fullmatch(text)
+    if match is None or not 0 < int(match["port"] or 1) < 65536:
+        return Problem('write "inet:8899@127.0.0.1" or "unix:/run/mailvet/mailvet.sock"')
+    if match["path"] is None:
+        return Listen("inet6" if match["family"] == "inet6" else "inet", match["host"] or "", int(match["port"]))
+    if len(match["path"].encode()) > _LONGEST_PATH:
+        return Problem(f"the path of a socket has at most {_LONGEST_PATH} octets")
+    return Listen("unix", path=match["path"])

@@ -1,22 +1,21 @@
-"""ip – an IP address or network as everything here compares and writes it.
+"""ip – IP addresses and networks in the one form in which they are compared and written.
 
 A zone is dropped, since it says nothing beyond this host, and an IPv4-mapped IPv6 address is the IPv4 address that
-it stands for (RFC 7208 §5). An IPv6 network that merely contains all of those is for IPv6 clients alone.
+it stands for (RFC 7208 §5). An IPv6 network that contains all of those, and more, is for IPv6 clients alone.
 
-Raises     ValueError, from `network` alone: what is wrong with the text
-Not here   which addresses are trusted (engine), what DNS says of one (iprev)
+Raises     nothing
+Not here   which addresses are trusted (session.engine), what DNS says of one (checks.iprev)
 """
 
 import ipaddress
 from functools import lru_cache
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+from mailvet.values import Address as Address, Network as Network, Problem
 
 
 @lru_cache(maxsize=4096)
 def parse(text: str) -> Address | None:
-    """The address, or None where the text is none."""
+    """Return the address; None if the text is not one."""
     try:
         found = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
@@ -25,20 +24,23 @@ def parse(text: str) -> Address | None:
 
 
 def canonical(text: str) -> str:
-    """The one text that an address has (RFC 5952 §4); anything else as it is."""
+    """Return an address in its canonical text (RFC 5952 §4), and any other text as it is."""
     found = parse(text)
     return str(found) if found is not None else text
 
 
-def network(text: str) -> Network:
-    """The network that clients are compared with. Raises ValueError."""
+def network(text: str) -> Network | Problem:
+    """Return the network that addresses of clients are compared with."""
     _, percent, zone = text.partition("%")
     if percent:
-        raise ValueError(f"leave out %{zone}: the MTA does not say on which link a client is")
-    bits = ipaddress.ip_network(text, strict=False).prefixlen
-    mapped = getattr(ipaddress.ip_interface(text).ip, "ipv4_mapped", None)
-    if mapped is None:
-        return ipaddress.ip_network(text)
-    if bits < 96:
-        raise ValueError(f"::ffff:0:0/96 is all of IPv4, /{bits} is more")
-    return ipaddress.ip_network(f"{mapped}/{bits - 96}")
+        return Problem(f"leave out %{zone}: the MTA does not say on which link a client is")
+    try:
+        bits = ipaddress.ip_network(text, strict=False).prefixlen
+        mapped = getattr(ipaddress.ip_interface(text).ip, "ipv4_mapped", None)
+        if mapped is None:
+            return ipaddress.ip_network(text)
+        if bits < 96:
+            return Problem(f"::ffff:0:0/96 is all of IPv4, /{bits} is more")
+        return ipaddress.ip_network(f"{mapped}/{bits - 96}")
+    except ValueError as e:
+        return Problem(str(e))

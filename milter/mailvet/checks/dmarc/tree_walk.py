@@ -16,7 +16,7 @@ from mailvet.policy_record import PolicyRecord, Psd
 from mailvet.ports import Answer, Ask, RecordType, Status, all_secure
 from mailvet.values import Domain
 
-_PREFIX: Final = "_dmarc."
+PREFIX: Final = "_dmarc."
 _MOST_QUESTIONS: Final = 8  # of one walk (RFC 9989 §4.10)
 
 
@@ -42,7 +42,7 @@ def walk_names(domain: Domain) -> tuple[str, ...]:
     """
     labels = domain.split(".")
     shorter = labels[1:] if len(labels) <= _MOST_QUESTIONS else labels[1 - _MOST_QUESTIONS :]
-    return (_PREFIX + domain, *(_PREFIX + ".".join(shorter[i:]) for i in range(len(shorter))))
+    return (PREFIX + domain, *(PREFIX + ".".join(shorter[i:]) for i in range(len(shorter))))
 
 
 def fetch_record(name: str, ask: Ask) -> Fetched:
@@ -66,7 +66,7 @@ def discover(domain: Domain, ask: Ask, first: Fetched | None = None) -> Discover
         first = None
         answers.append(answer)
         if record is not None:
-            found.append((Domain(name[len(_PREFIX) :]), record))
+            found.append((Domain(name[len(PREFIX) :]), record))
             if record.psd is not Psd.UNKNOWN:
                 break
     organization = _organization(domain, found)
