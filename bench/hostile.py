@@ -120,7 +120,7 @@ def _strings(record: bytes) -> str:
     return " ".join('"' + "".join(f"\\{octet:03d}" for octet in part) + '"' for part in parts)
 
 
-def _surprised(where: str, error: BaseException) -> None:
+def _report_bug(where: str, error: BaseException) -> None:
     raise AssertionError(where) from error
 
 
@@ -137,7 +137,7 @@ class Run:
         """CPU time of one delivery by a stranger."""
         for cache in _caches():
             cache.cache_clear()
-        engine = make_engine(SETTINGS, lambda: Wire(self._octets), _surprised)
+        engine = make_engine(SETTINGS, lambda: Wire(self._octets), _report_bug)
         engine = dataclasses.replace(engine, now=lambda: 1_800_000_000.0)
         gc.collect()
         before = time.thread_time()

@@ -26,16 +26,16 @@ def unexpected(where: str, error: BaseException) -> None:
 def engine(
     settings: Settings,
     names: Mapping[str, Any],
-    surprise: Callable[[str, BaseException], None] = unexpected,
+    report_bug: Callable[[str, BaseException], None] = unexpected,
     **more: Any,
 ) -> Engine:
     """Return a worker's engine with other clocks. TXT records may be str; `more` replaces attributes of the engine."""
     zone = {name: _octets(types) if isinstance(types, dict) else types for name, types in names.items()}
 
     def bug(where: str, error: BaseException) -> None:
-        connections.report_bug(where, error, surprise)
+        connections.report_bug(where, error, report_bug)
 
-    made = make_engine(settings, lambda: Zone(zone), surprise, surprised=bug)
+    made = make_engine(settings, lambda: Zone(zone), report_bug, report_spf_bug=bug)
     replays = Replays(lambda: 0.0)
     return dataclasses.replace(made, now=lambda: NOW, stopwatch=lambda: 0.0, replays=replays, **more)
 

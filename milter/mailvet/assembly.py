@@ -22,31 +22,31 @@ from mailvet.settings import DnsSettings, Settings
 
 def make_engine(
     settings: Settings,
-    begin: Callable[[], Lookups],
-    surprise: ReportBug,
+    new_lookups: Callable[[], Lookups],
+    report_bug: ReportBug,
     breach: BreachFeed | None = None,
-    surprised: ReportBug | None = None,
+    report_spf_bug: ReportBug | None = None,
 ) -> Engine:
-    """The engine of a worker, and of `mailvet check`.
+    """Return the engine of a worker, or of `mailvet check`.
 
-    `begin` gives each message its lookups; `surprise` is told of the first bug a message meets, `surprised` of bugs
-    inside SPF, which knows no session.
+    `new_lookups` gives each message its DNS. `report_bug` gets the first bug that a message meets; `report_spf_bug`
+    those inside SPF, which does not know the session, by default the same.
     """
-    ids = frozenset((settings.authserv_id, *settings.trust.authserv_ids))
+    of_relays = frozenset(settings.trust.authserv_ids)
     return Engine(
         settings=settings,
-        begin=begin,
-        spf=Checker(evaluate, time.monotonic, surprised=surprised or surprise),
+        new_lookups=new_lookups,
+        spf=Checker(evaluate, time.monotonic, report_bug=report_spf_bug or report_bug),
         keys=KeyParser(parse_tags, load, settings.limits),
         now=time.time,
         stopwatch=time.perf_counter,
         replays=Replays(time.monotonic),
-        surprise=surprise,
+        report_bug=report_bug,
         breach=breach,
         trusted=tuple(network for _, network in settings.trust.networks),
         relays=tuple(network for _, network in settings.trust.relays),
-        own=ids,
-        kept=frozenset(settings.trust.authserv_ids),
+        our_ids=of_relays | {settings.authserv_id},
+        ids_kept_from_relays=of_relays,
     )
 
 

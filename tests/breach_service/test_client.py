@@ -87,7 +87,7 @@ def test_an_answer_that_makes_no_sense_does_not_end_the_thread_that_takes_them(t
         listening.settimeout(30)
         listening.bind(str(tmp_path / "breach.sock"))
         listening.listen()
-        BreachClient(tmp_path / "breach.sock", surprised=lambda where, error: bugs.append((where, error)))
+        BreachClient(tmp_path / "breach.sock", report_bug=lambda where, error: bugs.append((where, error)))
         first, _ = listening.accept()
         first.send(b"nonsense")
         second, _ = listening.accept()  # it has begun again

@@ -92,10 +92,10 @@ class Mailvet:
         self.engine = engine(
             SETTINGS,
             world.zone(),
-            surprise=lambda where, error: self.bugs.append((where, error)),
-            surprised_again=self._again,
+            report_bug=lambda where, error: self.bugs.append((where, error)),
+            count_bug=self._again,
         )
-        self.connection = Connection(lambda: Session(self.engine), self._finished, self.engine.surprise, context)
+        self.connection = Connection(lambda: Session(self.engine), self._finished, self.engine.report_bug, context)
 
     def _again(self) -> None:
         self.more += 1
@@ -281,7 +281,7 @@ def test_what_spf_cannot_make_sense_of_is_a_bug_of_its_message(monkeypatch: pyte
     def bug(where: str, error: BaseException) -> None:
         connections.report_bug(where, error, tell)
 
-    made = make_engine(SETTINGS, Resolver(settings).new_lookups, tell, surprised=bug)
+    made = make_engine(SETTINGS, Resolver(settings).new_lookups, tell, report_spf_bug=bug)
     mailvet.engine = dataclasses.replace(mailvet.engine, spf=made.spf)
     monkeypatch.setattr("spf.query.check", lambda _: 1 / 0)
     mailvet.connection.connect(world.HOST, world.HOST_NAME)
@@ -373,7 +373,7 @@ def test_a_log_that_raises_changes_no_reply() -> None:
 def test_a_bug_whose_logging_raises_defers_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     mailvet = Mailvet()
     connection = Connection(
-        lambda: Session(dataclasses.replace(mailvet.engine, surprise=broken)), mailvet._finished, broken
+        lambda: Session(dataclasses.replace(mailvet.engine, report_bug=broken)), mailvet._finished, broken
     )
     monkeypatch.setattr(edits, "scrub", lambda *_: 1 / 0)
     connection.connect(world.HOST, world.HOST_NAME)

@@ -46,8 +46,8 @@ def test_who_is_in_a_network(network: str, inside: str, outside: str) -> None:
     """RFC 7208 §5: an IPv4-mapped address is the IPv4 address, in a network too."""
     found = ip.network(network)
     assert not isinstance(found, Problem)
-    assert within(inside, [found])
-    assert not within(outside, [found])
+    assert within(ip.parse(inside), [found])
+    assert not within(ip.parse(outside), [found])
 
 
 @given(st.ip_addresses(v=4), st.integers(0, 32))

@@ -53,11 +53,11 @@ class BreachClient:
         path: Path,
         remembered: int = _MOST_REMEMBERED,
         say: Callable[[str], None] = lambda _: None,
-        surprised: ReportBug = lambda *_: None,
+        report_bug: ReportBug = lambda *_: None,
     ) -> None:
         """`remembered` is how many verdicts are kept. `say` gets a line for the operator when mail stops waiting for
-        late answers and when it waits again. `surprised` is told of bugs on the thread that receives answers."""
-        self._surprised = surprised
+        late answers and when it waits again. `report_bug` is told of bugs on the thread that receives answers."""
+        self._report_bug = report_bug
         self._path, self._remembered, self._say = path, remembered, say
         self._late_answers = LateAnswers()  # used with the lock held
         self._secret = os.urandom(32)
@@ -149,7 +149,7 @@ class BreachClient:
             try:
                 self._converse()
             except Exception as e:  # a bug must not end the thread
-                self._surprised("breach client", e)
+                self._report_bug("breach client", e)
             self._lost()
             time.sleep(_RECONNECT_INTERVAL)
 

@@ -37,7 +37,7 @@ def report_bug(where: str, error: BaseException, otherwise: ReportBug) -> None:
     For code that is part of a message's checks and knows no session.
     """
     session: Session | None = getattr(current, "session", None)
-    (session.surprised if session is not None else otherwise)(where, error)
+    (session.report_bug if session is not None else otherwise)(where, error)
 
 
 def busy() -> bool:

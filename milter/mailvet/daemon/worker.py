@@ -47,7 +47,7 @@ _STUCK_GRACE: Final = 10.0  # seconds for messages in progress where others will
 def _breach_client(path: Path, log: Log, report_bug: ReportBug) -> "BreachClient":
     from mailvet.breach_service.client import BreachClient  # only where the look-up is on
 
-    return BreachClient(path, say=lambda problem: log.say("warning", "breach", problem=problem), surprised=report_bug)
+    return BreachClient(path, say=lambda problem: log.say("warning", "breach", problem=problem), report_bug=report_bug)
 
 
 class Worker:
@@ -62,7 +62,7 @@ class Worker:
         self._resolver = make_resolver(settings.dns, self._report_stray_bug)
         self._breach = _breach_client(breach_socket, log, self._report_stray_bug) if settings.breach.enabled else None
         engine = make_engine(settings, self._resolver.new_lookups, self._report_bug, self._breach, self._report_spf_bug)
-        self._engine = dataclasses.replace(engine, surprised_again=meter.bug)
+        self._engine = dataclasses.replace(engine, count_bug=meter.bug)
         self._listeners: tuple[tuple[str, Listener], ...] = (("counters", meter.message), ("log", self._write))
 
     def run(self, find_doubtful: FindDoubtful | None) -> None:

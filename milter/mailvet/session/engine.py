@@ -11,10 +11,9 @@ from typing import Protocol
 from mailvet.checks.dkim.keys import KeyParser
 from mailvet.checks.dkim.replays import Replays
 from mailvet.message import ReversePath
-from mailvet.ports import Lookups
+from mailvet.ports import Lookups, ReportBug
 from mailvet.settings import Settings
-from mailvet.syntax import ip
-from mailvet.syntax.ip import Network
+from mailvet.values import Address, Network
 from mailvet.verdict import BreachVerdict, SpfIdentity, SpfVerdict
 
 
@@ -51,22 +50,21 @@ class Engine:
     """Shared by all sessions of a process and never changed."""
 
     settings: Settings
-    begin: Callable[[], Lookups]  # the DNS questions of a new message
+    new_lookups: Callable[[], Lookups]  # the DNS of a new message
     spf: SpfChecks
     keys: KeyParser  # of signatures
     now: Callable[[], float]  # seconds since 1970
     stopwatch: Callable[[], float]  # seconds, for durations alone
     replays: Replays
-    surprise: Callable[[str, BaseException], None]  # a message met its first bug: where, and what
-    surprised_again: Callable[[], None] = lambda: None  # a message met one more, which is only counted
+    report_bug: ReportBug  # a message met its first bug: where, and what
+    count_bug: Callable[[], None] = lambda: None  # a message met another bug, which is not logged
     breach: BreachFeed | None = None
-    trusted: tuple[Network, ...] = ()
-    relays: tuple[Network, ...] = ()
-    own: frozenset[str] = frozenset()  # every authserv-id that is ours
-    kept: frozenset[str] = frozenset()  # those that may stay in mail from our relays
+    trusted: tuple[Network, ...] = ()  # networks whose mail is not checked
+    relays: tuple[Network, ...] = ()  # networks of our own relays
+    our_ids: frozenset[str] = frozenset()  # every authserv-id of ours
+    ids_kept_from_relays: frozenset[str] = frozenset()  # those that may stay in mail from our relays
 
 
-def within(address: str, networks: Iterable[Network]) -> bool:
-    """Is the address in one of them?"""
-    parsed = ip.parse(address)
-    return parsed is not None and any(parsed in network for network in networks)
+def within(address: Address | None, networks: Iterable[Network]) -> bool:
+    """Return whether the address is in one of the networks; False for None."""
+    return address is not None and any(address in network for network in networks)

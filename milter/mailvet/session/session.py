@@ -56,15 +56,15 @@ class Session:
     def connect(self, host: str, address: str | None) -> None:
         """`address` is None where the client is on a local socket, "" where nobody knows it."""
         engine = self._engine
-        local, address = address is None, ip.canonical(address or "")
-        self._host, self._address = host, address
-        self._trusted = local or within(address, engine.trusted)
-        self._relay = bool(engine.relays) and within(address, engine.relays)
+        parsed = ip.parse(address) if address else None
+        self._host, self._address = host, str(parsed) if parsed is not None else address or ""
+        self._trusted = address is None or within(parsed, engine.trusted)
+        self._relay = within(parsed, engine.relays)
         if not self._trusted and not self._relay:
             self._ask_ahead(self._client)
 
     def _client(self) -> None:
-        self._ahead = self._engine.begin()
+        self._ahead = self._engine.new_lookups()
         prefetch.connected(self._address, self._ahead)
 
     def helo(self, name: str) -> None:
@@ -76,7 +76,7 @@ class Session:
         path = reverse_path.parse(sender.decode("utf-8", "surrogateescape"))
         engine = self._engine
         envelope = Envelope(address=self._address, host=self._host, helo=self._helo, mail_from=path, login=login)
-        lookups, self._ahead = self._ahead or engine.begin(), None
+        lookups, self._ahead = self._ahead or engine.new_lookups(), None
         exempt = bool(login) or (self._trusted and not self._relay)
         self.transaction = transaction = Transaction(envelope, exempt, engine.settings.limits, lookups)
         if not exempt and not self._relay:
@@ -116,7 +116,7 @@ class Session:
         try:
             ask(*arguments)
         except Exception as e:
-            self.surprised("asking ahead", e)
+            self.report_bug("asking ahead", e)
 
     def body(self, chunk: bytes) -> None:
         if self.transaction is not None:
@@ -135,24 +135,24 @@ class Session:
             if self.transaction is not None:
                 self.transaction.lookups.end()
         except Exception as e:
-            self.surprised("end of message", e)
+            self.report_bug("end of message", e)
         return self._case(decided, (self._engine.stopwatch() - started) * 1000)
 
     def _judge(self) -> Decision:
         engine, transaction = self._engine, self.transaction
         if transaction is None or self._lost or self._lost_for_all:
             return self._deferral()
-        kept = engine.kept if self._relay else frozenset[str]()
-        forbidden = engine.own - kept
+        kept = engine.ids_kept_from_relays if self._relay else frozenset[str]()
+        forbidden = engine.our_ids - kept
         removals = edits.plan_removals(
             transaction.headers, transaction.beyond, forbidden, decision.BREACH_FIELD, engine.settings.limits
         )
         try:
-            report = verify(transaction, engine, self.surprised)
+            report = verify(transaction, engine, self.report_bug)
         except Exception as e:
-            self.surprised("verify", e)
+            self.report_bug("verify", e)
             report = undecided(transaction)
-        return decision.decide(report, removals, engine.settings, self.surprised)
+        return decision.decide(report, removals, engine.settings, self.report_bug)
 
     def _deferral(self) -> Decision:
         where = self._lost_for_all or self._lost or "no MAIL FROM"
@@ -175,7 +175,7 @@ class Session:
                 told = account.of_message(self.transaction, local_parts)
             now = self._engine.now()
         except Exception as e:
-            self.surprised("account", e)
+            self.report_bug("account", e)
             return Case(report=report, disposition=disposition, edits=planned, queue_id=self.queue_id)
         return Case(
             report=report,
@@ -197,16 +197,16 @@ class Session:
         if step in _WHOLE_CONNECTION:
             self._lost_for_all = self._lost_for_all or step
         self._lost = self._lost or step
-        self.surprised(step, error)
+        self.report_bug(step, error)
 
-    def surprised(self, where: str, error: BaseException) -> None:
+    def report_bug(self, where: str, error: BaseException) -> None:
         """A bug was met. The first of a message is logged; a log that cannot be written changes nothing."""
         self._bugs += 1
         with contextlib.suppress(Exception):
             if self._bugs == 1:
-                self._engine.surprise(where, error)
+                self._engine.report_bug(where, error)
             else:
-                self._engine.surprised_again()
+                self._engine.count_bug()
 
     def undecodable(self, raw: bytes) -> None:
         """The C library met bytes that are not UTF-8 where it wants text, and skipped that callback.
@@ -226,7 +226,7 @@ class Session:
             if transaction is not None:
                 transaction.lookups.end()
         except Exception as e:
-            self.surprised("abort", e)
+            self.report_bug("abort", e)
         self._lost, self._bugs, self.queue_id = "", 0, ""
 
     def close(self) -> None:

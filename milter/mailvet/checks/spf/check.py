@@ -45,12 +45,12 @@ class Checker:
     """RFC 7208 for the clients of one process, with a memory of its verdicts."""
 
     def __init__(
-        self, evaluate: Evaluate, clock: Clock, size: int = _REMEMBERED, surprised: ReportBug | None = None
+        self, evaluate: Evaluate, clock: Clock, size: int = _REMEMBERED, report_bug: ReportBug | None = None
     ) -> None:
-        """`clock`: seconds, never set back; `size`: verdicts remembered; `surprised` is told of bugs: where, what."""
+        """`clock`: seconds, never set back; `size`: verdicts remembered; `report_bug` is told of bugs: where, what."""
         self._evaluate = evaluate
         self._memo = Memo(clock, size)
-        self._surprised = surprised
+        self._report_bug = report_bug
 
     def known(self, address: str, domain: str, identity: SpfIdentity) -> bool:
         """Return whether a check now would ask the DNS nothing."""
@@ -81,8 +81,8 @@ class Checker:
             return recalled
         started = self._memo.now()
         verdict, ttl, repeatable, bug = self._evaluate(client, Claim(identity, sender, helo), lookups)
-        if bug is not None and self._surprised is not None:
-            self._surprised("spf", bug)
+        if bug is not None and self._report_bug is not None:
+            self._report_bug("spf", bug)
         if repeatable and verdict.result is not SpfResult.TEMPERROR:
             self._memo.keep(address, sender.domain, verdict, started, ttl)
         return verdict
