@@ -111,7 +111,7 @@ ENTRY = {"name": "example.org", "type": "TXT", "status": "found", "records": ["x
 
 
 @pytest.mark.parametrize(
-    "other",
+    "value",
     [
         pytest.param(None, id="nothing"),
         pytest.param([], id="a list"),
@@ -144,9 +144,9 @@ ENTRY = {"name": "example.org", "type": "TXT", "status": "found", "records": ["x
         ),
     ],
 )
-def test_what_is_no_recording(other: Any) -> None:
+def test_anything_else_is_refused(value: Any) -> None:
     with pytest.raises(ValueError, match="not a recording"):
-        recording.from_json(other)
+        recording.from_json(value)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[" * 100_000])

@@ -1,5 +1,5 @@
-"""arc – ARC, RFC 8617: does the chain hold, and what did a sealer we trust say.
+"""arc – ARC, RFC 8617: does the chain hold, and what does a trusted sealer testify.
 
-Door       `check.prepare` and `check.judge`
+Entry      `check.prepare` and `check.judge`
 Imports    the vocabulary, syntax, header, author, and dkim for canonical forms and keys
 """

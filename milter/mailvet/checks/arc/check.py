@@ -13,9 +13,9 @@ Not here   structure (checks.arc.sets); who is trusted (checks.arc.trust); seali
 
 from dataclasses import dataclass
 
-from mailvet.checks.arc import trust
 from mailvet.checks.arc.fields import SignedBy
 from mailvet.checks.arc.sets import ArcSet, Sets, collect
+from mailvet.checks.arc.trust import trusted_testimony
 from mailvet.checks.dkim.body_hash import BodyDigest, Canon
 from mailvet.checks.dkim.content import Content
 from mailvet.checks.dkim.header_forms import without_signature
@@ -67,16 +67,16 @@ def judge(
     check = _Check(sets.found, content, keys, now)
     problem = check.chain()
     sealers = tuple([each.seal.domain for each in sets.found])
-    testimony = trust.NO_TESTIMONY
+    testimony = None
     if trusted and (check.temporary or not problem):
-        testimony = trust.trusted_testimony(sets.found, content.forms.headers, trusted, check.testing)
+        testimony = trusted_testimony(sets.found, content.forms.headers, trusted, check.testing)
     if problem:
         return ArcVerdict(
             result=ArcResult.FAIL,
             instances=sets.count,
             sealers=sealers,
             temporary=check.temporary,
-            pending=testimony.sealer if testimony.dmarc == "dmarc=pass" else "",
+            pending=testimony.sealer if testimony is not None and testimony.dmarc == "dmarc=pass" else "",
             secure=check.secure(),
             problem=problem,
             notes=check.notes,
@@ -88,8 +88,8 @@ def judge(
         instances=sets.count,
         sealers=sealers,
         oldest_pass=oldest_pass,
-        sealed=testimony.dmarc,
-        sealed_by=testimony.sealer,
+        sealed=testimony.dmarc if testimony is not None else "",
+        sealed_by=testimony.sealer if testimony is not None else "",
         secure=secure,
         notes=notes,
     )

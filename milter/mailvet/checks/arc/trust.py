@@ -16,7 +16,7 @@ Not here   whether the chain holds (checks.arc.check); what policy makes of the 
 """
 
 from collections.abc import Collection
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from mailvet.checks import author
 from mailvet.checks.arc.fields import SignedBy
@@ -25,17 +25,14 @@ from mailvet.checks.author import Author
 from mailvet.header import auth_results_parser
 from mailvet.message import Headers
 from mailvet.syntax.domain import to_alabel
-from mailvet.values import Problem
+from mailvet.values import Domain, Problem
 
 
 class Testimony(NamedTuple):
     """What a trusted sealer saw."""
 
-    sealer: str  # its domain, in A-labels
+    sealer: Domain
     dmarc: str  # "dmarc=pass", or with another result
-
-
-NO_TESTIMONY: Final = Testimony("", "")
 
 
 def trusted_testimony(
@@ -43,8 +40,8 @@ def trusted_testimony(
     headers: Headers,
     trusted: frozenset[str],
     testing: Collection[SignedBy] = (),
-) -> Testimony:
-    """Return what the trusted sealer that counts says of the author domain's DMARC.
+) -> Testimony | None:
+    """Return what the trusted sealer that counts says of the author domain's DMARC; None: no such sealer says anything.
 
     `trusted`: domains of sealers; `testing`: the signatures whose keys are in test mode.
     """
@@ -57,12 +54,12 @@ def trusted_testimony(
         lowest = each
     found = author.find(headers.values(b"from"), headers)  # also: there is but one From, and it is signed
     if lowest is None or not isinstance(found, Author):
-        return NO_TESTIMONY
+        return None
     parsed = auth_results_parser.parse(headers.fields[lowest.results_at].value[lowest.payload_from :])
     if isinstance(parsed, Problem):
-        return NO_TESTIMONY
+        return None
     results = [result for result in parsed.results if result.method == "dmarc"]
     if len(results) != 1:
-        return NO_TESTIMONY
+        return None
     about = [to_alabel(value) for name, value in results[0].properties if name == "header.from"]
-    return Testimony(lowest.seal.domain, f"dmarc={results[0].result}") if about == [found.domain] else NO_TESTIMONY
+    return Testimony(lowest.seal.domain, f"dmarc={results[0].result}") if about == [found.domain] else None

@@ -10,8 +10,7 @@ Not here   the field's syntax (checks.dkim.signature); finding a usable key (che
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from mailvet.checks.dkim.body_hash import BodyDigest, BodyHash
 from mailvet.checks.dkim.content import Content
@@ -29,8 +28,7 @@ _SAFE_RSA_BITS: Final = 2048  # RFC 8301 §3.2
 _SHOWN_FIELDS: Final = (b"subject", b"content-type", b"date", b"to")
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """One DKIM-Signature field: its position in `Headers.fields`, and what it says."""
 
     position: int
@@ -103,7 +101,7 @@ def _judge(candidate: Candidate, content: Content, keys: KeyReader, settings: Dk
 
 
 def _verify(signature: Signature, position: int, content: Content, found: FoundKey) -> tuple[DkimResult, str]:
-    """Does the signature at this position verify with the key that was found? And if not, why."""
+    """Return PASS if the signature at this position verifies with the key that was found; else why it does not."""
     if found.key is None or found.record is None:
         return found.result, found.problem
     if found.record.exact_identity and signature.identity != "@" + signature.domain:
@@ -117,7 +115,7 @@ def _verify(signature: Signature, position: int, content: Content, found: FoundK
 
 
 def _accept(signature: Signature, content: Content, body: BodyHash, settings: DkimSettings) -> tuple[DkimResult, str]:
-    """Is a signature that verifies acceptable? And if not, why."""
+    """Return PASS if a signature that verifies is acceptable; else why it is not."""
     if content.has_unsigned_from(signature.names):
         return DkimResult.POLICY, "a From field was added that is not signed (RFC 6376 §8.15)"
     if body.hashed < body.total and settings.partial_body == "policy":

@@ -5,14 +5,13 @@ Not here   how the forms and hashes are made (checks.dkim.header_forms, checks.d
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mailvet.checks.dkim.body_hash import BodyDigest, BodyHash, Canon
 from mailvet.checks.dkim.header_forms import HeaderForms, without_signature
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(NamedTuple):
     """One message as its DKIM and ARC signatures see it."""
 
     forms: HeaderForms

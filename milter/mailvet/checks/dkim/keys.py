@@ -9,6 +9,7 @@ Not here   a record's syntax (checks.dkim.key_record); arithmetic (checks.dkim.o
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from mailvet.checks.dkim import key_record
 from mailvet.checks.dkim.key_record import KeyRecord
@@ -63,8 +64,7 @@ class KeyParser:
         return key
 
 
-@dataclass(frozen=True, slots=True)
-class FoundKey:
+class FoundKey(NamedTuple):
     """A key and its record; or the result that a signature gets without one, and the reason."""
 
     key: PublicKey | None = None
@@ -74,8 +74,7 @@ class FoundKey:
     secure: bool | None = None  # the answer was DNSSEC-validated; None: not known
 
 
-@dataclass(frozen=True, slots=True)
-class KeyReader:
+class KeyReader(NamedTuple):
     """Fetches the keys that one message's signatures name."""
 
     ask: Ask

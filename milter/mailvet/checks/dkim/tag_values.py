@@ -55,7 +55,7 @@ def field_names(value: bytes, most_names: int) -> tuple[bytes, ...] | Problem:
     if value.count(b":") >= most_names:
         return Problem(f"h= has over {most_names} entries (limits.signed_fields)")
     names = tuple(name.lower() for name in words(value))
-    return names if all(map(_FIELD_NAME.fullmatch, names)) else Problem("h= holds something other than field names")
+    return names if all(map(_FIELD_NAME.fullmatch, names)) else Problem("h= holds something that is not a field name")
 
 
 def number(value: bytes | None) -> int | Problem | None:

@@ -38,7 +38,7 @@ def collapse_white_space(text: bytes) -> bytes:
     bits = max(len(text) - _SLACK - 1, 0).bit_length()
     every = (_every if bits <= _LARGEST_CACHED_BITS else _every.__wrapped__)(bits)
     number = int.from_bytes(text.translate(_EXCHANGED), "little")
-    # 0x80 at each place of white space: adding 3 carries the low seven bits into the high bit, which is set, only there
+    # 0x80 at each place of white space: only there is the high bit set, and 3 more of the low seven bits carry into it
     white = (number & every.low) + every.three & number & every.high
     first, second = white & number << 7, white & number << 6  # 0x80 where the lowest, and the second, bit is set
     spaces = first & second
