@@ -94,8 +94,9 @@ def _functions(place: Any, inside: str = "") -> Iterator[tuple[str, types.Functi
 
 
 @contextlib.contextmanager
-def at_call(function: types.FunctionType, called: Callable[[], None]) -> Iterator[None]:
+def at_call(function: Callable[..., Any], called: Callable[[], None]) -> Iterator[None]:
     """Run `called`, which may raise, before each call of the function, by whatever name it is called."""
+    assert isinstance(function, types.FunctionType)
     kept = function.__code__
     original = types.FunctionType(
         kept, function.__globals__, function.__name__, function.__defaults__, function.__closure__

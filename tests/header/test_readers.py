@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import authres  # type: ignore[import-untyped]
+import authres
 import pytest
 from hypothesis import HealthCheck, given, settings
 
