@@ -1,5 +1,10 @@
 """reports – the verdicts on made-up messages: one plain Report, and a hypothesis strategy for any Report."""
 
+import dataclasses
+import enum
+import typing
+from typing import Any
+
 from hypothesis import strategies as st
 
 from mailvet import verdict as v
@@ -27,67 +32,29 @@ REPORT = v.Report(
 )
 
 EVERYTHING = st.text(st.characters(codec=None), max_size=60)
-SECURE = st.sampled_from([True, False, None])
-REPORTS = st.builds(
+
+
+def of_type(kind: Any) -> st.SearchStrategy[Any]:
+    """Return any value of a field's type: any text at all, any number that a count may have, any verdict."""
+    inner = typing.get_args(kind)
+    if type(None) in inner:
+        return st.none() | st.one_of([of_type(each) for each in inner if each is not type(None)])
+    if typing.get_origin(kind) is tuple:
+        return st.lists(of_type(inner[0]), max_size=14).map(tuple)
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+        return st.builds(kind, **{field.name: of_type(field.type) for field in dataclasses.fields(kind)})
+    if issubclass(kind, enum.Enum):
+        return st.sampled_from(kind)
+    return {bool: st.booleans(), int: st.integers(0, 8192), str: EVERYTHING}[kind]
+
+
+REPORTS: st.SearchStrategy[v.Report] = st.builds(
     v.Report,
-    iprev=st.none()
-    | st.builds(
-        v.IprevVerdict, result=st.sampled_from(v.IprevResult), address=EVERYTHING, secure=SECURE, problem=EVERYTHING
-    ),
-    spf=st.none()
-    | st.builds(
-        v.SpfVerdict,
-        result=st.sampled_from(v.SpfResult),
-        identity=st.just(v.SpfIdentity.MAILFROM),
-        domain=EVERYTHING,
-        mechanism=EVERYTHING,
-        secure=SECURE,
-        problem=EVERYTHING,
-    ),
-    null_sender=st.booleans(),
-    spf_helo=st.none()
-    | st.builds(
-        v.SpfVerdict,
-        result=st.sampled_from(v.SpfResult),
-        identity=st.just(v.SpfIdentity.HELO),
-        domain=EVERYTHING,
-        problem=EVERYTHING,
-    ),
-    dkim=st.lists(
-        st.builds(
-            v.DkimVerdict,
-            result=st.sampled_from(v.DkimResult),
-            domain=EVERYTHING,
-            selector=EVERYTHING,
-            identity=EVERYTHING,
-            algorithm=EVERYTHING,
-            signature_prefix=EVERYTHING,
-            key_bits=st.integers(0, 8192),
-            secure=SECURE,
-            problem=EVERYTHING,
-        ),
-        max_size=14,
-    ).map(tuple),
-    arc=st.none()
-    | st.builds(
-        v.ArcVerdict,
-        result=st.sampled_from(v.ArcResult),
-        oldest_pass=st.none() | st.integers(0, 50),
-        problem=EVERYTHING,
-    ),
-    dmarc=st.none()
-    | st.builds(
-        v.DmarcVerdict,
-        result=st.sampled_from(v.DmarcResult),
-        author_domain=EVERYTHING,
-        published=st.none() | st.sampled_from(v.Policy),
-        requested=st.sampled_from(v.Policy),
-        testing=st.booleans(),
-        secure=SECURE,
-        problem=EVERYTHING,
-    ),
-    auth=st.none() | st.builds(v.AuthVerdict, result=st.sampled_from(v.AuthResult), domain=EVERYTHING),
-    remote_ip=EVERYTHING,
+    **{
+        field.name: of_type(field.type)
+        for field in dataclasses.fields(v.Report)
+        if field.name in (*v.METHODS, "null_sender", "remote_ip")
+    },
 )
 
 

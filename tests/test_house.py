@@ -42,7 +42,7 @@ MAY_SHARE = {("checks.arc", "checks.dkim")}  # of the checks, whose canonical fo
 DISTRIBUTIONS = {"dkim": "dkimpy", "dns": "dnspython", "milter": "pymilter", "spf": "pyspf"}  # else named as imported
 WHERE_SHARED = {"sqlalchemy": "store"}  # each table is declared by the file that uses it
 TESTS_BESIDE = {"conformance", "docs", "e2e", "fuzz"}  # folders of tests that are not folders of the package
-TESTS_AT_THE_TOP = {"test_house.py", "test_make.py", "test_text.py"}
+TESTS_AT_THE_TOP = {"test_house.py", "test_make.py", "test_text.py", "test_verdict.py"}
 PAGES = sorted([*REPO.glob("*.md"), *REPO.glob("docs/*.md"), *REPO.glob("conf/**/*.md")])
 ARCHITECTURE, STANDARDS = REPO / "docs" / "architecture.md", REPO / "docs" / "standards.md"
 # Not socket: syntax may use inet_pton; nor random: a source of chance may be handed in

@@ -1,8 +1,8 @@
 """case – one judged message as a frozen value: who sent it, what was found out, what was decided, what it cost.
 
-The session makes it at the end of a message and hands it to everybody who listens: log and metrics are functions of
-it. It has no subject, no body, and no local part of an address in the fields that stand here, unless
-`log.local_parts` wants them; reasons and problems are as they were found, for `text.domains_only` to clean.
+The session makes it at the end of a message; the worker hands it to its listeners, such as the log and the counters.
+It has no subject and no body, and the fields of this class have no local part of an address unless
+`log.local_parts` is set. Reasons and problems inside may have one: `text.domains_only` removes it.
 
 Raises     nothing
 Not here   how it is made (session.account); what is made of it (observe)
@@ -38,4 +38,5 @@ class Case:
 
 
 Listener = Callable[[Case], None]
-"""Is handed each Case once the MTA has the answer. It may raise: the answer stands."""
+"""Gets each Case when the edits are sent and before the MTA has the reply, so it must not wait; the reply stands if it
+raises."""

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from mailvet.text import comment, pvalue
 from mailvet.verdict import (
+    METHODS,
     SEVERAL,
     ArcVerdict,
     AuthResult,
@@ -53,6 +54,9 @@ class Entry(NamedTuple):
         return line
 
 
+_Facts = tuple[tuple[str, ...], tuple[tuple[str, str], ...]]  # remarks and properties
+
+
 class _About(NamedTuple):
     """What an entry says besides its verdict."""
 
@@ -69,22 +73,18 @@ def format_value(report: Report, authserv_id: str) -> str:
 
 
 def entries(report: Report, authserv_id: str) -> Iterator[Entry]:
-    """What the field says, in the order of the report."""
+    """What the field says, in the order of the report's methods."""
     about = _About(report, authserv_id)
-    if report.auth is not None:  # then nothing else was checked
-        yield _auth(report.auth, about)
-        return
-    for name, word in ENTRIES.items():
-        found = getattr(report, name)
+    for name in METHODS:
+        found, word = getattr(report, name), ENTRIES[name]
         if word is None or found is None:
             continue
-        if name not in SEVERAL:
-            yield word(found, about)
-            continue
-        for verdict in found[:_MOST_RESULTS]:
-            yield word(verdict, about)
+        for verdict in found[:_MOST_RESULTS] if name in SEVERAL else (found,):
+            yield Entry(verdict.method, verdict.result.value, *word(verdict, about))
+        if name == "auth":
+            return  # nothing else was checked
         if name == "dkim" and not found:
-            yield Entry("dkim", DkimResult.NONE)
+            yield Entry("dkim", DkimResult.NONE.value)
 
 
 def _folded(line: str) -> str:
@@ -99,22 +99,22 @@ def _folded(line: str) -> str:
     return "\n  ".join(done)
 
 
-def _auth(verdict: AuthVerdict, _: _About) -> Entry:
+def _auth(verdict: AuthVerdict, _: _About) -> _Facts:
     # the domain alone, as RFC 8601 §2.7.4 leaves the choice and a local part is nobody's business
-    return Entry("auth", verdict.result, (), (("smtp.auth", verdict.domain),))
+    return (), (("smtp.auth", verdict.domain),)
 
 
-def _iprev(verdict: IprevVerdict, _: _About) -> Entry:
+def _iprev(verdict: IprevVerdict, _: _About) -> _Facts:
     remarks = (_SECURE[verdict.secure], comment(verdict.problem))
-    return Entry("iprev", verdict.result, remarks, (("policy.iprev", verdict.address),))
+    return remarks, (("policy.iprev", verdict.address),)
 
 
-def _spf(verdict: SpfVerdict, about: _About) -> Entry:
+def _spf(verdict: SpfVerdict, about: _About) -> _Facts:
     """The verdict on MAIL FROM. The one on HELO never stands in for it: to most readers any `spf=pass` is one."""
     remarks = (_matched(verdict), _SECURE[verdict.secure], comment(verdict.problem))
     # RFC 8601 §2.7.2: the identity that gave the result
     identity = "smtp.helo" if about.report.null_sender else "smtp.mailfrom"
-    return Entry("spf", verdict.result, remarks, ((identity, verdict.domain),))
+    return remarks, ((identity, verdict.domain),)
 
 
 def _matched(verdict: SpfVerdict) -> str:
@@ -126,9 +126,9 @@ def _matched(verdict: SpfVerdict) -> str:
     return f"matched {said}" if said else ""
 
 
-def _dkim(verdict: DkimVerdict, _: _About) -> Entry:
+def _dkim(verdict: DkimVerdict, _: _About) -> _Facts:
     if verdict.result is DkimResult.NONE:
-        return Entry("dkim", verdict.result, (comment(verdict.problem),))
+        return (comment(verdict.problem),), ()
     bits = f"{verdict.key_bits}-bit key" if verdict.key_bits else ""
     properties = (
         ("header.d", verdict.domain),
@@ -137,20 +137,20 @@ def _dkim(verdict: DkimVerdict, _: _About) -> Entry:
         ("header.s", verdict.selector),
         ("header.b", verdict.signature_prefix),  # RFC 6008
     )
-    return Entry("dkim", verdict.result, (bits, _SECURE[verdict.secure], comment(verdict.problem)), properties)
+    return (bits, _SECURE[verdict.secure], comment(verdict.problem)), properties
 
 
-def _arc(verdict: ArcVerdict, about: _About) -> Entry:
+def _arc(verdict: ArcVerdict, about: _About) -> _Facts:
     sealed = f"sealed by {verdict.sealed_by} as {verdict.sealed.replace('=', ' ')}" if verdict.sealed else ""
     remarks = (comment(sealed), _SECURE[verdict.secure], comment(verdict.problem))
     properties = (
         ("header.oldest-pass", "" if verdict.oldest_pass is None else str(verdict.oldest_pass)),  # RFC 8617 §5.2
         ("smtp.remote-ip", about.report.remote_ip),
     )
-    return Entry("arc", verdict.result, remarks, properties)
+    return remarks, properties
 
 
-def _dmarc(verdict: DmarcVerdict, about: _About) -> Entry:
+def _dmarc(verdict: DmarcVerdict, about: _About) -> _Facts:
     """Where the recipient should act, our name stands next to the result: some mail programs can search for one
     piece of text only, and it has to be one that another host's field does not have by accident."""
     failed = verdict.result is DmarcResult.FAIL
@@ -164,10 +164,10 @@ def _dmarc(verdict: DmarcVerdict, about: _About) -> Entry:
         ("policy.dmarc", "" if verdict.published is None else verdict.requested.value),
     )
     remarks = (ours, policy, testing, _SECURE[verdict.secure], comment(verdict.problem))
-    return Entry("dmarc", verdict.result, remarks, properties)
+    return remarks, properties
 
 
-ENTRIES: Final[dict[str, Callable[[Any, _About], Entry] | None]] = {
+ENTRIES: Final[dict[str, Callable[[Any, _About], _Facts] | None]] = {
     "auth": _auth,
     "iprev": _iprev,
     "spf_helo": None,  # see _spf
@@ -176,4 +176,4 @@ ENTRIES: Final[dict[str, Callable[[Any, _About], Entry] | None]] = {
     "arc": _arc,
     "dmarc": _dmarc,
 }
-"""How each method of a report is worded, in its order; None: not at all."""
+"""By a method's name in a report: the remarks and properties of its entry; None: it has none."""
