@@ -1,5 +1,5 @@
 """checks – one folder for each method; here those that need one file: the author domain, and iprev.
 
-Door       `author.find`, `iprev.check`
+Entry      `author.find`, `iprev.check`
 Imports    the vocabulary, syntax, header; no other check but author
 """

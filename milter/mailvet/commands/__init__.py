@@ -1,5 +1,5 @@
 """commands – the command line, one file for each command.
 
-Door       `cli.main`
+Entry      `cli.main`
 Imports    everything; nothing imports it but __main__
 """

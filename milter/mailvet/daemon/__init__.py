@@ -1,5 +1,5 @@
 """daemon – the processes of `mailvet serve`: the supervisor, its workers, and libmilter's callbacks.
 
-Door       `serve.serve`
+Entry      `serve.serve`
 Imports    everything before it; pymilter in one file, `libmilter`
 """

@@ -1,5 +1,5 @@
 """dns – the DNS client: the lookups of a message, bounded, remembered, and never absent without proof.
 
-Door       `resolver.Resolver`, which hands out a `lookups.MessageLookups` for each message
+Entry      `resolver.Resolver`, which hands out a `lookups.MessageLookups` for each message
 Imports    everything before it; dnspython in one file
 """
