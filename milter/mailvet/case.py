@@ -27,8 +27,8 @@ class Case:
     helo: str = ""  # a domain or an address literal; "?" for anything else
     mail_from: str = ""  # the domain of MAIL FROM, as written
     size: int = 0  # octets of header fields and body
-    questions: tuple[Question, ...] = ()  # asked of the DNS, in order, with the answers
-    asked: int = 0  # how many of them had to be sent
+    questions: tuple[Question, ...] = ()  # asked of the DNS, in order, with answers; only with `Engine.keep_questions`
+    asked: int = 0  # how many had to be sent
     milliseconds: float = 0.0  # the end of the message waited so long for us
 
     @property

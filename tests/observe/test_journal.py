@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from lab.engines import engine
 from lab.zone import Zone
 from mailvet.case import Case
 from mailvet.message import Envelope
@@ -12,7 +13,7 @@ from mailvet.observe import journal
 from mailvet.outcome import Action, Delete, Disposition, Insert
 from mailvet.session import account
 from mailvet.session.transaction import Transaction
-from mailvet.settings import LimitSettings
+from mailvet.settings import LimitSettings, LogSettings, Settings
 from mailvet.syntax import reverse_path
 from mailvet.verdict import (
     DkimResult,
@@ -54,7 +55,8 @@ def case(
 ) -> Case:
     """What the session makes of a message with this envelope."""
     transaction = Transaction(envelope, False, LimitSettings(), Zone({}))
-    told = account.of_message(transaction, local_parts)
+    log = LogSettings(local_parts=local_parts)
+    told = account.of_message(transaction, engine(Settings(log=log), {}))
     return Case(
         report=report,
         disposition=disposition,

@@ -83,7 +83,7 @@ def run(request: Request, settings: Settings) -> Result:
     recorded = recording.from_text(request.replay) if request.replay is not None else None
     judged, word = _as_of(recorded)
     engine = make_engine(settings, lambda: recorded or resolver.new_lookups(), log.report_bug)
-    engine = dataclasses.replace(engine, now=lambda: judged)
+    engine = dataclasses.replace(engine, now=lambda: judged, keep_questions=True)
     if recorded is None:
         resolver.start()
     try:

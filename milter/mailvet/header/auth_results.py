@@ -9,7 +9,7 @@ Raises     nothing
 Not here   reading such fields (header.auth_results_parser); where the field goes (edits)
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from mailvet.text import comment, pvalue
@@ -46,7 +46,7 @@ class Entry(NamedTuple):
 
     def text(self) -> str:
         method, result, remarks, properties = self
-        said = ", ".join(filter(None, remarks))
+        said = ", ".join([remark for remark in remarks if remark])
         line = f"{method}={result} ({said})" if said else f"{method}={result}"
         for name, value in properties:
             if value:
@@ -68,23 +68,25 @@ def format_value(report: Report, authserv_id: str) -> str:
     """The value, with its leading space and folded with "\n": one method a line, and each line folded on."""
     if report.auth is not None and report.auth.result is AuthResult.NONE:
         return f" {pvalue(authserv_id)}; none"  # RFC 8601 §2.2: no-result
-    lines = [f" {pvalue(authserv_id)}", *(entry.text() for entry in entries(report, authserv_id))]
+    lines = [f" {pvalue(authserv_id)}", *[entry.text() for entry in entries(report, authserv_id)]]
     return ";\n ".join([line if len(line) < _WIDTH - 1 else _folded(line) for line in lines])
 
 
-def entries(report: Report, authserv_id: str) -> Iterator[Entry]:
+def entries(report: Report, authserv_id: str) -> list[Entry]:
     """What the field says, in the order of the report's methods."""
     about = _About(report, authserv_id)
-    for name in METHODS:
-        found, word = getattr(report, name), ENTRIES[name]
-        if word is None or found is None:
+    found: list[Entry] = []
+    for name, word in _WORDED:
+        verdicts = getattr(report, name)
+        if verdicts is None:
             continue
-        for verdict in found[:_MOST_RESULTS] if name in SEVERAL else (found,):
-            yield Entry(verdict.method, verdict.result.value, *word(verdict, about))
+        for verdict in verdicts[:_MOST_RESULTS] if name in SEVERAL else (verdicts,):
+            found.append(Entry(verdict.method, verdict.result, *word(verdict, about)))
         if name == "auth":
-            return  # nothing else was checked
-        if name == "dkim" and not found:
-            yield Entry("dkim", DkimResult.NONE.value)
+            break  # nothing else was checked
+        if name == "dkim" and not verdicts:
+            found.append(_NOT_SIGNED)
+    return found
 
 
 def _folded(line: str) -> str:
@@ -167,6 +169,7 @@ def _dmarc(verdict: DmarcVerdict, about: _About) -> _Facts:
     return remarks, properties
 
 
+_NOT_SIGNED: Final = Entry("dkim", DkimResult.NONE)
 ENTRIES: Final[dict[str, Callable[[Any, _About], _Facts] | None]] = {
     "auth": _auth,
     "iprev": _iprev,
@@ -177,3 +180,4 @@ ENTRIES: Final[dict[str, Callable[[Any, _About], _Facts] | None]] = {
     "dmarc": _dmarc,
 }
 """By a method's name in a report: the remarks and properties of its entry; None: it has none."""
+_WORDED: Final = tuple((name, word) for name in METHODS if (word := ENTRIES[name]) is not None)

@@ -8,6 +8,7 @@ import re
 from typing import Final, NamedTuple
 
 from mailvet.ports import Question
+from mailvet.session.engine import Engine
 from mailvet.session.transaction import Transaction
 from mailvet.syntax import ip
 from mailvet.syntax.domain import to_alabel
@@ -27,26 +28,27 @@ class Account(NamedTuple):
     asked: int = 0
 
 
-def of_message(transaction: Transaction, local_parts: bool) -> Account:
-    """Of a message from MAIL FROM on. Behind our relay, the client and HELO are those that the relay saw."""
+def of_message(transaction: Transaction, engine: Engine) -> Account:
+    """Return the account of a message from MAIL FROM on. Behind our relay, client and HELO are those the relay saw."""
+    local_parts = engine.settings.log.local_parts
     path, lookups = transaction.envelope.mail_from, transaction.lookups
     return Account(
         client=transaction.address or transaction.envelope.address,
         helo=transaction.helo if local_parts else _host(transaction.helo),
         mail_from=path.text if local_parts else path.shown,
         size=transaction.headers.size + transaction.body_octets,
-        questions=lookups.trail(),
+        questions=lookups.trail() if engine.keep_questions else (),
         asked=lookups.asked,
     )
 
 
-def of_connection(address: str, helo: str, local_parts: bool) -> Account:
-    """Of a message whose MAIL FROM was lost by a bug."""
-    return Account(client=address, helo=helo if local_parts else _host(helo))
+def of_connection(address: str, helo: str, engine: Engine) -> Account:
+    """Return the account of a message whose MAIL FROM was lost by a bug."""
+    return Account(client=address, helo=helo if engine.settings.log.local_parts else _host(helo))
 
 
 def _host(helo: str) -> str:
-    """A domain or an address literal as it is, anything else as "?".
+    """Return a domain or an address literal as it is, and "?" for anything else.
 
     Some clients, and attackers who want it in a log, say HELO with an address, in one spelling or another. Where its
     domain can be told, that is kept.

@@ -61,6 +61,7 @@ class Engine:
     breach: BreachFeed | None = None
     trusted: tuple[Network, ...] = ()  # networks whose mail is not checked
     relays: tuple[Network, ...] = ()  # networks of our own relays
+    keep_questions: bool = False  # for `Case.questions`; they cost a message some microseconds
     our_ids: frozenset[str] = frozenset()  # every authserv-id of ours
     ids_kept_from_relays: frozenset[str] = frozenset()  # those that may stay in mail from our relays
 

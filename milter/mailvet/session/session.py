@@ -167,12 +167,11 @@ class Session:
     def _case(self, decided: Decision, milliseconds: float) -> Case:
         """All there is to say about the message. A bug here costs what else there was to say, and no decision."""
         report, disposition, planned = decided
-        local_parts = self._engine.settings.log.local_parts
         try:
             if self.transaction is None:
-                told = account.of_connection(self._address, self._helo, local_parts)
+                told = account.of_connection(self._address, self._helo, self._engine)
             else:
-                told = account.of_message(self.transaction, local_parts)
+                told = account.of_message(self.transaction, self._engine)
             now = self._engine.now()
         except Exception as e:
             self.report_bug("account", e)

@@ -9,7 +9,7 @@ Not here   how organizational domains are found (checks.dmarc.gather), what foll
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from mailvet.policy_record import PolicyRecord
 from mailvet.values import Domain, Problem
@@ -24,6 +24,10 @@ class Comparison(NamedTuple):
 
     aligned: bool
     reason: str  # for people
+
+
+_IDENTICAL: Final = Comparison(True, "identical")
+_STRICT: Final = Comparison(False, "strict")
 
 
 def passed(spf: SpfVerdict, dkim: Sequence[DkimVerdict]) -> list[Identified]:
@@ -48,9 +52,9 @@ def compare(
     """Compare the domain of `verdict` with the author domain; a Problem says why that could not be found out."""
     domain = Domain(verdict.domain)
     if domain == author:
-        return Comparison(True, "identical")
+        return _IDENTICAL
     if record.strict_spf if isinstance(verdict, SpfVerdict) else record.strict_dkim:
-        return Comparison(False, "strict")  # RFC 9989 §4.10.2: a simple string comparison
+        return _STRICT  # RFC 9989 §4.10.2: a simple string comparison
     if domain.rpartition(".")[2] != author.rpartition(".")[2]:
         return Comparison(False, "relaxed: nothing in common")
     author_organization = organization_of(author)
