@@ -28,7 +28,7 @@ import dns.message
 import dns.rrset
 
 from bench.hostile_mail import DOMAIN, GROUPS, Message, plain
-from lab.settings import networks
+from lab.settings import domains, networks
 from lab.zone import Zone
 from mailvet.assembly import make_engine
 from mailvet.dns import dnspython
@@ -40,7 +40,7 @@ from mailvet.settings import Settings, TrustSettings
 OWN: Final = "mx.rcpt.example"
 RELAY: Final = "198.51.100.1"
 SETTINGS: Final = Settings(
-    authserv_id=OWN, trust=TrustSettings(networks=(), relays=networks(RELAY), sealers=("list.example",))
+    authserv_id=OWN, trust=TrustSettings(networks=(), relays=networks(RELAY), sealers=domains("list.example"))
 )
 CHUNK: Final = 65_535  # octets Postfix hands over at once
 GOAL: Final = 3.0

@@ -1,9 +1,12 @@
 """settings – values of the configuration made by hand, from the texts that mailvet.toml would have."""
 
-from typing import Any
+from typing import Any, Final
 
 from mailvet.config import written
-from mailvet.values import Address, Endpoint, Network, Problem, Written
+from mailvet.settings import Settings
+from mailvet.values import Address, Domain, Endpoint, Network, Problem, Written
+
+EVERYTHING: Final = Settings()  # with each method that is off by default switched on: none so far
 
 
 def networks(*texts: str) -> tuple[Written[Network], ...]:
@@ -19,6 +22,11 @@ def name_servers(*texts: str) -> tuple[Written[Endpoint], ...]:
 def addresses(*texts: str) -> tuple[Written[Address], ...]:
     """For dns.trusted."""
     return tuple(_read(Written[Address], text) for text in texts)
+
+
+def domains(*texts: str) -> tuple[Written[Domain], ...]:
+    """For trust.sealers."""
+    return tuple(_read(Written[Domain], text) for text in texts)
 
 
 def _read(kind: Any, text: str) -> Any:

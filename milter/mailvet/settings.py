@@ -14,7 +14,7 @@ from enum import Enum, StrEnum
 from typing import Annotated, Literal, NamedTuple
 
 from mailvet.outcome import Action
-from mailvet.values import Address, Endpoint, Listen, Network, Written
+from mailvet.values import Address, Domain, Endpoint, Listen, Network, Written
 
 
 class Unit(Enum):
@@ -66,7 +66,7 @@ class TrustSettings:
     )
     relays: tuple[Written[Network], ...] = ()  # our own backup MX and front relays
     authserv_ids: tuple[str, ...] = ()  # further ones of ours, whose fields may stay in mail from relays
-    sealers: tuple[str, ...] = ()  # ARC sealers whose results policy.on.arc_override may use
+    sealers: tuple[Written[Domain], ...] = ()  # ARC sealers whose results policy.on.arc_override may use
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

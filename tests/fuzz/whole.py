@@ -23,7 +23,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
-from lab.settings import networks
+from lab.settings import EVERYTHING, domains, networks
 from lab.zone import Zone
 from mailvet.assembly import make_engine
 from mailvet.case import Case
@@ -35,15 +35,18 @@ from mailvet.observe import journal
 from mailvet.outcome import Action, Delete, Insert
 from mailvet.ports import RecordType, Trouble
 from mailvet.session.session import Session
-from mailvet.settings import Mode, OnSettings, PolicySettings, Settings, TrustSettings
+from mailvet.settings import Mode, OnSettings, PolicySettings, TrustSettings
 from mailvet.syntax import mailfile, reverse_path
 from mailvet.values import Problem
 from mailvet.verdict import BreachResult, BreachVerdict
 
 OWN: Final = "mx.example.org"
-SETTINGS: Final = Settings(
+SETTINGS: Final = dataclasses.replace(
+    EVERYTHING,
     authserv_id=OWN,
-    trust=TrustSettings(networks=networks("198.51.100.0/24"), relays=networks("10.0.0.0/8"), sealers=("list.example",)),
+    trust=TrustSettings(
+        networks=networks("198.51.100.0/24"), relays=networks("10.0.0.0/8"), sealers=domains("list.example")
+    ),
     policy=PolicySettings(
         mode=Mode.ENFORCE,
         on=OnSettings(

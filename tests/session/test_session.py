@@ -9,19 +9,20 @@ import pytest
 
 from lab import world
 from lab.engines import engine
-from lab.settings import networks
+from lab.settings import EVERYTHING, networks
 from mailvet.case import Case
 from mailvet.outcome import Action, Delete, Insert
 from mailvet.ports import Trouble
 from mailvet.session import prefetch
 from mailvet.session.session import Session
-from mailvet.settings import LimitSettings, Mode, OnSettings, PolicySettings, Settings, TrustSettings
+from mailvet.settings import LimitSettings, Mode, OnSettings, PolicySettings, TrustSettings
 from mailvet.syntax import mailfile
 from mailvet.verdict import BreachResult, BreachVerdict
 
 OURS = "mx.example.org"
 TRUSTED, RELAY = "198.51.100.200", "198.51.100.25"
-SETTINGS = Settings(
+SETTINGS = replace(
+    EVERYTHING,
     authserv_id=OURS,
     trust=TrustSettings(networks=networks(TRUSTED), relays=networks(RELAY), authserv_ids=("relay.example.org",)),
     policy=PolicySettings(on=OnSettings(dmarc_reject=Action.REJECT, temperror=Action.TEMPFAIL)),

@@ -78,7 +78,7 @@ def _verdicts(result: Result) -> Iterator[str]:
 
 
 def _plain(name: str, verdict: Verdict) -> Iterator[str]:
-    yield _line(name, verdict.result, "", verdict.problem)
+    yield _line(name, verdict.result, loggable(getattr(verdict, "domain", "")), verdict.problem)
     yield from _noted(verdict.notes)
 
 

@@ -1,15 +1,18 @@
-"""written – texts of mailvet.toml that stand for an address, a network, a name server or a socket: what they mean.
+"""written – what a text of mailvet.toml means that stands for an address, a network, a domain or a socket.
 
 Raises     nothing
 Not here   the syntax of each (syntax.ip, syntax.endpoint); which key has which (settings)
 """
 
 import ipaddress
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from mailvet.syntax import endpoint, ip
-from mailvet.values import Address, Endpoint, Listen, Network, Problem, Written
+from mailvet.values import Address, Domain, Endpoint, Listen, Network, Problem, Written
+
+_DOMAIN: Final = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*")
 
 
 def read(kind: Any, text: str) -> Written[Any] | Problem:
@@ -25,6 +28,10 @@ def _network(text: str) -> Network | Problem:
 
 def _address(text: str) -> Address | Problem:
     return ipaddress.ip_address(text) if endpoint.is_address(text) else Problem(f"{text!r} is not an IP address")
+
+
+def _domain(text: str) -> Domain | Problem:
+    return Domain(text.lower()) if _DOMAIN.fullmatch(text) else Problem(f"{text!r} is not a domain")
 
 
 def _name_server(text: str) -> Endpoint | Problem:
@@ -43,6 +50,7 @@ def _endpoint_or_off(text: str) -> Endpoint | Problem | None:
 _READERS: Final[Mapping[Any, Callable[[str], Any]]] = {
     Written[Network]: _network,
     Written[Address]: _address,
+    Written[Domain]: _domain,
     Written[Endpoint]: _name_server,
     Written[Endpoint | None]: _endpoint_or_off,
     Written[Listen]: endpoint.listen,

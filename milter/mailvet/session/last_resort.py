@@ -1,9 +1,12 @@
 """last_resort – what each method says of a message where a bug kept it from saying anything else.
 
+Each function takes the message and the engine; a method that is switched off says nothing here either.
+
 Raises     nothing
 Not here   noticing the bug (verify)
 """
 
+from mailvet.session.engine import Engine
 from mailvet.session.transaction import Transaction
 from mailvet.verdict import (
     ArcResult,
@@ -23,41 +26,41 @@ from mailvet.verdict import (
 _BUG = "internal error"
 
 
-def iprev(t: Transaction) -> IprevVerdict:
+def iprev(t: Transaction, _engine: Engine) -> IprevVerdict:
     return IprevVerdict(result=IprevResult.TEMPERROR, address=t.address, problem=_BUG)
 
 
-def spf_helo(_t: Transaction) -> SpfVerdict:
+def spf_helo(_t: Transaction, _engine: Engine) -> SpfVerdict:
     return SpfVerdict(result=SpfResult.TEMPERROR, identity=SpfIdentity.HELO, domain="", problem=_BUG)
 
 
-def spf(_t: Transaction) -> SpfVerdict:
+def spf(_t: Transaction, _engine: Engine) -> SpfVerdict:
     return SpfVerdict(result=SpfResult.TEMPERROR, identity=SpfIdentity.MAILFROM, domain="", problem=_BUG)
 
 
-def dkim(_t: Transaction) -> tuple[DkimVerdict, ...]:
+def dkim(_t: Transaction, _engine: Engine) -> tuple[DkimVerdict, ...]:
     return (DkimVerdict(result=DkimResult.TEMPERROR, problem=_BUG),)
 
 
-def arc(_t: Transaction) -> ArcVerdict:
+def arc(_t: Transaction, _engine: Engine) -> ArcVerdict:
     # nobody knows whose chain it is: it may be one that an override waits for
     return ArcVerdict(result=ArcResult.FAIL, temporary=True, pending=_BUG, problem=_BUG)
 
 
-def dmarc(_t: Transaction) -> DmarcVerdict:
+def dmarc(_t: Transaction, _engine: Engine) -> DmarcVerdict:
     return DmarcVerdict(result=DmarcResult.TEMPERROR, problem=_BUG)
 
 
-def undecided(t: Transaction) -> Report:
+def undecided(t: Transaction, engine: Engine) -> Report:
     """The report where verification itself raised: every method is temperror."""
     return Report(
-        iprev=iprev(t),
-        spf_helo=spf_helo(t),
-        spf=spf(t),
+        iprev=iprev(t, engine),
+        spf_helo=spf_helo(t, engine),
+        spf=spf(t, engine),
         null_sender=not t.envelope.mail_from.text,
-        dkim=dkim(t),
-        arc=arc(t),
-        dmarc=dmarc(t),
+        dkim=dkim(t, engine),
+        arc=arc(t, engine),
+        dmarc=dmarc(t, engine),
         remote_ip=t.address,
         anomalies=tuple(t.anomalies),
     )

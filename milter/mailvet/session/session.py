@@ -151,7 +151,7 @@ class Session:
             report = verify(transaction, engine, self.report_bug)
         except Exception as e:
             self.report_bug("verify", e)
-            report = undecided(transaction)
+            report = undecided(transaction, engine)
         return decision.decide(report, removals, engine.settings, self.report_bug)
 
     def _deferral(self) -> Decision:

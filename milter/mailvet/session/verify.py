@@ -48,19 +48,19 @@ def verify(transaction: Transaction, engine: Engine, report_bug: ReportBug) -> R
     t, lookups = transaction, transaction.lookups
     mail_from = t.envelope.mail_from
 
-    def guarded(where: str, check: Callable[[], V], otherwise: Callable[[Transaction], V]) -> V:
+    def guarded(where: str, check: Callable[[], V], otherwise: Callable[[Transaction, Engine], V]) -> V:
         try:
             return check()
         except Exception as e:  # one method's bug is that method's temperror
             report_bug(where, e)
-            return otherwise(t)
+            return otherwise(t, engine)
 
     spf = guarded("spf", lambda: engine.spf.check_mail_from(t.address, t.helo, mail_from, lookups), last_resort.spf)
     content = Content(HeaderForms(t.headers), t.hasher.finish() if t.hasher is not None else {})
     keys = KeyReader(lookups.ask, engine.keys)
     signatures = guarded("dkim", lambda: _signatures(t, engine, content, keys), last_resort.dkim)
     found = guarded("author", lambda: _author(t, engine), _nothing)
-    dmarc = last_resort.dmarc(t)
+    dmarc = last_resort.dmarc(t, engine)
     reserved = lookups.reserved  # what has been asked so far must not cost the author domain's policy
     if found is not None:
         dmarc = guarded("dmarc", lambda: dmarc_check.check(found, spf, signatures, reserved.ask), last_resort.dmarc)
@@ -78,7 +78,7 @@ def verify(transaction: Transaction, engine: Engine, report_bug: ReportBug) -> R
         dmarc=dmarc,
         breach=breach,
         null_sender=not mail_from.text,
-        list_id=guarded("list id", lambda: _list_id(t), lambda _: ""),
+        list_id=guarded("list id", lambda: _list_id(t), lambda _t, _engine: ""),
         remote_ip=t.address,
         anomalies=tuple(t.anomalies),
     )
@@ -92,7 +92,7 @@ def _exempt(transaction: Transaction) -> Report:
     return Report(auth=verdict, remote_ip=transaction.address, anomalies=tuple(transaction.anomalies))
 
 
-def _nothing(_t: Transaction) -> None:
+def _nothing(_t: Transaction, _engine: Engine) -> None:
     return None
 
 
@@ -114,7 +114,7 @@ def _chain(t: Transaction, engine: Engine, content: Content, keys: KeyReader) ->
         return ArcVerdict(
             result=ArcResult.FAIL, problem="not looked at: over limits.header_fields fields, or too large"
         )
-    sealers = frozenset(engine.settings.trust.sealers)
+    sealers = frozenset(domain for _, domain in engine.settings.trust.sealers)
     return arc.judge(t.chain, content, keys, engine.now(), sealers)
 
 
