@@ -98,6 +98,11 @@ SPOOFED: dict[str, bytes] = {name: f" {value} <x@{ATTACK}>".encode() for name, v
 SPOOFED |= {
     "in a comment": b" x@attack.example (=?utf-8?q?ceo=40bank.example?=)",
     "behind the comment it ends": b" x@attack.example (=?utf-8?q?=29_ceo=40bank.example?=)",
+    # octets that are not UTF-8, in a charset in which the "\\" behind belongs to the character and quotes nothing
+    "a backslash that Shift_JIS eats": b' "\x81\\", ceo@bank.example, " <x@attack.example>',
+    "a backslash that GBK eats": b' "\xa8\\", ceo@bank.example, " <x@attack.example>',
+    "a backslash that Big5 eats": b' "\xa5\\", ceo@bank.example, " <x@attack.example>',
+    "a backslash that Johab eats": b' "\xd9\\", ceo@bank.example, " <x@attack.example>',
     # RFC 5322 §2.1.1: Postfix breaks the line, and the domain with it
     "a domain at octet 998": b' "CEO%b" <ceo@bank.example.attack.example>' % (b" " * 960),
     "a domain at octet 998 of a fold": b' "CEO"\n%b <ceo@bank.example.attack.example>' % (b" " * 978),

@@ -2,7 +2,8 @@
 
 The session makes it at the end of a message; the worker hands it to its listeners, such as the log and the counters.
 It has no subject and no body, and the fields of this class have no local part of an address unless
-`log.local_parts` is set. Reasons and problems inside may have one: `text.domains_only` removes it.
+`log.local_parts` is set. Reasons and problems inside may have one, which `text.domains_only` removes; so may the names
+of questions, where a sender's SPF record asks for it with %{l} or %{s}.
 
 Raises     nothing
 Not here   how it is made (session.account); what is made of it (observe)

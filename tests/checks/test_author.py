@@ -157,6 +157,10 @@ def test_over_the_limit() -> None:
         (b"DKIM-Signature", b" v=1; h=To:\n From: x@evil.example"),
         (b"DKIM-Signature", b" v=1; h=To:Subject;\n From: x@evil.example; d=example.org"),
         (b"DKIM-Signature", b" v=1; z=To:bob=20<b@example.org>|\n From:x@evil.example|Subject:x"),
+        (b"DKIM-Signature", b" v=1; z=From:x|\n From: CEO|x@evil.example; b=x"),
+        (b"DKIM-Signature", b" v=1; h=To:\n From: CEO; <x@evil.example>"),
+        (b"ARC-Foo", b" x\n From: x@evil.example"),
+        (b"DKIM-Signature-Foo", b" h=To:\n From: x; y=x@evil.example"),
         (b"ARC-Seal", b" i=1;\n From: =?utf-8?q?x=40evil.example?=; d=example.org"),
         (b"X-Google-DKIM-Signature", b" v=1;\n\tfrom : <x@evil.example>"),
         (b"DomainKey-Signature", b" a=rsa-sha1;\n From: x@evil.example"),
@@ -211,6 +215,27 @@ def test_a_second_from_in_disguise(extra: tuple[bytes, bytes]) -> None:
     for order in ((ours, extra), (extra, ours)):
         message = headers(*order)
         assert isinstance(find(message.values(b"from"), message), NoAuthor)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param("Müller <a@example.org>".encode("latin-1"), id="Latin-1"),
+        pytest.param('"Müller, Jürgen" <a@example.org>'.encode("latin-1"), id="Latin-1 in a quoted string"),
+        pytest.param('"Jürgen a@example.org" <a@example.org>'.encode("latin-1"), id="with the same address"),
+        pytest.param('"Jürgen j@other.example via L" <a@example.org>'.encode("latin-1"), id="with another's, quoted"),
+        pytest.param("Иван Петров <a@example.org>".encode("cp1251"), id="windows-1251"),
+        pytest.param("Иван Петров <a@example.org>".encode("koi8-r"), id="KOI8-R"),
+        pytest.param("山田太郎 <a@example.org>".encode("cp932"), id="Shift_JIS"),
+        pytest.param('"山田 表" <a@example.org>'.encode("euc-jp"), id="EUC-JP"),
+        pytest.param('"張三" <a@example.org>'.encode("gbk"), id="GBK"),
+        pytest.param('"홍길동" <a@example.org>'.encode("cp949"), id="EUC-KR"),
+    ],
+)
+def test_a_raw_name_in_an_old_charset_costs_nothing(value: bytes) -> None:
+    found = find((b" " + value,))
+    assert isinstance(found, Author)
+    assert found.domain == "example.org"
 
 
 @pytest.mark.parametrize(

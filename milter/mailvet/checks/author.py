@@ -17,7 +17,7 @@ from typing import Final
 
 from mailvet.header import disguise
 from mailvet.message import Headers
-from mailvet.syntax import address, readings
+from mailvet.syntax import address, charsets, readings
 from mailvet.syntax.compatibility import crowded
 from mailvet.syntax.domain import to_alabel
 from mailvet.syntax.lexical import QUOTED
@@ -133,13 +133,27 @@ def _agree(value: bytes, domain: Domain) -> bool:
         return False
     if "=?" not in text and text.isascii() and text.count("@") == 1:
         return True
-    if text.count("=?") > _MOST_ENCODED_WORDS:
+    if not _agree_by_octets(value, domain) or text.count("=?") > _MOST_ENCODED_WORDS:
         return False
     if readings.uncertain(text):
         return False
     # some decode first, or drop what is not ASCII, and parse then
     raw = readings.Decoded(text, _LINE_END.search(text) is not None, False)
     return not any(_is_foreign(each, raw, domain) for each in (raw, *readings.decoded(text)))
+
+
+def _agree_by_octets(value: bytes, domain: Domain) -> bool:
+    """Return whether no other domain is found by readers that decode octets which are not UTF-8 in some charset."""
+    try:
+        value.decode("utf-8")
+    except UnicodeDecodeError:
+        texts = (value.replace(b"\n", b"").decode(codec, "replace").encode() for codec in charsets.MULTIBYTE)
+        plain = [address.without_quoted(text) for text in texts]
+        return all(
+            each is not None and all(to_alabel(claim.strip()) == domain for claim in _AFTER_AT.findall(each))
+            for each in plain
+        )
+    return True
 
 
 def _is_foreign(reading: readings.Decoded, raw: readings.Decoded, domain: Domain) -> bool:

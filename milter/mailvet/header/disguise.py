@@ -29,8 +29,15 @@ _LINE_END: Final = re.compile(rb"[\n\x85]|\xe2\x80[\xa8\xa9]")  # NEL, also in U
 # among them bare CR, VT, FF, FS, GS and RS, each of which ends a line for some readers
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")
 _PART_OF_NAME: Final = re.compile("from|authentic|results|breach", re.IGNORECASE)  # which an encoded word may bring
-_TAG_LISTS: Final = (b"dkim-signature", b"arc-", b"domainkey-signature", b"x-google-dkim-signature")
-_TAG_END: Final = re.compile(rb"[;|]")  # "|" separates the fields that z= copies, RFC 6376 §3.5
+_TAG_LISTS: Final = frozenset((
+    b"dkim-signature", b"arc-seal", b"arc-message-signature", b"arc-authentication-results", b"domainkey-signature",
+    b"x-google-dkim-signature",
+))  # fmt: skip
+# A tag ends at a ";" before another tag or the end. A field that z= copies (RFC 6376 §3.5) ends at a "|" before the
+# next one, but only if it has an address: else a reader that takes the line for a field finds one further on.
+_TAG: Final = re.compile(
+    rb"((?:[^|;@]*+@[^|;]*+(?=\|[!-9;-~]++:))|[^;]*+)(?:;\s*+(?:[A-Za-z][A-Za-z0-9_]*+\s*+=|\Z)|\||\Z)"
+)
 _QUOTING: Final = re.compile(rb'[("\\<]')  # behind these, a ";" may belong to the text
 # limits, each for one message unless it says otherwise
 _MOST_NAME_OCTETS: Final = 1024  # octets of field names that are decoded or converted
@@ -210,7 +217,7 @@ def _lines(name: bytes, text: bytes, wanted: tuple[bytes, ...]) -> Iterator[Hidd
     printed = lower.translate(None, _NOT_PRINTED)
     if not any(each + b":" in printed for each in wanted):
         return
-    in_tags = name.lower().startswith(_TAG_LISTS)
+    in_tags = name.lower() in _TAG_LISTS
     at = 0
     for match in _names_pattern(wanted).finditer(lower):
         before, at = text[at : match.start()], match.end(1)
@@ -220,9 +227,9 @@ def _lines(name: bytes, text: bytes, wanted: tuple[bytes, ...]) -> Iterator[Hidd
             rest = text[match.end() : match.end() + _LONGEST_REST]
             whole = len(rest) < _LONGEST_REST
             if in_tags:
-                tag = _TAG_END.split(rest, maxsplit=1)[0]
-                if not _QUOTING.search(tag):
-                    rest, whole = tag, len(tag) < _LONGEST_REST
+                found = _TAG.match(rest)
+                if found is not None and not _QUOTING.search(found[1]):
+                    rest, whole = found[1], len(found[1]) < _LONGEST_REST
             yield Hidden(0, rest, whole, control)
 
 

@@ -33,6 +33,9 @@ _SHIFT: Final = re.compile(rb"[\x0e\x1b]|~\{")
 # prefixes of codecs in which ASCII octets are ASCII, so that texts may be joined before they are decoded
 BY_OCTET: Final = ("utf_8", "ascii", "latin", "iso8859", "cp125", "koi8", "euc", "gb")
 
+# in which an octet that looks like "\" or "@" may belong to the character before it
+MULTIBYTE: Final = ("cp932", "gb18030", "big5hkscs", "johab", "cp949", "euc_jp")
+
 
 def codec_of(charset: str) -> str | None:
     """Return the name of Python's codec for a charset as an encoded word names it; None: there is none."""
