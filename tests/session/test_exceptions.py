@@ -561,3 +561,16 @@ class TestResolver:
         assert isinstance(pending, Pending)
         assert pending.done.is_set()
         assert pending.result is Trouble.BROKEN
+
+
+def test_the_time_of_a_message_whose_edits_cannot_be_made_is_told() -> None:
+    class Refusing(Context):
+        def addheader(self, name: str, value: str, index: int) -> None:
+            raise RuntimeError("refused")
+
+    mailvet = Mailvet(Refusing())
+    ticks = iter(range(100))
+    mailvet.engine = dataclasses.replace(mailvet.engine, stopwatch=lambda: float(next(ticks)))
+    mailvet.connection.connect(world.HOST, world.HOST_NAME)
+    assert mailvet.send(HONEST).code == "451"
+    assert mailvet.lines[0]["ms"] == 2000.0

@@ -65,7 +65,7 @@ class _About(NamedTuple):
 
 
 def format_value(report: Report, authserv_id: str) -> str:
-    """The value, with its leading space and folded with "\n": one method a line, and each line folded on."""
+    """The value, with its leading space and folded with "\\n": one method a line, and each line folded on."""
     if report.auth is not None and report.auth.result is AuthResult.NONE:
         return f" {pvalue(authserv_id)}; none"  # RFC 8601 §2.2: no-result
     lines = [f" {pvalue(authserv_id)}", *[entry.text() for entry in entries(report, authserv_id)]]

@@ -38,8 +38,8 @@ class Session:
     """What one client said so far, and the message it is in the middle of, if any."""
 
     __slots__ = (
-        "_address", "_ahead", "_bugs", "_engine", "_helo", "_host", "_lost", "_lost_for_all", "_relay", "_trusted",
-        "queue_id", "transaction",
+        "_address", "_ahead", "_bugs", "_engine", "_helo", "_host", "_lost", "_lost_for_all", "_relay",
+        "_started", "_trusted", "queue_id", "transaction",
     )  # fmt: skip
 
     def __init__(self, engine: Engine) -> None:
@@ -49,6 +49,7 @@ class Session:
         self._ahead: Lookups | None = None  # begun at connect, for the first message
         self._lost = ""  # the step of this message that raised first
         self._lost_for_all = ""  # the same of the connection
+        self._started = 0.0  # the end of the message, by the stopwatch
         self._bugs = 0  # exceptions met since the message before
         self.queue_id = ""  # from the end of the message on
         self.transaction: Transaction | None = None
@@ -124,8 +125,7 @@ class Session:
 
     def end_of_message(self, queue_id: str) -> Case:
         """Find out, decide, plan. A bug in a check costs its verdict; any other, and the message is deferred."""
-        started = self._engine.stopwatch()
-        self.queue_id = queue_id
+        self._started, self.queue_id = self._engine.stopwatch(), queue_id
         try:
             decided = self._judge()
         except Exception as e:
@@ -136,7 +136,7 @@ class Session:
                 self.transaction.lookups.end()
         except Exception as e:
             self.report_bug("end of message", e)
-        return self._case(decided, (self._engine.stopwatch() - started) * 1000)
+        return self._case(decided)
 
     def _judge(self) -> Decision:
         engine, transaction = self._engine, self.transaction
@@ -162,9 +162,9 @@ class Session:
 
     def deferred(self) -> Case:
         """The message is deferred, because of a bug, and nothing is changed in it."""
-        return self._case(self._deferral(), 0.0)
+        return self._case(self._deferral())
 
-    def _case(self, decided: Decision, milliseconds: float) -> Case:
+    def _case(self, decided: Decision) -> Case:
         """All there is to say about the message. A bug here costs what else there was to say, and no decision."""
         report, disposition, planned = decided
         try:
@@ -172,7 +172,7 @@ class Session:
                 told = account.of_connection(self._address, self._helo, self._engine)
             else:
                 told = account.of_message(self.transaction, self._engine)
-            now = self._engine.now()
+            now, waited = self._engine.now(), self._engine.stopwatch() - self._started
         except Exception as e:
             self.report_bug("account", e)
             return Case(report=report, disposition=disposition, edits=planned, queue_id=self.queue_id)
@@ -188,7 +188,7 @@ class Session:
             size=told.size,
             questions=told.questions,
             asked=told.asked,
-            milliseconds=milliseconds,
+            milliseconds=waited * 1000,
         )
 
     def failed(self, step: str, error: BaseException) -> None:
