@@ -1,4 +1,6 @@
-"""last_resort – what each method says of a message where a bug kept it from saying anything else.
+"""last_resort – the verdict that stands for a method in which a bug was met.
+
+It is `temperror`; for ARC, which has no such result, a `fail` that is marked as temporary.
 
 Raises     nothing
 Not here   noticing the bug (verify)
@@ -49,7 +51,7 @@ def dmarc(_t: Transaction) -> DmarcVerdict:
 
 
 def undecided(t: Transaction) -> Report:
-    """The report where verification itself raised: every method is temperror."""
+    """Return the report for a message of which `verify` itself raised: each method has its last resort."""
     return Report(
         iprev=iprev(t),
         spf_helo=spf_helo(t),
