@@ -1,4 +1,4 @@
-"""explain – a judged message in words, for a person: what was asked, found, compared, decided and changed.
+"""explain – tell a person about a judged message: what was asked, found, compared, decided and changed.
 
 Raises     nothing
 Not here   finding anything out (check)
@@ -19,7 +19,7 @@ _SECURE: Final = {True: " [DNSSEC]", False: " [no DNSSEC]", None: ""}
 
 
 def text(result: Result) -> str:
-    """The whole explanation, sections separated by blank lines."""
+    """Return the whole explanation, sections separated by blank lines."""
     sections = [_message(result), _questions(result), _verdicts(result), _effect(result)]
     return "\n\n".join("\n".join(section) for section in sections) + "\n"
 
@@ -135,7 +135,7 @@ WORDS: Final[dict[str, Callable[[str, Any], Iterator[str]]]] = {
     "arc": _arc,
     "dmarc": _dmarc,
 }
-"""How the facts behind a method's verdict are told; any other method says its result, problem and notes."""
+"""By a method's name in a report: what words its verdict. Other methods show result, problem and notes."""
 
 
 def _line(name: str, result: str, facts: str, problem: str) -> str:

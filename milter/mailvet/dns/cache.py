@@ -16,7 +16,7 @@ _FAIR_SIZE: Final = 1024  # octets that an answer may have in the cache; a large
 
 
 class AnswerCache:
-    """Read by all threads without a lock; `keep` is for one thread at a time."""
+    """The answers kept. All threads read them without a lock; `keep` is for one thread at a time."""
 
     def __init__(self, size: int, clock: Callable[[], float]) -> None:
         """Take the number of answers to keep; 0: none."""
