@@ -104,8 +104,11 @@ class Lookups(Protocol):
         ...
 
     def ahead(self, name: str, kind: RecordType, then: Callable[[Answer], None] | None = None) -> None:
-        """Ask without waiting; counts against the budget. `then` is called on any thread once there is an answer (at
-        once for one from the cache), never for a failure; it must be quick."""
+        """Ask without waiting; the question counts against the budget.
+
+        `then` is called on any thread once there is an answer (at once for one from the cache), never for a failure; it
+        must be quick.
+        """
         ...
 
     @property

@@ -29,8 +29,10 @@ class AnswerCache:
         return len(self._entries)
 
     def get(self, key: Key) -> Answer | Trouble | None:
-        """Return the answer with the TTL that is left, or None. The hot path: no lock, since reading a dict is
-        atomic."""
+        """Return the answer with the TTL that is left, or None.
+
+        This is the hot path: it takes no lock, since reading a dict is atomic.
+        """
         found = self._entries.get(key)
         if found is None:
             return None

@@ -102,8 +102,11 @@ def is_validated(data: bytes) -> bool:
 def read(
     data: bytes, kind: RecordType, *, trusted: bool, retried: bool = False, denied: bool = False
 ) -> Answer | Trouble | LostTarget:
-    """Read an answer. `trusted`: the AD bit of this server counts; `retried`: the answer came over TCP, since over UDP
-    records were missing; `denied`: the answer over UDP said NXDOMAIN."""
+    """Return what a message answers.
+
+    `trusted`: the AD bit of this server counts; `retried`: the answer came over TCP, since over UDP records were
+    missing; `denied`: the answer over UDP said NXDOMAIN.
+    """
     try:
         message = _message(thinned(data, kind))
         code = message.rcode()
@@ -178,8 +181,11 @@ def _by_owner(section: Any) -> dict[tuple[Any, int] | None, list[Any]]:
 
 
 def _is_strange(name: Any, owner_and_type: tuple[Any, int] | None, records: list[Any], signed: int) -> bool:
-    """Do these records belong to another answer? To ours belong the DNAME records that made the aliases, if none of
-    them redirects the last name, and signatures of aliases and of the type `signed`."""
+    """Return whether these records belong to another answer.
+
+    To ours belong the DNAME records that made the aliases, if none of them redirects the last name, and signatures of
+    aliases and of the type `signed`.
+    """
     if owner_and_type is None:
         return True
     owner, rdtype = owner_and_type

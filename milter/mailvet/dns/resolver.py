@@ -223,8 +223,10 @@ class Resolver:
             return True
 
     def call(self, then: Then, answer: Answer) -> None:
-        """Call the `then` of a question asked ahead. A bug in it is reported only: what it would have asked is asked
-        later."""
+        """Call the `then` of a question asked ahead.
+
+        A bug in it is reported only: what it would have asked is asked later.
+        """
         try:
             then(answer)
         except BaseException as e:

@@ -68,7 +68,7 @@ def evaluate(evidence: Evidence, spf: SpfVerdict, dkim: Sequence[DkimVerdict]) -
 def _might_be_aligned(
     evidence: Evidence, record: PolicyRecord, spf: SpfVerdict, dkim: Sequence[DkimVerdict]
 ) -> list[Identified]:
-    """Return the verdicts that are, or may be, no aligned pass only because of DNS trouble."""
+    """Return the verdicts that would be an aligned pass, or might be, if there were no DNS trouble."""
     found = []
     for verdict in unchecked(spf, dkim):
         compared = compare(evidence.author, verdict, record, evidence.organization_of) if verdict.domain else None
