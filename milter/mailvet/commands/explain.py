@@ -135,7 +135,7 @@ WORDS: Final[dict[str, Callable[[str, Any], Iterator[str]]]] = {
     "arc": _arc,
     "dmarc": _dmarc,
 }
-"""By a method's name in a report: what words its verdict. Other methods show result, problem and notes."""
+"""How the facts behind a method's verdict are told; any other method says its result, problem and notes."""
 
 
 def _line(name: str, result: str, facts: str, problem: str) -> str:

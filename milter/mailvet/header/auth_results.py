@@ -182,5 +182,5 @@ ENTRIES: Final[dict[str, Callable[[Any, _About], _Facts] | None]] = {
     "arc": _arc,
     "dmarc": _dmarc,
 }
-"""By a method's name in a report: what returns the remarks and properties of its entry; None: it has no entry."""
+"""By a method's name in a report: the remarks and properties of its entry; None: it has none."""
 _WORDED: Final = tuple((name, word) for name in METHODS if (word := ENTRIES[name]) is not None)
