@@ -51,6 +51,9 @@ def make_engine(
 
 
 def make_resolver(settings: DnsSettings, report_bug: ReportBug = lambda *_: None) -> Resolver:
-    """Return the DNS client of a process. A sender must not shorten the wait for another domain's policy: DMARC records
-    are waited for however slow their zone has been."""
+    """Return the DNS client of a process.
+
+    A sender must not shorten the wait for another domain's policy: DMARC records are waited for however slow their
+    zone has been.
+    """
     return Resolver(settings, report_bug=report_bug, always_waited_for=(tree_walk.PREFIX,))

@@ -19,12 +19,14 @@ from mailvet.verdict import Report
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
+    """One judged message: its report, what is done with it, who sent it, what it cost."""
+
     report: Report  # every verdict, with what it was judged by
     disposition: Disposition
     edits: tuple[Edit, ...] = ()  # in the order that is safe to apply
     queue_id: str = ""  # Postfix's
     time: float = 0.0  # of the decision, in seconds since 1970
-    client: str = ""  # the address of the client that was judged; "" where nobody knows it
+    client: str = ""  # the address of the client that was judged; "": not known
     helo: str = ""  # a domain or an address literal; "?" for anything else
     mail_from: str = ""  # the domain of MAIL FROM, as written
     size: int = 0  # octets of header fields and body
@@ -34,7 +36,7 @@ class Case:
 
     @property
     def removed(self) -> int:
-        """How many header fields are removed."""
+        """Return how many header fields are removed."""
         return sum(isinstance(edit, Delete) for edit in self.edits)
 
 

@@ -1,4 +1,4 @@
-"""message – what the MTA told us, as it came.
+"""message – the envelope and the header fields of a message, as the MTA gave them.
 
 `Headers` keeps every field verbatim in order, with one index by lower-case name. A value is all that
 stood after the colon, leading white space included, folded with "\\n" as milters see it.
@@ -14,6 +14,8 @@ from mailvet.values import Domain
 
 
 class Field(NamedTuple):
+    """One header field."""
+
     name: bytes  # as it was spelled
     value: bytes  # " Someone <a@example.org>"; lines joined by "\n"
 
@@ -31,7 +33,7 @@ class Headers:
         self.worked = 0  # what disguise has decoded and folded of it, in octets
 
     def add(self, name: bytes, value: bytes) -> bytes:
-        """Append a field; returns its lower-case name, white space before the colon removed."""
+        """Append a field. Return its lower-case name, without white space before the colon."""
         key = name.lower().rstrip(b" \t")
         fields = self.fields
         self.by_name.setdefault(key, []).append(len(fields))
@@ -40,7 +42,7 @@ class Headers:
         return key
 
     def values(self, key: bytes) -> list[bytes]:
-        """Values of all fields with this lower-case name, topmost first."""
+        """Return the values of all fields with this lower-case name, topmost first."""
         return [self.fields[i].value for i in self.by_name.get(key, ())]
 
 

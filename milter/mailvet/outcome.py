@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class Action(StrEnum):
-    """What becomes of a message."""
+    """What is done with a message."""
 
     ACCEPT = "accept"
     QUARANTINE = "quarantine"
@@ -19,12 +19,16 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Delete:
+    """The removal of one header field."""
+
     name: str  # as the MTA spells it
     index: int  # 1-based among the fields of that name, as the milter was shown them
 
 
 @dataclass(frozen=True, slots=True)
 class Insert:
+    """The insertion of one header field."""
+
     index: int  # 0: above everything, Postfix's own Received too
     name: str
     value: str  # with its leading space; folded with "\n"
@@ -35,6 +39,8 @@ Edit = Delete | Insert
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disposition:
+    """What is done with a message, by which rule, and what the client is told."""
+
     action: Action
     rule: str = ""  # the [policy.on] key or the limit that decided; "" where nothing did
     reason: str = ""  # for the log and `check`

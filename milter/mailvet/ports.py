@@ -2,7 +2,7 @@
 
 A DNS lookup ends in one of three ways: records, proof of absence (NODATA, NXDOMAIN), failure. An answer that has no
 records and does not prove their absence is a failure, too. Failure is the exception `Unavailable`, which cannot be
-mistaken for absence, and which becomes `temperror` and nothing else.
+mistaken for absence. It becomes `temperror`, unless the method's RFC says otherwise (then the method's file says so).
 
 Raises     Unavailable, from `Lookups.ask` alone
 Not here   any implementation (dns, checks.dkim.openssl)
@@ -25,7 +25,7 @@ class RecordType(StrEnum):
 
 
 class Status(StrEnum):
-    """How a lookup ended that did not fail."""
+    """How a lookup that did not fail ended."""
 
     FOUND = "found"
     NODATA = "nodata"  # the name exists (RFC 8020 sense), the type does not
@@ -71,7 +71,7 @@ def all_secure(states: Iterable[bool | None]) -> bool | None:
 
 
 class Unavailable(Exception):
-    """The lookup failed, so nothing is known. Becomes `temperror`, never `none` or `fail`."""
+    """The exception of a lookup that failed: it is not known whether there are records."""
 
     def __init__(self, trouble: Trouble, name: str, kind: RecordType) -> None:
         super().__init__(f"{kind} {name}: {trouble}")
@@ -104,14 +104,19 @@ class Lookups(Protocol):
         ...
 
     def ahead(self, name: str, kind: RecordType, then: Callable[[Answer], None] | None = None) -> None:
-        """Ask without waiting; counts against the budget. `then` is called on any thread once there is an answer (at
-        once for one from the cache), never for a failure; it must be quick."""
+        """Ask without waiting; the question counts against the budget.
+
+        `then` is called on any thread once there is an answer (at once for one from the cache), never for a failure; it
+        must be quick.
+        """
         ...
 
     @property
     def reserved(self) -> "Lookups":
-        """The same questions and answers with a small budget on top, which the main port cannot use up. What failed for
-        want of budget there is asked once more here."""
+        """Return the same lookups with a small budget on top, which the main port cannot use up.
+
+        What failed there for want of budget is asked once more here.
+        """
         ...
 
     def trail(self) -> tuple[Question, ...]:
@@ -124,7 +129,7 @@ class Lookups(Protocol):
 
     @property
     def asked(self) -> int:
-        """How many questions had to be sent, through either port."""
+        """Return how many questions had to be sent, through either port."""
         ...
 
 
@@ -135,6 +140,8 @@ class PublicKey(Protocol):
     def bits(self) -> int: ...
 
     def verify(self, signature: bytes, data: bytes) -> bool:
-        """Does it fit, as rsa-sha256 (PKCS#1 v1.5) of `data`, or as Ed25519 of SHA-256(`data`) (RFC 8463 §3)? Never
-        raises."""
+        """Return whether the signature fits: rsa-sha256 (PKCS#1 v1.5) of `data`, or Ed25519 of its SHA-256.
+
+        RFC 8463 §3. Never raises.
+        """
         ...

@@ -41,6 +41,6 @@ class Written(NamedTuple, Generic[T]):
 
 
 class Problem(NamedTuple):
-    """Why something cannot be read: what a parser returns in place of a value. For people; nothing branches on it."""
+    """The reason why something cannot be read: what a parser returns in place of a value. No code branches on it."""
 
     text: str

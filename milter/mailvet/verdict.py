@@ -1,8 +1,8 @@
-"""verdict – the words for what was found out, one closed type for each question.
+"""verdict – what each method found out about a message: its result, and the facts on which that rests.
 
 A result is a `StrEnum` whose values are the words on the wire (RFC 8601 §2.7 and the registry behind
 it); a verdict is a frozen dataclass that carries the result and the facts it rests on. `problem` is
-for people and is never branched on; `notes` are weak spots of a result that is right all the same.
+for people: no code branches on it. `notes` name weak spots of a result that is right all the same.
 
 Raises     nothing
 Not here   how anything is found out, and what is done about it (disposition)
@@ -77,7 +77,7 @@ class BreachResult(StrEnum):
 
 
 class Verdict(Protocol):
-    """What every method says of a message."""
+    """What all verdicts have in common: the method, its result, and what is to be said for people."""
 
     method: ClassVar[str]  # RFC 8601 §2.7, as registered
 
@@ -204,7 +204,7 @@ class Report:
     anomalies: tuple[str, ...] = ()  # "bare CR in header", "NUL in From" ...: for log and check
 
     def methods(self) -> Iterator[tuple[str, tuple[Verdict, ...]]]:
-        """Each method that has something to say, by its name here; more than one verdict only for those in SEVERAL."""
+        """Yield the name and verdicts of each method that has any; only those in SEVERAL may have more than one."""
         for name in METHODS:
             found = getattr(self, name)
             if found:
@@ -212,7 +212,7 @@ class Report:
 
 
 def _methods() -> Iterator[tuple[str, bool]]:
-    """Name of each method, and whether it can have several verdicts."""
+    """Yield the name of each method, and whether it can have several verdicts."""
     for field in dataclasses.fields(Report):
         inner = typing.get_args(field.type)
         if inner and hasattr(inner[0], "method"):

@@ -48,7 +48,7 @@ class Catalogue:
 
     @property
     def may_ask_ranges(self) -> bool:
-        """Whether a range may be asked for and its answer can be judged."""
+        """Return whether a range may be asked for and its answer can be judged."""
         return self._is_ready and self._breaker_allows
 
     async def run_forever(self) -> None:
@@ -84,11 +84,11 @@ class Catalogue:
             return True
 
     def record_success(self) -> None:
-        """A request to the source has worked."""
+        """Take note that a request to the source has worked."""
         self._breaker.worked()
 
     def record_failure(self, failure: Failed) -> float:
-        """A request to the source has failed. Return for how many seconds all hosts have to wait, or 0.0."""
+        """Take note of a failed request. Return for how many seconds all hosts have to wait, or 0.0."""
         self.counts[failure.what] += 1
         now = self._runtime.monotonic()
         wait = 0.0

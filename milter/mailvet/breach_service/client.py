@@ -133,7 +133,7 @@ class BreachClient:
             return found[1]
 
     def _send(self, question: Question) -> bool:
-        """With the lock held. Return whether the question was sent; False: the other process is away or busy."""
+        """Return whether the question was sent. False: the other process is away or busy. The lock must be held."""
         try:
             if self._socket is None:
                 raise ConnectionError
@@ -144,7 +144,7 @@ class BreachClient:
         return True
 
     def _listen(self) -> None:
-        """The client's own thread: connect, receive answers, connect again."""
+        """Connect, receive answers, connect again, for ever, in the client's own thread."""
         while True:
             try:
                 self._converse()

@@ -58,10 +58,10 @@ def read_key(file: str) -> str | Problem:
 
 
 class Hibp:
-    """A `checks.breach.source.BreachSource`."""
+    """Have I Been Pwned, as a `checks.breach.source.BreachSource`."""
 
     def __init__(self, settings: BreachSettings, key: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        """Nothing is sent yet. A `transport` takes the network's place.
+        """Prepare the client; nothing is sent yet. A `transport` takes the network's place.
 
         Raises OSError if the ca_file cannot be read, and ValueError if a URL cannot be requested.
         """
@@ -92,7 +92,7 @@ class Hibp:
             raise ValueError(f"breach.url, breach.api or breach.proxy: {e}") from e
 
     async def range(self, prefix: str, suffixes: Callable[[], Iterable[str]]) -> dict[str, tuple[str, ...]] | Failed:
-        """As in `BreachSource`; `suffixes` is called once the body is there."""
+        """Return what `BreachSource.range` describes; `suffixes` is called once the body is there."""
         body = await self._get(self._url(prefix), _RANGE_OCTETS, self._key)
         if isinstance(body, Failed):
             return body

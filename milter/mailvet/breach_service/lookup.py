@@ -46,7 +46,7 @@ class RangeRequest:
 
 
 class BreachLookup:
-    """Answers workers' questions from the cache, or by asking the source. For one event loop."""
+    """The answers to workers' questions, from the cache or by asking the source. For one event loop."""
 
     def __init__(
         self,
@@ -140,7 +140,7 @@ class BreachLookup:
 
     async def _send(self, prefix: str, request: RangeRequest) -> dict[bytes, BreachVerdict]:
         def close() -> tuple[str, ...]:
-            """The answer is about to be read: the next question for this prefix needs a request of its own."""
+            """Let the next question for this prefix make a new request, since the answer is about to be read."""
             self._requests.pop(prefix, None)
             return tuple(request.wanted)
 

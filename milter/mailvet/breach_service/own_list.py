@@ -91,7 +91,7 @@ def _incident(words: list[str], month: str) -> Incident | None:
 
 
 class OwnList:
-    """Answers workers' questions from the list in a file. For one event loop."""
+    """The answers to workers' questions, from the list in a file. For one event loop."""
 
     def __init__(self, path: Path, changed: Callable[[], None], runtime: Runtime) -> None:
         """`changed` is called whenever a new list is in use."""

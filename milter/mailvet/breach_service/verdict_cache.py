@@ -27,7 +27,7 @@ _LONGEST_WAIT: Final = 60.0  # seconds after a refusal before the pace is asked 
 
 
 class StoreSkipped(StoreTrouble):
-    """The store was not tried: it failed a moment ago, which was reported, or too many calls wait for it."""
+    """The exception of a store that was not tried: it failed a moment ago (reported then), or too many calls wait."""
 
 
 class VerdictCache:
@@ -80,7 +80,7 @@ class VerdictCache:
         self._store.close()
 
     def _key(self, digest: bytes) -> bytes:
-        """On the store's thread, once the secret is known."""
+        """Return the key of an address in the store. Called on the store's thread, once the secret is known."""
         return hmac.digest(self._secret, self._scope + digest, "sha256")
 
     async def _do(self, work: Callable[[], T]) -> T:

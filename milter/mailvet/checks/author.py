@@ -1,9 +1,9 @@
-"""author – finds the one domain that claims to have written a message.
+"""author – find the one domain that a message's From field names as its author.
 
-`find(values)` returns an `Author`, or a `NoAuthor` that says why there is no single one. It never chooses between
-candidates: the From: field is read strictly (syntax.address), and then once more as a lenient reader would, and
-anything the two would disagree about leaves the message without an author (RFC 9989 §11.5). Several mailboxes of one
-domain are one author domain (RFC 9989 §5.3.1). Sender and Resent-From never count.
+`find` returns an `Author`, or a `NoAuthor` that says why there is no single one. It never chooses between candidates:
+the From field is read strictly (syntax.address), and once more as lenient readers do. If they might find different
+domains, the message has no author domain (RFC 9989 §11.5). Several mailboxes of one domain are one author domain (RFC
+9989 §5.3.1). Sender and Resent-From never count.
 
 Raises     nothing
 Not here   what DMARC makes of a message without an author, and whether the domain exists (checks.dmarc)
@@ -29,11 +29,11 @@ _MOST_WORDS: Final = 500  # likewise: atoms, quoted strings, comments and marks
 _MOST_ENCODED_WORDS: Final = 100
 _DEEPEST_COMMENT: Final = 4  # comments in comments that are left out in a second look
 
-# What a reader takes for the address that knows neither quoting nor comments ...
+# What is an address to a reader that knows neither quoting nor comments ...
 _ANGLED = re.compile(r"<[^<>@]*+@([^<>]*+)")
-# ... one that knows quoting, but not where an address begins ...
+# ... to one that knows quoting, but not where an address begins ...
 _AFTER_AT = re.compile(r"@([^\s<>()\[\],:;@\\]++)")
-# ... and one that allows blanks and comments around "@" and "." (RFC 5322 §4.4); a domain has to have a dot then.
+# ... and to one that allows blanks and comments around "@" and "." (RFC 5322 §4.4); a domain has to have a dot then.
 _DOTTED = re.compile(r"@(\[|[^\s<>()\[\],:;@\\.]++\.[^\s<>()\[\],:;@\\]++)")
 _COMMENT = re.compile(r"\([^()]*+\)")
 _QUOTED = re.compile(QUOTED, re.DOTALL)
@@ -42,7 +42,7 @@ _LINE_END = re.compile("[\x85\u2028\u2029\udc85]")  # as str.splitlines() has th
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Author:
-    """Who claims to have written a message."""
+    """The author that a From field names, and the author domain."""
 
     domain: Domain
     address: str  # of the first mailbox: local part as written, "@", domain
@@ -51,7 +51,7 @@ class Author:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoAuthor:
-    """Why a message has no single author domain."""
+    """The reason why a message has no single author domain."""
 
     ambiguous: bool  # there is something that could be taken for an author
     problem: str  # for people; no local parts
@@ -60,7 +60,7 @@ class NoAuthor:
 def find(
     values: Sequence[bytes], headers: Headers | None = None, limit: int = _MOST_OCTETS, words: int = _MOST_WORDS
 ) -> Author | NoAuthor:
-    """Return the author that the values of all From: fields name; with `headers`, disguised From: fields count too.
+    """Return the author that the From fields name by their `values`. With `headers`, disguised From fields count too.
 
     `limit`: octets of the field that are read at most; `words`: atoms, quoted strings, comments and marks.
     """
@@ -123,7 +123,7 @@ def _read(value: bytes, words: int) -> Author | NoAuthor:
 
 
 def _agree(value: bytes, domain: Domain) -> bool:
-    """Return whether readers that know less than RFC 5322 find that domain too, and no other."""
+    """Return whether readers that do not know all of RFC 5322 find that domain too, and no other."""
     plain = address.without_quoted(value) or ""
     text = value.decode("utf-8", "surrogateescape").replace("\n", "")
     if crowded(text):

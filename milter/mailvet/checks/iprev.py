@@ -1,6 +1,6 @@
-"""iprev – does the client's address have a name that leads back to it? (RFC 8601 §3)
+"""iprev – check whether a name of the client's address leads back to that address (RFC 8601 §3).
 
-`check` gives the verdict, `ahead` asks the questions of it without waiting.
+`check` returns the verdict; `ahead` asks the same questions without waiting.
 
 Raises     nothing
 Not here   which client is checked (session)
@@ -52,7 +52,7 @@ def check(address: str, lookups: Lookups) -> IprevVerdict:
 
 
 def ahead(address: str, lookups: Lookups) -> None:
-    """Ask, without waiting, for the client's names, and when they are there for their addresses."""
+    """Ask, without waiting, for the names of the client, and once they are there, for their addresses."""
     questions = _questions(address)
     if questions is None:
         return

@@ -141,7 +141,10 @@ async def _from_hibp(source: hibp.Hibp, settings: BreachSettings, done: LookUp) 
 
 
 def _reasons(names: tuple[str, ...], known: counting.BreachList, oldest: date) -> Iterator[tuple[str, str]]:
-    """For the operator alone: a breach's name can tell much about a person, and is never written into a message."""
+    """Yield each breach with the reason why it counts or not.
+
+    For the operator alone: a breach's name can tell much about a person, and is never written into a message.
+    """
     for name in sorted(names):
         breach = known.get(name)
         if breach is None:

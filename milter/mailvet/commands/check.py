@@ -1,7 +1,7 @@
-"""check – `mailvet check`: the daemon's own judgement of a stored message, explained.
+"""check – `mailvet check`: judge a stored message as the daemon would.
 
-The same Session is driven as libmilter would drive it; only the DNS may come from a recording. What the
-envelope does not say is taken from the message, and the result says so.
+The steps of a Session are called as for a message from Postfix; only the DNS answers may come from a recording. What
+the command line does not say of the envelope is taken from the message, and the result says so.
 
 Raises     ValueError, if the client address is not an address or a recording cannot be read
 Not here   wording (explain); arguments (cli)
@@ -30,6 +30,8 @@ _QUEUE = "the queue file's envelope"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
+    """The message to judge, with what the command line says of its envelope."""
+
     message: bytes
     ip: str | None = None  # None: from the topmost Received field
     helo: str | None = None
@@ -39,7 +41,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What was found out, and all one needs to explain it."""
+    """What was found out about a message, and all that is needed to explain it."""
 
     case: Case
     envelope: Envelope
@@ -51,7 +53,7 @@ class Result:
 
     @property
     def finding(self) -> bool:
-        """Is there something to look at: DMARC neither passed nor absent, or the message not accepted?"""
+        """Return whether there is something to look at: DMARC neither pass nor none, or the message not accepted."""
         dmarc = self.case.report.dmarc
         wrong = dmarc is not None and dmarc.result not in (DmarcResult.PASS, DmarcResult.NONE)
         return wrong or self.case.disposition.action is not Action.ACCEPT
@@ -75,7 +77,7 @@ class Result:
 
 
 def run(request: Request, settings: Settings) -> Result:
-    """Judge one message. Asks the DNS unless the request brings a recording."""
+    """Judge one message. The DNS is asked unless the request has a recording."""
     message = mailfile.parse(request.message)
     envelope, assumed = _envelope(request, message)
     log = Log(settings.log)
@@ -105,7 +107,7 @@ def run(request: Request, settings: Settings) -> Result:
 
 
 def _as_of(recorded: recording.ReplayLookups | None) -> tuple[float, tuple[str, ...]]:
-    """By which time the message is judged, and what has to be said of that. What is recorded has no fractions."""
+    """Return the time by which the message is judged (whole seconds, as recorded), and what is to be said of it."""
     if recorded is None:
         return float(int(time.time())), ()
     if recorded.when is None:
@@ -114,7 +116,7 @@ def _as_of(recorded: recording.ReplayLookups | None) -> tuple[float, tuple[str, 
 
 
 def _converse(session: Session, envelope: Envelope, message: mailfile.MailFile) -> Case:
-    """The steps of one SMTP session, as libmilter would call them."""
+    """Return the Case of the message; the steps of the session are called as libmilter would call them."""
     session.connect(envelope.host, envelope.address)
     session.helo(envelope.helo)
     session.mail(envelope.mail_from.text.encode("utf-8", "surrogateescape"), "")
@@ -152,7 +154,7 @@ def _envelope(request: Request, message: mailfile.MailFile) -> tuple[Envelope, t
 
 
 def _hop(queued: mailfile.QueueEnvelope | None, trace: list[bytes]) -> tuple[received.Hop | None, str]:
-    """Which client gave us the message, and what says so. A content filter on this host is not meant."""
+    """Return the client that gave us the message, and what says so. A content filter on this host is passed over."""
     handed, source = received.client(trace[:1], ()), "the topmost Received field"
     if queued is not None and queued.client is not None and (address := ip.parse(queued.client)) is not None:
         handed, source = received.Hop(address=str(address), helo=queued.helo or ""), _QUEUE
@@ -165,6 +167,6 @@ def _hop(queued: mailfile.QueueEnvelope | None, trace: list[bytes]) -> tuple[rec
 
 
 def _bare(path: str) -> str:
-    """An address without the angle brackets it may stand in."""
+    """Return an address without the angle brackets it may stand in."""
     path = path.strip()
     return path[1:-1] if path.startswith("<") and path.endswith(">") else path

@@ -102,7 +102,7 @@ def _check(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _config_check(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Warnings are no mistakes: the status stays 0, or `systemctl reload` would stop at them."""
+    """Print what is doubtful. The status stays 0, or `systemctl reload` would stop at a warning."""
     say(commands_config.check(settings, arguments.config))
     return 0
 

@@ -1,4 +1,4 @@
-"""explain – a judged message in words, for a person: what was asked, found, compared, decided and changed.
+"""explain – tell a person about a judged message: what was asked, found, compared, decided and changed.
 
 Raises     nothing
 Not here   finding anything out (check)
@@ -19,7 +19,7 @@ _SECURE: Final = {True: " [DNSSEC]", False: " [no DNSSEC]", None: ""}
 
 
 def text(result: Result) -> str:
-    """The whole explanation, sections separated by blank lines."""
+    """Return the whole explanation, sections separated by blank lines."""
     sections = [_message(result), _questions(result), _verdicts(result), _effect(result)]
     return "\n\n".join("\n".join(section) for section in sections) + "\n"
 

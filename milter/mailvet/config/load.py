@@ -34,7 +34,7 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 
 
 class ConfigError(Exception):
-    """Start-up is not possible; `mistakes` says why, all of it."""
+    """The exception of a configuration that cannot be used; `mistakes` has all that is wrong."""
 
     def __init__(self, mistakes: list[Mistake]) -> None:
         super().__init__("\n".join(map(str, mistakes)))
@@ -111,7 +111,7 @@ def _section(raw: dict[str, Any], kind: type[S], at: Key, problems: list[tuple[K
 
 
 class _Wrong(typing.NamedTuple):
-    """Why a value cannot be used: (where inside it, text)."""
+    """The exception of a value that cannot be used: (where inside it, text)."""
 
     problems: list[tuple[Key, str]]
 

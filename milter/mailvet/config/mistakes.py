@@ -11,7 +11,7 @@ Key = tuple[str, ...]  # ("dns", "timeout")
 
 
 class Mistake(NamedTuple):
-    """One mistake, for people: "FILE:LINE: KEY: TEXT"."""
+    """One mistake in the configuration, for people: "FILE:LINE: KEY: TEXT"."""
 
     file: str
     line: int  # 1-based; 0 where no line is to blame

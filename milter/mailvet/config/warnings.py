@@ -78,7 +78,7 @@ def _listening(s: Settings) -> Iterator[tuple[Key, str]]:
 
 
 def _is_everywhere(host: str) -> bool:
-    """Does this host name stand for all addresses, also as C libraries read it: 0, 0.0, 00.0.0.0?"""
+    """Return whether this host name stands for all addresses, also as C libraries read it: 0, 0.0, 00.0.0.0."""
     bare = host.removeprefix("[").removesuffix("]")
     address = ip.parse(bare)
     if address is not None or not bare:

@@ -16,7 +16,7 @@ current = threading.local()
 
 
 class Conversation:
-    """What libmilter keeps for us with a connection: its session, and the reply to a step that wants none."""
+    """What libmilter keeps for us with a connection: its session, and the reply to steps that need none."""
 
     __slots__ = ("go_on", "session")
 

@@ -20,7 +20,7 @@ _LAST_STEPS: Final = ("end of message", "abort", "close")  # after these no mess
 
 
 class Guard:
-    """Turns steps into callbacks that do not raise. The first argument of each is libmilter's context."""
+    """The maker of callbacks that do not raise, from steps that may. Their first argument is libmilter's context."""
 
     def __init__(self, report_bug: ReportBug, tempfail: int, reject: int) -> None:
         """`report_bug` gets a bug that was met without a session; the other two are libmilter's answers."""

@@ -30,7 +30,7 @@ class Gauges(Protocol):
 
 
 class HealthCheck:
-    """The look itself, with what it remembers from one look to the next. For one thread."""
+    """The regular look at the state of a worker, with what it remembers from look to look. For one thread."""
 
     def __init__(self, settings: Settings, log: Log, gauges: Gauges) -> None:
         longest = settings.dns.budget + (settings.breach.wait if settings.breach.enabled else 0.0) + _MARGIN
@@ -44,7 +44,7 @@ class HealthCheck:
 
     @property
     def worn_out(self) -> bool:
-        """Whether so many connections were lost that this process is better replaced."""
+        """Return whether so many connections were lost that this process is better replaced."""
         return self.unserved >= _MOST_LOST
 
     def look(self) -> None:

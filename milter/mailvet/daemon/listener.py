@@ -70,8 +70,11 @@ def reason(listen: Listen) -> OSError:
 
 
 def may_pass(listen: Listen, error: OSError) -> bool:
-    """Return whether time may heal this error. Names and addresses come up late, and another program may end; a
-    mistake in the configuration or in permissions stays."""
+    """Return whether time may heal this error.
+
+    Names and addresses come up late, and another program may end; a mistake in the configuration or in permissions
+    stays.
+    """
     if listen.family == "unix" and Path(listen.path).exists() and not Path(listen.path).is_socket():
         return False
     return error.errno not in _MISTAKES

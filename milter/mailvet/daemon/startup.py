@@ -21,7 +21,7 @@ _RETRY_FOR: Final = 3.0  # seconds for a socket in use to become free: a killed 
 
 
 class Refusal(NamedTuple):
-    """Why the daemon does not start, and the exit status that says whether to try again."""
+    """The reason why the daemon does not start, and the exit status that says whether to try again."""
 
     reason: str
     status: int

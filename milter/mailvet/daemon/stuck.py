@@ -35,12 +35,12 @@ class Descriptors:
 
     @property
     def scarce(self) -> bool:
-        """Few are left: new connections would take those that messages in progress need."""
+        """Return whether so few are left that new connections would take those that messages in progress need."""
         return self.open >= self.limit * _SCARCE_FROM
 
     @property
     def enough(self) -> bool:
-        """Enough are left again to accept connections."""
+        """Return whether enough are left to accept connections again."""
         return self.open < self.limit * _ENOUGH_BELOW
 
 
@@ -52,7 +52,7 @@ def descriptors() -> Descriptors:
 
 
 class UnreadConnections:
-    """Tells for how many looks in a row the same octets have been waiting in a connection."""
+    """The connections in which octets wait, and for how many looks in a row they have been the same."""
 
     def __init__(self) -> None:
         self._seen: dict[int, tuple[int, int]] = {}  # by inode: octets, looks

@@ -47,43 +47,43 @@ class Child:
 
 
 class Watcher(Protocol):
-    """What a supervisor tells, and the one thing it asks."""
+    """What a supervisor calls when something happens to its children. Only `reload` returns an answer."""
 
     def ready(self) -> None:
-        """All children have been started for the first time."""
+        """Take note that all children have been started for the first time."""
         ...
 
     def changed(self, children: list[Child]) -> None:
-        """A child was started or has died. Those with pid 0 are not alive."""
+        """Take note that a child was started or has died. Those with pid 0 are not alive."""
         ...
 
     def died(self, name: str, pid: int, status: int) -> None:
-        """A child ended though nothing told it to; `status` as of waitpid(2). It will be started again."""
+        """Take note of a child that ended unasked; `status` as of waitpid(2). It will be started again."""
         ...
 
     def start_failed(self, name: str, reason: str) -> None:
-        """A child could not be started, for lack of processes or memory. It will be tried again."""
+        """Take note of a child that could not be started, for lack of processes or memory. It is tried again."""
         ...
 
     def reload(self) -> bool:
-        """SIGHUP came. Return whether those children that can retire are to be replaced."""
+        """Return, at SIGHUP, whether those children that can retire are to be replaced."""
         ...
 
     def retired(self, pid: int) -> None:
-        """A child that was replaced has ended."""
+        """Take note that a child that was replaced has ended."""
         ...
 
     def cut_short(self, name: str, pid: int, how: str) -> None:
-        """A child that was replaced does not get the time it wanted, since there are newer ones."""
+        """Take note of a replaced child that is not given the time it wanted, since there are newer ones."""
         ...
 
     def stopping(self) -> None:
-        """SIGTERM or SIGINT came; the children are about to be ended."""
+        """Take note of SIGTERM or SIGINT; the children are about to be ended."""
         ...
 
 
 class Supervisor:
-    """Keeps children alive until it is told to stop."""
+    """The parent of all processes, which keeps them alive until it is told to stop."""
 
     def __init__(self, children: list[Child], watcher: Watcher) -> None:
         self._children = children
@@ -202,7 +202,7 @@ class Supervisor:
 
 
 def _run_child(child: Child, supervisor: int) -> None:
-    """Be the child, in the process just forked. Never returns."""
+    """Run the child in the process just forked. Never returns."""
     status = 1
     try:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, child.stop_signal)  # do not outlive the supervisor

@@ -16,7 +16,7 @@ _FAIR_SIZE: Final = 1024  # octets that an answer may have in the cache; a large
 
 
 class AnswerCache:
-    """Read by all threads without a lock; `keep` is for one thread at a time."""
+    """The answers kept. All threads read them without a lock; `keep` is for one thread at a time."""
 
     def __init__(self, size: int, clock: Callable[[], float]) -> None:
         """Take the number of answers to keep; 0: none."""
@@ -29,8 +29,10 @@ class AnswerCache:
         return len(self._entries)
 
     def get(self, key: Key) -> Answer | Trouble | None:
-        """Return the answer with the TTL that is left, or None. The hot path: no lock, since reading a dict is
-        atomic."""
+        """Return the answer with the TTL that is left, or None.
+
+        This is the hot path: it takes no lock, since reading a dict is atomic.
+        """
         found = self._entries.get(key)
         if found is None:
             return None

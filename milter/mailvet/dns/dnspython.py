@@ -64,7 +64,7 @@ def root_query() -> bytes:
 
 
 def is_truncated(data: bytes) -> bool:
-    """Are records missing that a packet has no space for?"""
+    """Return whether records are missing for which the packet has no space (TC)."""
     return bool(data[2] & _TRUNCATED_BIT)
 
 
@@ -74,8 +74,11 @@ def without_edns(query: bytes) -> bytes:
 
 
 def is_lost_on_edns(data: bytes) -> bool:
-    """Does the server fail because of EDNS? It says that it cannot read or do what was asked, or its answer has an OPT
-    record that RFC 6891 §6.1.1 does not allow."""
+    """Return whether the server fails because of EDNS.
+
+    It says that it cannot read or do what was asked, or its answer has an OPT record that RFC 6891 §6.1.1 does not
+    allow.
+    """
     if data[3] & 0x0F in (dns.rcode.FORMERR, dns.rcode.NOTIMP):
         return True
     try:
@@ -87,20 +90,23 @@ def is_lost_on_edns(data: bytes) -> bool:
 
 
 def is_denial(data: bytes) -> bool:
-    """Does the answer say NXDOMAIN?"""
+    """Return whether the answer says NXDOMAIN."""
     return data[3] & 0x0F == dns.rcode.NXDOMAIN
 
 
 def is_validated(data: bytes) -> bool:
-    """Does the answer have the AD bit, and no error?"""
+    """Return whether the answer has the AD bit, and no error."""
     return bool(data[3] & 0x20) and not data[3] & 0x0F
 
 
 def read(
     data: bytes, kind: RecordType, *, trusted: bool, retried: bool = False, denied: bool = False
 ) -> Answer | Trouble | LostTarget:
-    """Read an answer. `trusted`: the AD bit of this server counts; `retried`: the answer came over TCP, since over UDP
-    records were missing; `denied`: the answer over UDP said NXDOMAIN."""
+    """Return what a message answers.
+
+    `trusted`: the AD bit of this server counts; `retried`: the answer came over TCP, since over UDP records were
+    missing; `denied`: the answer over UDP said NXDOMAIN.
+    """
     try:
         message = _message(thinned(data, kind))
         code = message.rcode()
@@ -128,7 +134,7 @@ def _message(data: bytes) -> Any:
 
 
 def _answer(message: Any, kind: RecordType, secure: bool | None) -> Answer | Trouble | LostTarget:
-    """Follow the aliases to the records; if there are none, look for the proof."""
+    """Return the records at the end of the aliases, or the absence of records if it is proven."""
     name, wanted, ttl, passed = message.question[0].name, _TYPES[kind], _LONGEST_TTL, set()
     left = _by_owner(message.answer)
     while (found := left.pop((name, wanted), None)) is None and (aliases := left.pop((name, _CNAME), None)):
@@ -175,8 +181,11 @@ def _by_owner(section: Any) -> dict[tuple[Any, int] | None, list[Any]]:
 
 
 def _is_strange(name: Any, owner_and_type: tuple[Any, int] | None, records: list[Any], signed: int) -> bool:
-    """Do these records belong to another answer? To ours belong the DNAME records that made the aliases, if none of
-    them redirects the last name, and signatures of aliases and of the type `signed`."""
+    """Return whether these records belong to another answer.
+
+    To ours belong the DNAME records that made the aliases, if none of them redirects the last name, and signatures of
+    aliases and of the type `signed`.
+    """
     if owner_and_type is None:
         return True
     owner, rdtype = owner_and_type
@@ -186,8 +195,10 @@ def _is_strange(name: Any, owner_and_type: tuple[Any, int] | None, records: list
 
 
 def _is_misplaced(others: list[Any], wanted: int, names: set[Any], found: list[Any]) -> bool:
-    """Are there further records of the type asked for outside the answer section? Addresses of other names are glue,
-    and glue may repeat the answer."""
+    """Return whether further records of the type asked for stand outside the answer section.
+
+    Addresses of other names are glue, and glue may repeat the answer.
+    """
     glueless = wanted not in _ADDRESSES
     return any(
         (record.rdtype == _CNAME and record.name in names)
@@ -210,8 +221,11 @@ def _absence_ttl(message: Any, name: Any) -> int | None:
 
 
 def _is_bare(message: Any, wanted: int) -> bool:
-    """Are the answer and authority sections empty (RFC 2308 §2.2, type 3)? A record there without a fitting SOA is a
-    referral, or about another zone; and the type asked for must not follow uncounted."""
+    """Return whether the answer and authority sections are empty (RFC 2308 §2.2, type 3).
+
+    A record there without a fitting SOA is a referral, or about another zone. And no record of the type asked for may
+    follow uncounted.
+    """
     misplaced = any(record.rdtype in (wanted, _CNAME) for record in message.additional)
     return not (message.answer or message.authority or misplaced) and is_whole(message.wire)
 

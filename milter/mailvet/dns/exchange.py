@@ -38,7 +38,7 @@ class Exchange:
 
 
 def is_answer(query: bytes, data: bytes) -> bool:
-    """Are these octets a response to that question? A server may change the case of the name, and nothing else."""
+    """Return whether the octets are a response to that question. A server may change only the case of the name."""
     end = query.index(b"\0", 10) + 5  # the name's root label, type and class
     question = query[10:end]
     if data[2:3] < b"\x80":
@@ -49,7 +49,7 @@ def is_answer(query: bytes, data: bytes) -> bool:
 
 
 def is_conclusive(data: bytes) -> bool:
-    """Does the server say that there is something or nothing, not that it cannot tell?"""
+    """Return whether the server says that there is something or nothing, not that it cannot tell."""
     return data[3] & 0x0F in _CONCLUSIVE_CODES
 
 

@@ -38,13 +38,15 @@ def thinned(data: bytes, kind: RecordType) -> bytes:
 
 
 def is_whole(data: bytes) -> bool:
-    """Does a message with one question end behind its last counted record?"""
+    """Return whether a message with one question ends after its last counted record."""
     return _end(data) == len(data)
 
 
 def goes_on(data: bytes) -> bool:
-    """Does an uncounted record of class IN follow the last counted one? Padding does not look like one. For a message
-    with one question."""
+    """Return whether an uncounted record of class IN follows the last counted one of a message with one question.
+
+    Padding does not look like such a record.
+    """
     try:
         rdtype, rdclass, _, _ = _RECORD_HEADER.unpack_from(data, _behind_name(data, _end(data)))
     except (IndexError, struct.error):

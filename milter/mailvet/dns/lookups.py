@@ -97,7 +97,7 @@ class _Memory:
 
 
 class _Port:
-    """See `ports.Lookups`: the questions and answers of a message, asked within one budget."""
+    """The questions and answers of a message, asked within one budget; see `ports.Lookups`."""
 
     __slots__ = ("_budget", "_memory")
 
@@ -107,11 +107,11 @@ class _Port:
 
     @property
     def asked(self) -> int:
-        """See ports.Lookups."""
+        """Return how many questions had to be sent (ports.Lookups)."""
         return self._memory.asked
 
     def ask(self, name: str, kind: RecordType) -> Answer:
-        """See ports.Lookups. Raises Unavailable."""
+        """Return the answer once it is there (ports.Lookups). Raises Unavailable."""
         key = (name.lower(), kind)
         self._memory.wanted.add(key)
         found = self._known(key)
@@ -124,7 +124,7 @@ class _Port:
         raise Unavailable(found, name, kind)
 
     def ahead(self, name: str, kind: RecordType, then: Then | None = None) -> None:
-        """See ports.Lookups."""
+        """Ask without waiting (ports.Lookups)."""
         memory = self._memory
         if memory.ended:  # an answer came after the end of the message, and its `then` asks further
             return
@@ -179,7 +179,7 @@ class _Port:
         return result
 
     def trail(self) -> tuple[Question, ...]:
-        """See ports.Lookups."""
+        """Return every question so far (ports.Lookups)."""
         memory, questions = self._memory, []
         for key, found in list(memory.found.items()):  # the receiver's thread may be adding
             pending = memory.sent.get(key)
@@ -189,7 +189,7 @@ class _Port:
         return tuple(questions)
 
     def end(self) -> None:
-        """See ports.Lookups. Counts what was asked ahead for nothing."""
+        """Take note that the message is over (ports.Lookups), and count what was asked ahead for nothing."""
         memory = self._memory
         if not memory.ended:
             memory.ended = True
@@ -219,7 +219,7 @@ class _ReservedLookups(_Port):
 
     @property
     def reserved(self) -> "_ReservedLookups":
-        """See ports.Lookups."""
+        """Return itself (ports.Lookups)."""
         return self
 
     def _known(self, key: Key) -> Answer | Trouble | Pending | None:

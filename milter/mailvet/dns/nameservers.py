@@ -39,7 +39,7 @@ def _system(resolv_conf: Path) -> list[Endpoint]:
 
 
 def is_trusted(server: Endpoint, settings: DnsSettings) -> bool:
-    """Does this server's AD bit count? It cannot be changed on the way, or the operator says so (RFC 6840 §5.8)."""
+    """Return whether this server's AD bit counts: it is on loopback, or the operator trusts it (RFC 6840 §5.8)."""
     address = ipaddress.ip_address(server.address)
     return address.is_loopback or any(address == trusted for _, trusted in settings.trusted)
 

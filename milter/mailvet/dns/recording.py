@@ -96,7 +96,7 @@ def _record(value: Any, kind: RecordType) -> Record:
 
 
 class _ReplayPort:
-    """Answers what was recorded; anything else fails as unrecorded."""
+    """The recorded answers, as a port; any other question fails as unrecorded."""
 
     def __init__(
         self, answers: dict[_Key, Answer | Trouble], late: frozenset[_Key], asked: dict[_Key, bool], *, reserve: bool
@@ -108,7 +108,7 @@ class _ReplayPort:
         self.asked = 0
 
     def ask(self, name: str, kind: RecordType) -> Answer:
-        """See ports.Lookups. Raises Unavailable."""
+        """Return the recorded answer (ports.Lookups). Raises Unavailable."""
         key = (name.lower(), kind)
         self._asked[key] = True
         found = Trouble.BUDGET if key in self._beyond_budget else self._answers.get(key, Trouble.UNRECORDED)
@@ -117,7 +117,7 @@ class _ReplayPort:
         raise Unavailable(found, name, kind)
 
     def ahead(self, name: str, kind: RecordType, then: Callable[[Answer], None] | None = None) -> None:
-        """See ports.Lookups."""
+        """Note the question, and call `then` with the recorded answer (ports.Lookups)."""
         key = (name.lower(), kind)
         found = self._answers.get(key)
         self._asked.setdefault(key, False)
@@ -125,22 +125,22 @@ class _ReplayPort:
             then(found)
 
     def trail(self) -> tuple[Question, ...]:
-        """See ports.Lookups."""
+        """Return every question so far (ports.Lookups)."""
         return tuple(
             Question(*key, self._answers.get(key, Trouble.UNRECORDED), 0.0, True, wanted, key in self._late)
             for key, wanted in self._asked.items()
         )
 
     def end(self) -> None:
-        """See ports.Lookups."""
+        """Do nothing (ports.Lookups)."""
 
 
 class _ReservedReplay(_ReplayPort):
-    """The same with the reserve: answers that came late, too."""
+    """The recorded answers with those that came late, within the reserve."""
 
     @property
     def reserved(self) -> "_ReservedReplay":
-        """See ports.Lookups."""
+        """Return itself (ports.Lookups)."""
         return self
 
 

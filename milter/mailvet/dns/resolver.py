@@ -6,7 +6,7 @@ in a follow-up query (lookup_state).
 
 Raises     nothing
 Not here   what one message may ask (lookups), how long an answer is kept (cache), sockets (udp, tcp), the wire format
-           (dnspython)
+           (dnspython, which also decides whether an answer proves that a name or a record does not exist)
 """
 
 import contextlib
@@ -33,7 +33,7 @@ _COUNTERS: Final = ("questions", "hits", "coalesced", "tcp", "ahead", "unused", 
 
 
 class Resolver:
-    """Create and `start` in the process that uses it; before that it has no thread."""
+    """The DNS client of a process. Create and `start` it in that process; before `start` it has no thread."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class Resolver:
 
     @property
     def deaf(self) -> bool:
-        """Has the thread that receives answers ended because of a bug?"""
+        """Return whether the thread that receives answers has ended because of a bug."""
         return self._transport.deaf
 
     def _bug(self, where: str, error: BaseException) -> None:
@@ -129,7 +129,7 @@ class Resolver:
         return pending
 
     def _is_lost(self, pending: Pending) -> bool:
-        """Has its answer been lost by a bug? Each of its queries has had its time over UDP and over TCP."""
+        """Return whether the answer was lost by a bug: each of its queries has had its time over UDP and over TCP."""
         return time.perf_counter() - pending.started > 2 * self._settings.timeout * (pending.more + 1) + _GRACE
 
     def _send(self, state: LookupState, after: Endpoint | None) -> None:
@@ -223,8 +223,10 @@ class Resolver:
             return True
 
     def call(self, then: Then, answer: Answer) -> None:
-        """Call the `then` of a question asked ahead. A bug in it is reported only: what it would have asked is asked
-        later."""
+        """Call the `then` of a question asked ahead.
+
+        A bug in it is reported only: what it would have asked is asked later.
+        """
         try:
             then(answer)
         except BaseException as e:

@@ -16,8 +16,9 @@ _MOST_SLOW_ZONES: Final = 10_000
 
 
 class SlowZones:
-    """The zones that failed slowly within the last minute. Shared by threads: what is lost in a race is noted again
-    with the next answer."""
+    """The zones that failed slowly within the last minute.
+
+    Shared by threads: what is lost in a race is noted again with the next answer."""
 
     def __init__(self, usual_wait: float, clock: Callable[[], float], exempt: tuple[str, ...] = ()) -> None:
         """Take the wait for all other zones, in seconds, and prefixes of names whose wait is never shortened."""

@@ -31,7 +31,7 @@ _STAY: Final = 30.0  # seconds for which the server that answered in place of a 
 
 
 class Transport:
-    """Sends questions to the first server, then to the next one; `start` makes the receiving thread."""
+    """The sockets that send questions to the first server, then to the next; `start` makes the receiving thread."""
 
     def __init__(self, servers: Sequence[Endpoint], timeout: float, report_bug: ReportBug = lambda *_: None) -> None:
         self._report_bug = report_bug
@@ -58,7 +58,7 @@ class Transport:
 
     @property
     def deaf(self) -> bool:
-        """Has the receiving thread ended though `close` was not called?"""
+        """Return whether the receiving thread has ended though `close` was not called."""
         return self._epoll is not None and self._thread is not None and not self._thread.is_alive()
 
     def close(self) -> None:

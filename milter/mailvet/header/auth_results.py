@@ -1,12 +1,12 @@
 """auth_results – word a Report as the value of our one Authentication-Results field (RFC 8601).
 
-`format_value` is total and bounded. Only registered methods, results and properties are written, since
-some readers drop a field with any other; what else is worth saying stands in comments. Domains only: no
-local part. Everything from outside goes through `text`. Readers split and search this field without a
-parser: so it has one `spf=`, and nothing in a comment or value looks like the end of one.
+`format_value` never raises, and its result is bounded. Only registered methods, results and properties are written,
+since some readers drop a field that has others; further facts stand in comments. It has domains, never a local part.
+Everything from outside goes through `text`. Some readers split and search this field without a parser: so it has one
+`spf=`, and no comment or value contains what looks like its end.
 
 Raises     nothing
-Not here   reading such fields (header.auth_results_parser); where the field goes (edits)
+Not here   reading such fields (header.auth_results_parser); where the field is inserted (edits)
 """
 
 from collections.abc import Callable
@@ -58,14 +58,14 @@ _Facts = tuple[tuple[str, ...], tuple[tuple[str, str], ...]]  # remarks and prop
 
 
 class _About(NamedTuple):
-    """What an entry says besides its verdict."""
+    """What an entry depends on besides its verdict."""
 
     report: Report
     authserv_id: str
 
 
 def format_value(report: Report, authserv_id: str) -> str:
-    """The value, with its leading space and folded with "\\n": one method a line, and each line folded on."""
+    """Return the value with its leading space, folded with "\\n": each result on a line, long lines folded again."""
     if report.auth is not None and report.auth.result is AuthResult.NONE:
         return f" {pvalue(authserv_id)}; none"  # RFC 8601 §2.2: no-result
     lines = [f" {pvalue(authserv_id)}", *[entry.text() for entry in entries(report, authserv_id)]]
@@ -73,7 +73,7 @@ def format_value(report: Report, authserv_id: str) -> str:
 
 
 def entries(report: Report, authserv_id: str) -> list[Entry]:
-    """What the field says, in the order of the report's methods."""
+    """Return the entries of the field, in the order of the report's methods."""
     about = _About(report, authserv_id)
     found: list[Entry] = []
     for name, word in _WORDED:
@@ -90,7 +90,7 @@ def entries(report: Report, authserv_id: str) -> list[Entry]:
 
 
 def _folded(line: str) -> str:
-    """At blanks, of which no quoted string has one; a comment begins on the line of its result."""
+    """Return the line folded at blanks (no quoted string has one). A comment begins on the line of its result."""
     done: list[str] = []
     for word in line.split(" "):
         # the blank before, and the ";" that may follow
@@ -112,7 +112,7 @@ def _iprev(verdict: IprevVerdict, _: _About) -> _Facts:
 
 
 def _spf(verdict: SpfVerdict, about: _About) -> _Facts:
-    """The verdict on MAIL FROM. The one on HELO never stands in for it: to most readers any `spf=pass` is one."""
+    """Return what is said of MAIL FROM. The verdict on HELO never replaces it: most readers believe any `spf=pass`."""
     remarks = (_matched(verdict), _SECURE[verdict.secure], comment(verdict.problem))
     # RFC 8601 §2.7.2: the identity that gave the result
     identity = "smtp.helo" if about.report.null_sender else "smtp.mailfrom"
@@ -120,7 +120,7 @@ def _spf(verdict: SpfVerdict, about: _About) -> _Facts:
 
 
 def _matched(verdict: SpfVerdict) -> str:
-    """Which term of the record kept the message from passing."""
+    """Return a remark that names the term of the record that kept the message from passing, or ""."""
     term = verdict.mechanism
     if not term or verdict.result not in (SpfResult.FAIL, SpfResult.SOFTFAIL, SpfResult.NEUTRAL):
         return ""
@@ -153,8 +153,11 @@ def _arc(verdict: ArcVerdict, about: _About) -> _Facts:
 
 
 def _dmarc(verdict: DmarcVerdict, about: _About) -> _Facts:
-    """Where the recipient should act, our name stands next to the result: some mail programs can search for one
-    piece of text only, and it has to be one that another host's field does not have by accident."""
+    """Return what is said of DMARC. Where the recipient should act, our authserv-id stands next to the result.
+
+    Some mail programs can search for one piece of text only, and it has to be one that another host's field does not
+    have by accident.
+    """
     failed = verdict.result is DmarcResult.FAIL
     asked = failed and verdict.requested is not Policy.NONE
     ours = comment(about.authserv_id) if asked or verdict.result is DmarcResult.PERMERROR else ""

@@ -1,8 +1,9 @@
 """auth_results_parser – parse the Authentication-Results fields of other hosts, and tell whether one claims to be ours.
 
 `parse` follows RFC 8601 §2.2 and also accepts what honest hosts write beyond it: a ";" at the end, properties without
-a ptype, unquoted addresses. `claims` decides about removal: is the field in our name, or unreadable? The grammar is one
-pattern whose repetitions are possessive or atomic, so that nothing is tried twice: time is linear in the input.
+a ptype, unquoted addresses. `claims` decides about removal: it tells whether a field is in our name, or cannot be read.
+The grammar is one pattern whose repetitions are possessive or atomic, so that nothing is tried twice: time is linear in
+the input.
 
 Raises     nothing
 Not here   the removal (header.edits); any use of our own fields: no verdict is ever read back from a header
@@ -52,7 +53,7 @@ _PAIR: Final = re.compile(
 
 
 class Result(NamedTuple):
-    """One method and its result."""
+    """One method with its result, reason and properties."""
 
     method: str  # lower case
     result: str  # lower case
@@ -79,7 +80,7 @@ def parse(value: bytes) -> Parsed | Problem:
 
 
 def claims(value: bytes, own: frozenset[str]) -> bool:
-    """Does the field have one of our authserv-ids (`own`), in any spelling, or can it not be read?"""
+    """Return whether the field has one of our authserv-ids (`own`), in any spelling, or cannot be read."""
     found = _matched(value)
     if isinstance(found, Problem) or _version(found) != 1:  # RFC 8601 §5: an unknown version is removed too
         return True
@@ -106,7 +107,7 @@ def claims(value: bytes, own: frozenset[str]) -> bool:
 
 
 def mentions(value: bytes, own: frozenset[str]) -> bool:
-    """Does the text have one of our authserv-ids (`own`) anywhere, in any spelling?"""
+    """Return whether the text has one of our authserv-ids (`own`) anywhere, in any spelling."""
     ours = _canonical_ids(own)
     text = value.decode("utf-8", "surrogateescape")
     texts = [text, *(reading.text for reading in decoded(text))]
@@ -115,7 +116,7 @@ def mentions(value: bytes, own: frozenset[str]) -> bool:
 
 
 def _within(text: str, ours: frozenset[str]) -> bool:
-    """Is one of these ids in the text, without quotes, white space, percent-encoding and Punycode?"""
+    """Return whether the text, without quotes, white space, percent-encoding and Punycode, has one of these ids."""
     plain = unquote(text.lower().translate(_DROPPED))
     return any(name in plain for name in ours) or any(name in plain for name in _u_labels(ours))
 

@@ -1,11 +1,12 @@
-"""disguise – find header fields that a lenient reader takes for fields of another name.
+"""disguise – find header fields that some lenient readers take for a From field or for one of ours.
 
-Some readers drop octets that cannot stand in a field name, or convert them to ASCII; some end a line not only at CRLF
-(Python's splitlines() does); some ignore the white space that makes a line a continuation; some decode encoded words
-first. And Postfix breaks long lines. `names_like` finds disguised names, `hidden` lines inside other fields' values.
+Some readers drop octets that cannot stand in a field name, or convert them to ASCII. Some end lines at more characters
+than CRLF, as Python's splitlines() does. Some ignore the white space that makes a line a continuation. Some decode
+encoded words first. And Postfix breaks long lines. `names_like` finds fields whose name is disguised; `hidden` finds
+lines in the value of a field that such readers take for fields. The names looked for are given (`wanted`).
 
 Raises     nothing
-Not here   what follows from it (checks.author, header.edits); the texts such readers see (syntax.readings)
+Not here   what is done about them (checks.author, header.edits); the texts such readers see (syntax.readings)
 """
 
 import re
@@ -28,7 +29,7 @@ _DROPPED: Final = rb"[^!-~]*+"  # octets that some readers drop
 _LINE_END: Final = re.compile(rb"[\n\x85]|\xe2\x80[\xa8\xa9]")  # NEL, also in UTF-8; LS, PS
 # among them bare CR, VT, FF, FS, GS and RS, each of which ends a line for some readers
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")
-_PART_OF_NAME: Final = re.compile("from|authentic|results|breach", re.IGNORECASE)  # which an encoded word may bring
+_PART_OF_NAME: Final = re.compile("from|authentic|results|breach", re.IGNORECASE)  # what an encoded word may contain
 _TAG_LISTS: Final = frozenset((
     b"dkim-signature", b"arc-seal", b"arc-message-signature", b"arc-authentication-results", b"domainkey-signature",
     b"x-google-dkim-signature",
@@ -57,7 +58,7 @@ class Hidden(NamedTuple):
     position: int  # of the field in Headers.fields
     rest: bytes  # what follows the colon and may belong to it; in a tag list, only up to the end of the tag
     whole: bool  # False: `rest` is cut
-    certain: bool  # it is after a control character, which never belongs in a header, or one of too many lines
+    certain: bool  # it is after a control character, which a header never has, or there are too many such lines
 
 
 def names_like(headers: Headers, *wanted: bytes) -> list[bytes]:
@@ -121,14 +122,14 @@ def hidden(headers: Headers, *wanted: bytes) -> Iterator[Hidden]:
 
 
 def _has_more(octets: bytes) -> bool:
-    """May decoding or converting the text bring ASCII characters that it does not have?"""
+    """Return whether decoding or converting the text may add ASCII characters to it."""
     return b"=?" in octets or not octets.isascii()
 
 
 def may_hide(name: bytes, value: bytes, beyond: Headers, wanted: tuple[bytes, ...]) -> bool:
-    """Is there anything in this field that `names_like` or `hidden` would find for the `wanted` names?
+    """Return whether `names_like` or `hidden` would find one of the `wanted` names in this field.
 
-    `beyond`: the fields over the limits, whose `worked` counts what is done here.
+    `beyond`: the fields over the limits; its `worked` counts the octets decoded here.
     """
     if len(value) < _SHORTEST_LINE and name.isalnum() and len(name) < readings.LONGEST_LINE // 2:
         return False  # the quick end: there may be a million such fields
@@ -144,9 +145,9 @@ def may_hide(name: bytes, value: bytes, beyond: Headers, wanted: tuple[bytes, ..
 
 
 def _scanned(headers: Headers) -> tuple[list[tuple[int, bytes]], bytes]:
-    """Return the texts of odd fields with their positions, and what all values hold of printable ASCII and LF.
+    """Return the texts of odd fields with their positions, and the printable ASCII and LF of all values together.
 
-    The latter is in lower case. Made once for each message, when its header is complete.
+    The latter is in lower case. Both are made once for each message, when its header is complete.
     """
     if headers.scanned is None:
         fields = headers.fields
@@ -163,16 +164,16 @@ def _scanned(headers: Headers) -> tuple[list[tuple[int, bytes]], bytes]:
 
 
 def _is_odd(name: bytes, value: bytes) -> bool:
-    """May the field have lines that a strict reader does not see, or that Postfix will break? Quick."""
+    """Return whether the field may have lines that a strict reader does not see, or that Postfix breaks. Quick."""
     if len(name) + len(value) >= readings.LONGEST_LINE:
         return True
     return len(value) >= _SHORTEST_LINE and (b"=?" in value or bool(value.translate(None, _PLAIN)))
 
 
 def _odd_texts(name: bytes, value: bytes, headers: Headers) -> Iterator[bytes]:
-    """Yield the value of an odd field and what lenient readers make of it; the same of the field as Postfix breaks it.
+    """Yield an odd field's value and the texts that lenient readers see in it; then the same after Postfix breaks it.
 
-    Yields `_UNREAD` where that would be too much work, which is counted in `headers.worked`.
+    If that would be too much work (counted in `headers.worked`), yield `_UNREAD` instead.
     """
     line = b"%b:%b" % (name, value)
     broken = readings.overlong(line)
@@ -235,6 +236,6 @@ def _lines(name: bytes, text: bytes, wanted: tuple[bytes, ...]) -> Iterator[Hidd
 
 @lru_cache(maxsize=8)
 def _names_pattern(names: tuple[bytes, ...]) -> re.Pattern[bytes]:
-    """Return a pattern for one of the names and a colon, with octets between the letters that some readers drop."""
+    """Return a pattern for one of the names and a colon; octets that some readers drop may stand in between."""
     either = b"|".join(_DROPPED.join(re.escape(bytes((octet,))) for octet in name) for name in names)
     return re.compile(rb"((?:" + either + rb")" + _DROPPED + rb":)[\x00-\x20]*+")

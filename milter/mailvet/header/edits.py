@@ -1,13 +1,13 @@
-"""edits – plan what is removed from the header and inserted into it, in an order that is safe to apply.
+"""edits – plan which header fields are removed and inserted, in an order that is safe to apply.
 
-`plan_removals` needs nothing but the header: if a check fails, the same fields are removed.
+`plan_removals` needs only the header. It runs before the checks, so the same fields are removed if a check fails.
 
-Postfix counts a field's index from 1 among the fields of its name, in upper or lower case, that it has shown us, and
-counts again after every deletion. So deletions run from the highest index down, and insertions come last. Index 0 is
-above Postfix's own Received, which milters are not shown.
+Postfix counts the index of a field from 1, among the fields that it has shown us and that have the same name in upper
+or lower case. It counts again after each deletion. So deletions run from the highest index down, and insertions come
+last. Index 0 is above Postfix's own Received field, which milters are not shown.
 
 Raises     nothing
-Not here   carrying it out (daemon.callbacks); what our field says (header.auth_results)
+Not here   sending the edits to Postfix (daemon.callbacks); what our field says (header.auth_results)
 """
 
 from dataclasses import dataclass
@@ -26,24 +26,24 @@ _NOT_UTF8: Final = "\ufffd"  # stands for such octets in a decoded name
 
 @dataclass(frozen=True, slots=True)
 class Removals:
-    """The deletions of one message's forged fields."""
+    """The deletions of one message's forged fields, and whether there are too many."""
 
     deletes: tuple[Delete, ...]
-    flooded: bool  # not all forged fields can be removed, or they are over limits.removals
+    flooded: bool  # not all can be removed, or there are more than limits.removals
 
 
 def plan_removals(
     headers: Headers, beyond: Headers, forbidden: frozenset[str], breach_header: str, limits: LimitSettings
 ) -> Removals:
-    """Return the deletions for a header, whatever the checks find out.
+    """Return the deletions for a header. They do not depend on any check.
 
-    `beyond`: fields over the limits of the header that may hide a line (session.transaction).
+    `beyond`: fields over the header's limits that may hide a field (session.transaction).
     """
     deletes = scrub(headers, forbidden, breach_header, limits.results_bytes)
     return Removals(
         deletes,
         len(deletes) > limits.removals
-        # if not all fields were kept, the index of one that hides a line of ours is not known
+        # once fields were dropped, the index of one that hides a field of ours is not known
         or beyond.size > limits.header_bytes
         or bool(beyond.fields and scrub(beyond, forbidden, breach_header, limits.results_bytes))
         # a name that is not UTF-8 cannot be given to the MTA

@@ -108,8 +108,11 @@ class Counters:
 
 
 def _use_multi_process_mode(directory: Path) -> None:
-    """prometheus_client chooses its mode when it is imported, and reads the variable each time it opens a file, also
-    after a fork. So the mode is set here, and the variable stays."""
+    """Make prometheus_client keep its counters in files of this directory.
+
+    It chooses its mode when it is imported, and reads the variable each time it opens a file, also after a fork. So
+    the mode is set here, and the variable stays.
+    """
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(directory)
     values.ValueClass = values.MultiProcessValue()  # type: ignore[no-untyped-call]
 

@@ -1,7 +1,7 @@
-"""journal – one structured line for each message: what it was, what was found out, what was done, what it cost.
+"""journal – make the log line of one message: who sent it, what was found out, what was done, what it cost.
 
-`record(case)` gives plain key-value pairs in a fixed order; `as_text` and `as_json` word them. Everything from outside
-goes through the one encoder; no local part appears unless it was asked for.
+`record` returns its pairs in a fixed order; `as_text` and `as_json` return them as a line. Everything from outside goes
+through `text.loggable`; no local part appears unless `log.local_parts` is set.
 
 Raises     nothing
 Not here   where the line goes (observe.logs)
@@ -24,7 +24,7 @@ Line = dict[str, str | int | float | list[str]]
 
 
 def record(case: Case, *, local_parts: bool) -> Line:
-    """The pairs of one message. `local_parts`: reasons and problems may have some."""
+    """Return the pairs of one message's log line. `local_parts`: reasons and problems may have local parts."""
     report, disposition = case.report, case.disposition
     shown = loggable if local_parts else _without_local_parts
     line: Line = {
@@ -57,7 +57,7 @@ def _without_local_parts(text: str) -> str:
 
 
 def _verdicts(line: Line, report: Report, shown: Callable[[str], str]) -> list[str]:
-    """One word for each method; after them a list for each that may have several. Returns the notes."""
+    """Add the results to the line: a word for each method, then a list for each with several. Return the notes."""
     lists: Line = {}
     problems: list[str] = []
     more: list[str] = []
@@ -96,7 +96,7 @@ def as_json(line: Line) -> str:
 
 
 def as_text(line: Line) -> str:
-    """key=value pairs, quoted where needed; lists joined by "; "."""
+    """Return the line as key=value pairs, quoted where needed, lists joined by "; "."""
     return " ".join(f"{key}={_word(value)}" for key, value in line.items())
 
 

@@ -22,7 +22,7 @@ Write = Callable[[bytes], int]  # returns how many octets were taken; raises OSE
 
 
 class LogOutput:
-    """Writes lines to one descriptor, for all threads of a process and of those forked from it."""
+    """The output of lines to one descriptor, for all threads of a process and of those forked from it."""
 
     def __init__(self, descriptor: int) -> None:
         self._write = _writer(self, descriptor)

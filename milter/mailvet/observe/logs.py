@@ -30,7 +30,7 @@ class Log:
 
     @property
     def dropped(self) -> int:
-        """The number of lines that were lost because nothing read the log."""
+        """Return the number of lines that were lost because nothing read the log."""
         return self._output.dropped
 
     def message(self, line: journal.Line) -> None:

@@ -17,7 +17,7 @@ from mailvet.observe.counters import CONTENT_TYPE, Counters, Family
 
 
 class Meter:
-    """Counts for the process it is used in; a forked process goes on with the meter of its parent.
+    """The counting of one process; a forked process goes on with the meter of its parent.
 
     What each message adds is gathered first and written by `flush`, since a counter that other processes can read
     costs twenty times as much as a dict's. While the disk is full the gathered counts wait, and times are dropped.

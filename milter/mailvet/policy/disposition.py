@@ -39,7 +39,7 @@ _DONE: Final = {
 
 
 def decide(report: Report, policy: PolicySettings) -> Disposition:
-    """What is done about the message."""
+    """Return what is done about the message."""
     finding = _find(report, policy.on)
     if finding is None:
         return _ACCEPTED
@@ -60,8 +60,10 @@ def decide(report: Report, policy: PolicySettings) -> Disposition:
 
 
 def flooded(limit: int) -> Disposition:
-    """The refusal of a message with too many forged fields to remove, since Postfix needs time quadratic in their
-    number, or with one hidden beyond the limits of the header."""
+    """Return the refusal of a message with too many forged fields, or with one hidden over the header's limits.
+
+    Postfix needs time quadratic in the number of fields that are removed.
+    """
     return Disposition(
         action=Action.REJECT,
         rule=FLOODED,
@@ -73,7 +75,7 @@ def flooded(limit: int) -> Disposition:
 
 
 def broken(where: str, number: int) -> Disposition:
-    """The deferral, in every mode, of a message of which a bug may have cost us a field or a part."""
+    """Return the deferral, in every mode, of a message of which a bug may have lost a field or a part."""
     more = f" and {number - 1} more" if number > 1 else ""
     return Disposition(
         action=Action.TEMPFAIL,
@@ -86,7 +88,7 @@ def broken(where: str, number: int) -> Disposition:
 
 
 def explain(report: Report, policy: PolicySettings) -> str:
-    """One or two sentences for a person: which rule applied, and what the mode made of it."""
+    """Return one or two sentences for a person: which rule applied, and what the mode made of it."""
     if report.auth is not None:
         return "The client is trusted: no rule applies to it."
     finding = _find(report, policy.on)
@@ -102,7 +104,7 @@ def explain(report: Report, policy: PolicySettings) -> str:
 
 
 def _limited(finding: _Finding, action: Action, mode: Mode) -> Action:
-    """The action that this mode allows in its place."""
+    """Return the action that this mode allows in place of `action`."""
     if mode is Mode.MARK:
         return Action.ACCEPT
     if mode is Mode.QUARANTINE and action in (Action.REJECT, Action.TEMPFAIL):
@@ -124,7 +126,7 @@ def _no_rule(dmarc: DmarcVerdict | None) -> str:
 
 
 def _find(report: Report, on: OnSettings) -> _Finding | None:
-    """The rule that matches this report, before the mode limits its action."""
+    """Return the rule that matches this report, before the mode limits its action."""
     dmarc = report.dmarc
     if report.auth is not None or dmarc is None:
         return None
@@ -186,5 +188,5 @@ def _to(domain: str) -> str:
 
 
 def _printable(domain: str) -> bool:
-    """Letters, digits, dots, hyphens and underscores: what may be quoted to the client and in the log."""
+    """Return whether a domain may be quoted to the client and in the log: letters, digits, ".", "-", "_"."""
     return domain.isascii() and domain.replace(".", "").replace("-", "").replace("_", "").isalnum()

@@ -18,7 +18,7 @@ _IPV6: Final = re.compile("IPv6:", re.IGNORECASE)  # RFC 5321 §4.1.3
 
 
 class Account(NamedTuple):
-    """See `Case` for what each of these is."""
+    """The part of a `Case` that tells who sent the message and what it cost; `Case` says what each field is."""
 
     client: str
     helo: str

@@ -20,13 +20,15 @@ BREACH_FIELD: Final = "Sender-Breach-Info"
 
 
 class Decision(NamedTuple):
+    """A report, what is done with its message, and the edits of the header."""
+
     report: Report
     disposition: Disposition
     edits: tuple[Edit, ...]  # in the order that is safe to apply
 
 
 def decide(report: Report, removals: Removals, settings: Settings, report_bug: ReportBug) -> Decision:
-    """What [policy] makes of the report, with our own fields inserted."""
+    """Return what [policy] makes of the report, with the edits that remove forged fields and insert our own."""
     decided = disposition.decide(report, settings.policy)
     if removals.flooded:
         decided = disposition.flooded(settings.limits.removals)
@@ -41,5 +43,5 @@ def decide(report: Report, removals: Removals, settings: Settings, report_bug: R
 
 
 def deferral(report: Report, where: str, bugs: int) -> Decision:
-    """The message is deferred, because of a bug in that step, and nothing is changed in it."""
+    """Return the decision to defer a message because of a bug in the step `where`; nothing is changed in it."""
     return Decision(report, disposition.broken(where, bugs), ())

@@ -1,7 +1,10 @@
 """engine – everything a process needs to judge messages: parsed settings, and interfaces to DNS, crypto and clocks.
 
+`Engine` holds it. `SpfChecks` and `BreachFeed` are the two interfaces (Protocols) that are not in ports, since they
+speak of verdicts. `within` tells whether an address is in one of several networks.
+
 Raises     nothing
-Not here   what stands behind the interfaces (assembly)
+Not here   what stands behind the interfaces (assembly); interfaces to DNS and keys (ports)
 """
 
 from collections.abc import Callable, Iterable
@@ -18,36 +21,36 @@ from mailvet.verdict import BreachVerdict, SpfIdentity, SpfVerdict
 
 
 class SpfChecks(Protocol):
-    """RFC 7208 for one client; total."""
+    """The SPF checks of one client (RFC 7208). No method raises."""
 
     def known(self, address: str, domain: str, identity: SpfIdentity) -> bool:
-        """Would a check now ask nothing?"""
+        """Return whether the verdict is remembered, so that a check would ask nothing."""
         ...
 
     def check_helo(self, address: str, helo: str, lookups: Lookups) -> SpfVerdict:
-        """RFC 7208 §2.3"""
+        """Return the verdict on the HELO name (RFC 7208 §2.3)."""
         ...
 
     def check_mail_from(self, address: str, helo: str, mail_from: ReversePath, lookups: Lookups) -> SpfVerdict:
-        """RFC 7208 §2.4; the null reverse-path stands for postmaster@HELO."""
+        """Return the verdict on MAIL FROM (RFC 7208 §2.4). The null reverse-path stands for postmaster@HELO."""
         ...
 
 
 class BreachFeed(Protocol):
-    """The breach look-up as the mail path sees it; neither call waits longer than it is told."""
+    """The breach look-up as the mail path sees it. Neither call waits longer than it is told to."""
 
     def peek(self, address: str) -> None:
-        """This address may be asked about soon. Never waits."""
+        """Announce that this address may be asked about soon. Never waits."""
         ...
 
     def ask(self, address: str, wait: float) -> BreachVerdict:
-        """The verdict, if it comes within `wait` seconds; else `unknown`."""
+        """Return the verdict on an address, or `unknown` if it does not come within `wait` seconds."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
-    """Shared by all sessions of a process and never changed."""
+    """All that a process needs to judge messages. All its sessions share one, which is never changed."""
 
     settings: Settings
     new_lookups: Callable[[], Lookups]  # the DNS of a new message

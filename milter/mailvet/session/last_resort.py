@@ -1,4 +1,6 @@
-"""last_resort – what each method says of a message where a bug kept it from saying anything else.
+"""last_resort – the verdict that stands for a method in which a bug was met.
+
+It is `temperror`; for ARC, which has no such result, a `fail` that is marked as temporary.
 
 Each function takes the message and the engine; a method that is switched off says nothing here either.
 
@@ -52,7 +54,7 @@ def dmarc(_t: Transaction, _engine: Engine) -> DmarcVerdict:
 
 
 def undecided(t: Transaction, engine: Engine) -> Report:
-    """The report where verification itself raised: every method is temperror."""
+    """Return the report for a message of which `verify` itself raised: each method has its last resort."""
     return Report(
         iprev=iprev(t, engine),
         spf_helo=spf_helo(t, engine),

@@ -18,12 +18,12 @@ from mailvet.verdict import SpfIdentity
 
 
 def connected(address: str, lookups: Lookups) -> None:
-    """A client is there: its PTR, and then the addresses of its names."""
+    """Ask for the PTR record of a client that has connected, and then for the addresses of its names."""
     iprev.ahead(address, lookups)
 
 
 def sender(transaction: Transaction, engine: Engine) -> None:
-    """HELO and MAIL FROM are known: their SPF records and what those lead to."""
+    """Ask for the SPF records of HELO and MAIL FROM, and for what those lead to."""
     address, helo = transaction.address, transaction.helo
     mail_from = transaction.envelope.mail_from
     domain = (mail_from.domain or "") if mail_from.text else helo
@@ -34,13 +34,13 @@ def sender(transaction: Transaction, engine: Engine) -> None:
 
 
 def author_field(transaction: Transaction, value: bytes, engine: Engine) -> None:
-    """A From: has arrived: the DMARC record of its domain."""
+    """Ask for the DMARC record of the domain in a From field that has arrived."""
     if len(transaction.headers.by_name[b"from"]) == 1:  # with a second one there is no author domain to ask about
         _author(value, transaction.lookups.reserved, engine.breach)
 
 
 def key(candidate: Candidate, lookups: Lookups) -> None:
-    """A signature has arrived: its key."""
+    """Ask for the key of a DKIM signature that has arrived."""
     if candidate.key_name is not None:
         lookups.ahead(candidate.key_name, RecordType.TXT)
 
@@ -54,7 +54,7 @@ def _author(value: bytes, lookups: Lookups, breach: BreachFeed | None) -> None:
     names = dmarc_walk.walk_names(found.domain)
 
     def walk_on(answer: Answer) -> None:
-        """The parents matter only where the author domain has no record of its own."""
+        """Ask for the records of the parent domains if the author domain has none of its own."""
         if answer.status is not Status.FOUND or not any(map(dmarc_record.is_record, answer.records)):
             for name in names[1:]:
                 lookups.ahead(name, RecordType.TXT)
@@ -63,7 +63,7 @@ def _author(value: bytes, lookups: Lookups, breach: BreachFeed | None) -> None:
 
 
 def signatures(transaction: Transaction) -> None:
-    """The headers are complete: the keys of the ARC chain."""
+    """Ask for the keys of the ARC chain; the header is complete."""
     if transaction.chain is not None:
         for name, kind in transaction.chain.questions:
             transaction.lookups.ahead(name, kind)

@@ -1,15 +1,15 @@
-"""session – one SMTP connection's conversation with us, without any I/O of its own.
+"""session – the state of one SMTP connection and what is done at each of its steps, without any I/O of its own.
 
-Every step before the end of a message only remembers, and asks ahead what will be needed: the PTR at
-connect, the SPF records at MAIL FROM, the DMARC record at From:, a key at each signature. A message's
-state is one `Transaction`, made at MAIL FROM and dropped, never cleaned. `end_of_message` returns the `Case`: all
+Every step before the end of a message only remembers what the MTA says, and sends early the DNS queries that will be
+needed: the PTR at connect, the SPF records at MAIL FROM, the DMARC record at From:, a key at each signature. The state
+of a message is a `Transaction`, made at MAIL FROM; each message has a new one. `end_of_message` returns the `Case`: all
 that was found out and decided, with the edits planned; the caller applies them.
 
-A step may raise, and the caller then says `failed`: what the step should have remembered is lost, and might
-have been the forged field. So the message, or after CONNECT and HELO every message of the connection, is
-deferred. What only asks ahead costs nothing but the head start.
+If a step raises, the caller calls `failed`: what the step should have remembered is lost, and might have been a forged
+field. So the message is deferred; after CONNECT or HELO, every message of the connection. An exception in prefetching
+costs only the early start.
 
-Raises     by a bug alone, and never from `end_of_message` and `abort`
+Raises     only because of a bug, and never from `end_of_message` and `abort`
 Not here   the order of the questions (verify), libmilter (daemon.callbacks)
 """
 
@@ -35,7 +35,7 @@ _WHOLE_CONNECTION: Final = ("connect", "helo")  # steps that every message depen
 
 
 class Session:
-    """What one client said so far, and the message it is in the middle of, if any."""
+    """One SMTP connection: what the client said so far, and the message in progress, if there is one."""
 
     __slots__ = (
         "_address", "_ahead", "_bugs", "_engine", "_helo", "_host", "_lost", "_lost_for_all", "_relay",
@@ -55,7 +55,7 @@ class Session:
         self.transaction: Transaction | None = None
 
     def connect(self, host: str, address: str | None) -> None:
-        """`address` is None where the client is on a local socket, "" where nobody knows it."""
+        """Take the client's host name and address. Address None: it is on a local socket; "": it is not known."""
         engine = self._engine
         parsed = ip.parse(address) if address else None
         self._host, self._address = host, str(parsed) if parsed is not None else address or ""
@@ -72,7 +72,7 @@ class Session:
         self._helo = name
 
     def mail(self, sender: bytes, login: str) -> None:
-        """MAIL FROM: a new message. `sender` as the MTA gives it, angle brackets and all."""
+        """Begin a new message. `sender` is MAIL FROM as the MTA gives it, with its angle brackets."""
         self.transaction, self._lost, self.queue_id = None, "", ""  # of the message before, whatever became of it
         path = reverse_path.parse(sender.decode("utf-8", "surrogateescape"))
         engine = self._engine
@@ -84,7 +84,7 @@ class Session:
             self._ask_ahead(prefetch.sender, transaction, engine)
 
     def header(self, name: bytes, value: bytes) -> None:
-        """A field as the MTA shows it: the value with its leading white space, folded with "\\n"."""
+        """Take a header field as the MTA shows it: value with its leading white space, folded with "\\n"."""
         transaction = self.transaction
         if transaction is None:
             return
@@ -99,7 +99,7 @@ class Session:
                 self._ask_ahead(prefetch.key, candidate, transaction.lookups)
 
     def end_of_headers(self) -> None:
-        """From here on it is known which body hashes will be needed."""
+        """Take note that the header is complete: find the client behind our relay, and which body hashes are needed."""
         transaction = self.transaction
         if transaction is None or transaction.exempt:
             return
@@ -113,7 +113,7 @@ class Session:
         self._ask_ahead(prefetch.signatures, transaction)
 
     def _ask_ahead(self, ask: Callable[..., None], *arguments: object) -> None:
-        """A bug in asking ahead costs the head start, and nothing else."""
+        """Send queries early. An exception is reported, and costs nothing but the early start."""
         try:
             ask(*arguments)
         except Exception as e:
@@ -124,7 +124,7 @@ class Session:
             self.transaction.body(chunk)
 
     def end_of_message(self, queue_id: str) -> Case:
-        """Find out, decide, plan. A bug in a check costs its verdict; any other, and the message is deferred."""
+        """Return the Case: verify, decide, plan. A bug in a check costs its verdict; any other defers the message."""
         self._started, self.queue_id = self._engine.stopwatch(), queue_id
         try:
             decided = self._judge()
@@ -161,11 +161,11 @@ class Session:
         return decision.deferral(Report(remote_ip=address, anomalies=anomalies), where, self._bugs)
 
     def deferred(self) -> Case:
-        """The message is deferred, because of a bug, and nothing is changed in it."""
+        """Return the Case of a message that is deferred because of a bug; nothing is changed in it."""
         return self._case(self._deferral())
 
     def _case(self, decided: Decision) -> Case:
-        """All there is to say about the message. A bug here costs what else there was to say, and no decision."""
+        """Return the Case of the message. After an exception here it has the decision, but not who sent the message."""
         report, disposition, planned = decided
         try:
             if self.transaction is None:
@@ -192,14 +192,14 @@ class Session:
         )
 
     def failed(self, step: str, error: BaseException) -> None:
-        """A step raised: what it had to remember is lost."""
+        """Take note that a step raised: what it had to remember is lost."""
         if step in _WHOLE_CONNECTION:
             self._lost_for_all = self._lost_for_all or step
         self._lost = self._lost or step
         self.report_bug(step, error)
 
     def report_bug(self, where: str, error: BaseException) -> None:
-        """A bug was met. The first of a message is logged; a log that cannot be written changes nothing."""
+        """Report a bug. For each message, only the first is logged; a log that cannot be written changes nothing."""
         self._bugs += 1
         with contextlib.suppress(Exception):
             if self._bugs == 1:
@@ -208,10 +208,10 @@ class Session:
                 self._engine.count_bug()
 
     def undecodable(self, raw: bytes) -> None:
-        """The C library met bytes that are not UTF-8 where it wants text, and skipped that callback.
+        """Take note of bytes that are not UTF-8 where the C library wants text; it skipped their callback.
 
-        Before MAIL FROM it was the HELO name (which then must not stay the old one) or the client's host
-        name; inside a message a header field name, and the value went with it.
+        Before MAIL FROM they are the HELO name (which then must not stay the old one) or the client's host
+        name; inside a message a header field's name, and its value is lost too.
         """
         if self.transaction is not None:
             self.transaction.skipped(raw)
@@ -219,7 +219,7 @@ class Session:
             self._helo = raw.decode("ascii", "replace")
 
     def abort(self) -> None:
-        """The message is over, delivered or not."""
+        """Forget the message, which is over, delivered or not."""
         transaction, self.transaction = self.transaction, None
         try:
             if transaction is not None:
@@ -229,7 +229,7 @@ class Session:
         self._lost, self._bugs, self.queue_id = "", 0, ""
 
     def close(self) -> None:
-        """The client is gone."""
+        """Forget the connection, which is closed."""
         self.abort()
         if self._ahead is not None:
             self._ahead.end()

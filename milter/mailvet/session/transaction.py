@@ -1,9 +1,14 @@
 """transaction – the state of one message while it arrives.
 
-Made at MAIL FROM, dropped at the end of the message. The body is hashed as it streams and not kept.
+It is made at MAIL FROM and dropped at the end of the message. The body is hashed as it streams and not kept.
+
+From the first field that is over limits.header_fields or limits.header_bytes, only fields are kept that may have to be
+removed, or that may count as authors, by their name. `dropped` counts all from there on, kept or not; if there are any,
+DKIM and ARC are not verified. `beyond` has those in which a From field or one of ours may be hidden: header.edits and
+checks.author search them.
 
 Raises     nothing
-Not here   verdicts (verify)
+Not here   verdicts (verify); what may hide a field (header.disguise)
 """
 
 from mailvet.checks.arc import check as arc
@@ -18,11 +23,11 @@ from mailvet.text import loggable
 
 _MOST_ANOMALIES = 20
 _HIDDEN = (b"from", b"authentication-results", b"sender-breach-info")
-_MOST_AUTHORS = 100  # fields beyond the limits that may count as authors; two show that there is no single one
+_MOST_AUTHORS = 100  # fields over the limits that may count as authors; two show that there is no single one
 
 
 class Transaction:
-    """The state of one message; verify and prefetch read its attributes."""
+    """The state of one message while it arrives. verify and prefetch read its attributes."""
 
     __slots__ = (
         "_authors", "_bytes", "_fields", "address", "anomalies", "beyond", "body_octets", "candidates", "chain",
@@ -36,7 +41,7 @@ class Transaction:
         self.address = envelope.address  # of the client that is judged: behind our relay, not the relay
         self.helo = envelope.helo
         self.headers = Headers()
-        self.dropped = 0  # fields beyond the limits; after the first, all are
+        self.dropped = 0  # how many fields were over the limits; once one is, all that follow are
         self.beyond = Headers()  # dropped fields that may hide a line some readers take for a field of its own; bounded
         self.body_octets = 0
         self.candidates: list[dkim.Candidate] = []
@@ -47,7 +52,7 @@ class Transaction:
         self._authors = _MOST_AUTHORS
 
     def add(self, name: bytes, value: bytes) -> bytes:
-        """A header field; returns its lower-case name, or b"" if it was beyond the limits and not kept."""
+        """Add a header field. Return its lower-case name, or b"" if it was over the limits and not kept."""
         headers = self.headers
         if self.dropped or len(headers.fields) >= self._fields or headers.size + len(value) > self._bytes:
             self.dropped += 1
@@ -64,13 +69,13 @@ class Transaction:
         return headers.add(name, value)
 
     def look_behind(self, hop: received.Hop | None) -> None:
-        """The client is our relay: judge the one it took the message from, if it tells."""
+        """Judge the client `hop` from which our relay took the message. None: its Received field does not tell it."""
         self.address, self.helo = (hop.address, hop.helo) if hop is not None else ("", "")
         if hop is None:
             self.anomalies.append("behind our relay, but no Received field tells the client")
 
     def add_signature(self, value: bytes, limits: LimitSettings) -> dkim.Candidate | None:
-        """The field just added is a DKIM-Signature; None where it will not be looked at."""
+        """Parse the DKIM-Signature that was just added. Return None if it will not be verified."""
         if self.dropped or len(self.candidates) >= limits.signatures:
             return None
         found = dkim.candidate(len(self.headers.fields) - 1, value, limits)
@@ -78,7 +83,7 @@ class Transaction:
         return found
 
     def end_of_headers(self, limits: LimitSettings) -> None:
-        """Which body hashes the signatures and the ARC chain need."""
+        """Parse the ARC chain, and start the body hashes that it and the signatures need."""
         if self.dropped:
             return
         self.chain = arc.prepare(self.headers, limits)
@@ -92,9 +97,9 @@ class Transaction:
             self.hasher.feed(chunk)
 
     def skipped(self, name: bytes) -> None:
-        """A field whose name is not UTF-8: libmilter could not show it to us, and its value is lost.
+        """Add a field whose name is not UTF-8: libmilter could not show it to us, and its value is lost.
 
-        Nothing signed can be meant by it, but a lenient reader may take it for a From or one of ours.
+        No signature can cover it, but a lenient reader may take it for a From field or one of ours.
         """
         self.add(name, b"")
         if len(self.anomalies) < _MOST_ANOMALIES:

@@ -1,9 +1,11 @@
-"""verify – run every check on one message, in order; each gives its verdict, whatever happens.
+"""verify – run every check on one message, in order, and return the report with their verdicts.
 
-iprev and SPF judge the client, DKIM and ARC the content, DMARC puts them beside the author domain, and
-the breach look-up asks only about an author who has been authenticated.
+The order: SPF for MAIL FROM, DKIM, the author domain, DMARC; then ARC, iprev, SPF for HELO, the breach look-up. DMARC
+and the DNS queries after it may use the reserved budget. It comes before the last four, so that slow name servers of
+the sender cannot use up its time. The breach look-up is last, since it asks only about an author that DMARC has
+authenticated.
 
-Raises     nothing that a check raises: that is the check's `temperror`, and the caller is told
+Raises     nothing that a check raises: such a check has its `last_resort`, and `report_bug` is called
 Not here   what is done about the verdicts (disposition)
 """
 
@@ -42,7 +44,7 @@ V = TypeVar("V")
 
 
 def verify(transaction: Transaction, engine: Engine, report_bug: ReportBug) -> Report:
-    """All that can be found out about the message; `report_bug` is told where, and what."""
+    """Return all that can be found out about the message. `report_bug` is called for a bug: where, and what."""
     if transaction.exempt:
         return _exempt(transaction)
     t, lookups = transaction, transaction.lookups
@@ -85,7 +87,7 @@ def verify(transaction: Transaction, engine: Engine, report_bug: ReportBug) -> R
 
 
 def _exempt(transaction: Transaction) -> Report:
-    """A client we trust: nothing is checked, and the field says so."""
+    """Return the report on an exempt message: nothing is checked, and our field says so."""
     login = transaction.envelope.login
     domain = to_alabel(login.rpartition("@")[2]) if "@" in login else None
     verdict = AuthVerdict(result=AuthResult.PASS if login else AuthResult.NONE, domain=domain or "")

@@ -30,7 +30,7 @@ _POSTGRESQL_ARGUMENTS: Final = {
 
 
 class StoreTrouble(Exception):
-    """The store cannot be used now. The text says why, and never contains a stored value or a password."""
+    """The exception of a store that cannot be used now. Its text says why, without a stored value or a password."""
 
 
 def secret_table(name: str, metadata: sa.MetaData) -> sa.Table:
@@ -89,13 +89,13 @@ class Database:
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """A connection for queries."""
+        """Open a connection for queries."""
         with _as_store_trouble(), self._engine.connect() as connection:
             yield connection
 
     @contextlib.contextmanager
     def write(self) -> Iterator[sa.Connection]:
-        """A connection in a transaction that is committed at the end of the block."""
+        """Open a connection in a transaction that is committed at the end of the block."""
         with _as_store_trouble(), self._engine.begin() as connection:
             yield connection
 
@@ -104,7 +104,7 @@ class Database:
         return sqlite.insert(table) if self._sqlite else postgresql.insert(table)
 
     def moment(self, now: float | None) -> sa.ColumnElement[float]:
-        """`now` in seconds since 1970; for None the present, by the one clock that all users of the database share.
+        """Return `now` (seconds since 1970); for None the present, by the clock that all users of the database share.
 
         That is PostgreSQL's own: the clocks of its hosts may differ by more than their common pace allows.
         """

@@ -41,7 +41,7 @@ class _Token(NamedTuple):
 
 
 class _Malformed(Exception):
-    """The list cannot be read; the argument says why, and holds nothing of the list."""
+    """The exception of a list that cannot be read; the argument says why, and holds nothing of the list."""
 
 
 def _refuse(problem: Problem | str) -> NoReturn:
@@ -157,12 +157,12 @@ def _addr_spec(name: str, found: list[_Token]) -> Mailbox:
 
 
 def _alternates(found: list[_Token]) -> bool:
-    """Are these tokens words with a "." between each two (word *("." word))?"""
+    """Return whether these tokens are words with a "." between each two (word *("." word))."""
     return len(found) % 2 == 1 and all((token.text == ".") == (at % 2 == 1) for at, token in enumerate(found))
 
 
 def _is_local_part(text: str) -> bool:
-    """Is it a dot-atom, or a quoted string without anything that a careless parser gets wrong?"""
+    """Return whether it is a dot-atom, or a quoted string without anything that a careless parser gets wrong."""
     if text.startswith('"'):
         return _QUOTED_LOCAL.fullmatch(text) is not None and text.isprintable()
     dotted = text.startswith(".") or text.endswith(".") or ".." in text

@@ -74,7 +74,7 @@ def imap(octets: bytes) -> str:
 
 
 def may_be_address(charset: str, octets: bytes) -> bool:
-    """May the octets be an address, in a charset that Python does not know?"""
+    """Return whether the octets may be an address, in a charset that Python does not know."""
     if codec_of(charset) is not None:
         return False
     shift = _SHIFT.search(octets)

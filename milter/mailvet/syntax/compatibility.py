@@ -21,7 +21,7 @@ _BECOME_MARKS: Final = {
 
 
 def _is_long(char: str) -> bool:
-    """Does the character become more than a few, none of which is ASCII?"""
+    """Return whether the character becomes more than a few characters, none of them ASCII."""
     if not unicodedata.decomposition(char):
         return False
     text = unicodedata.normalize("NFKD", char)
@@ -45,7 +45,7 @@ def forms(text: str) -> tuple[str, ...]:
 
 
 def crowded(text: str) -> bool:
-    """Are there more combining marks in a row than any meaningful text has?"""
+    """Return whether there are more combining marks in a row than any meaningful text has."""
     return not text.isascii() and _CROWD.search(text) is not None
 
 

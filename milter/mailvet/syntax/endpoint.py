@@ -28,13 +28,13 @@ def parse(text: str, default_port: int | None = 53) -> Endpoint | None:
 
 
 def is_ambiguous(server: str) -> bool:
-    """Can it be read in two ways: as an IPv6 address, and as a shorter one with a port, such as "::1:53"?"""
+    """Return whether it can be read both as an IPv6 address and as a shorter one with a port: "::1:53"."""
     address, _, port = server.rpartition(":")
     return bool(_LIKELY_PORT.fullmatch(port)) and ":" in address and is_address(address) and is_address(server)
 
 
 def is_address(text: str) -> bool:
-    """Is it an IP address, with or without a zone?"""
+    """Return whether it is an IP address, with or without a zone."""
     try:
         ipaddress.ip_address(text)
     except ValueError:

@@ -17,7 +17,7 @@ _LIST_ID: Final = re.compile(
 
 
 def find(values: Sequence[bytes]) -> str | Problem | None:
-    """The list's identifier in lower case (RFC 2919 §6), from the values of all List-Id fields; None: it has none.
+    """Return the list identifier in lower case (RFC 2919 §6), from all List-Id fields; None: there is none.
 
     The identifier stands in the last angle brackets, at the end of the field, behind a phrase that may be anything.
     """

@@ -16,7 +16,7 @@ _NAME = re.compile(rb"[\x21-\x39\x3b-\x7e]+[ \t]*:")  # RFC 5322 §3.6.8, and sp
 
 
 class QueueEnvelope(NamedTuple):
-    """The envelope that postcat prints; None: it is not there."""
+    """The envelope that postcat prints; what is None is not there."""
 
     sender: str | None
     client: str | None

@@ -1,9 +1,9 @@
-"""readings – the texts that lenient readers make of one text, and the lines that Postfix makes of a long one.
+"""readings – the texts that lenient readers see in a text, and the lines into which Postfix breaks a long one.
 
 Some readers decode encoded words before they look for addresses, whatever RFC 2047 says about white space, padding or
-the charset; some drop what is not ASCII, or convert it to ASCII (NFKC, NFKD). Postfix's SMTP and LMTP clients break
-lines of over 998 octets (RFC 5322 §2.1.1), which a milter sees unbroken. Every list returned is short, and time is
-linear.
+the charset. Some drop other characters than ASCII, or convert them to ASCII (NFKC, NFKD). Postfix's SMTP and LMTP
+clients break lines of over 998 octets (RFC 5322 §2.1.1); a milter sees the line before that. Every list returned is
+short, and time is linear.
 
 Raises     nothing
 Not here   what is looked for in these texts (checks.author, header.auth_results_parser, header.disguise); finding
@@ -45,28 +45,28 @@ def broken(line: bytes) -> bytes:
 
 
 def _broken(line: bytes) -> bytes:
-    """Break one line as Postfix's smtp_text_out() does, which begins each further line with a space and counts it."""
+    """Return one line broken as Postfix's smtp_text_out() does: further lines begin with a space, which counts."""
     more = LONGEST_LINE - 1
     pieces = [line[:LONGEST_LINE], *(line[at : at + more] for at in range(LONGEST_LINE, len(line), more))]
     return b"\n ".join(pieces)
 
 
 def overlong(line: bytes) -> bool:
-    """Has a field ("name: value", lines joined by "\\n") a line that Postfix breaks?"""
+    """Return whether a field ("name: value", lines joined by "\\n") has a line that Postfix breaks."""
     return len(line) > LONGEST_LINE and any(len(part) > LONGEST_LINE for part in line.split(b"\n"))
 
 
 def folded(text: str) -> tuple[str, ...]:
-    """Return the ASCII texts that readers see who drop other characters, or convert them; nothing if it is ASCII."""
+    """Return the texts that readers see if they drop other characters than ASCII, or convert them; () for ASCII."""
     if text.isascii():
         return ()
     return tuple({form.encode("ascii", "ignore").decode() for form in (text, *forms(text))})
 
 
 def decoded(text: str, glued: bool = True) -> list[Decoded]:
-    """Return the text with its encoded words decoded, in each way that readers do that; nothing if it has no words.
+    """Return the text decoded in each way in which readers decode encoded words; [] if it has none.
 
-    `glued`: the white space between two words is dropped (RFC 2047 §6.2).
+    `glued`: the white space between two encoded words is dropped (RFC 2047 §6.2).
     """
     if "=?" not in text:
         return []
@@ -87,20 +87,20 @@ def _different(ways: list[list[Word]]) -> list[list[Word]]:
 
 
 def uncertain(text: str) -> bool:
-    """May a word of the text be an address in a charset that Python does not know?"""
+    """Return whether an encoded word may be an address in a charset that Python does not know."""
     words = find(text, greedy=False) + innermost(text)
     return any(charsets.may_be_address(word.charset, word.octets) for word in words)
 
 
 def marks(text: str) -> int:
-    """Count the characters that separate addresses or lines."""
+    """Return how many characters of the text separate addresses or lines."""
     return len(_MARKS.findall(text))
 
 
 def with_words(text: str, wanted: re.Pattern[str]) -> list[str] | Problem:
-    """Return the text decoded in each way, if its words may bring a line end or what is `wanted`; else nothing.
+    """Return the text decoded in each way if its encoded words may hold a line end or what is `wanted`; else [].
 
-    A text of many words of which some name an unknown charset is not decoded.
+    If there are many words, and one names an unknown charset, return a Problem.
     """
     words = raw_words(text)
     inner = any("=?" in payload for _, _, payload in words)
@@ -115,7 +115,7 @@ def with_words(text: str, wanted: re.Pattern[str]) -> list[str] | Problem:
 
 
 def _may_bring(words: list[tuple[str, str, str]], wanted: re.Pattern[str]) -> bool:
-    """May these words (charset, encoding, payload), decoded, hold a line end or what is `wanted`?
+    """Return whether these words (charset, encoding, payload), decoded, may hold a line end or what is `wanted`.
 
     Words of one charset are decoded together, since a line may be composed of several. Quick, for every such field.
     """
@@ -136,7 +136,7 @@ def _may_bring(words: list[tuple[str, str, str]], wanted: re.Pattern[str]) -> bo
 
 
 def _replaced(text: str, words: list[Word], glued: bool) -> list[Decoded]:
-    """Return the text with these words decoded, in each way that readers treat the charsets."""
+    """Return the text with these words decoded, in each way in which readers treat charsets."""
     codecs = {codec_of(word.charset) for word in words}
     ways = [([by_charset(word.charset, word.octets) for word in words], False), (_joined(text, words), False)]
     ways.append(([charsets.unbelieved(word.charset, word.octets) for word in words], True))
@@ -156,9 +156,9 @@ def _replaced(text: str, words: list[Word], glued: bool) -> list[Decoded]:
 
 
 def _joined(text: str, words: list[Word]) -> list[str]:
-    """Decode neighbouring words of one charset together; the text of each run stands at its first word.
+    """Return the texts of the words; neighbours of one charset are decoded together, as the text of the first.
 
-    RFC 2047 §5 forbids to split a character between two words; some writers do it, and some readers join them.
+    RFC 2047 §5 forbids splitting a character between two words. Some writers do, and some readers join the words.
     """
     runs: list[list[Word]] = []
     texts: list[str] = []
@@ -173,7 +173,7 @@ def _joined(text: str, words: list[Word]) -> list[str]:
 
 
 def _put(text: str, words: list[Word], texts: list[str], glued: bool) -> str:
-    """Put the texts in the place of the words; `glued` as for `decoded`."""
+    """Return the text with `texts` in place of the words; `glued` as for `decoded`."""
     parts = []
     at = 0
     for word, content in zip(words, texts, strict=True):

@@ -22,7 +22,7 @@ _PLAIN_AT: Final = dict.fromkeys(map(ord, AT_SIGNS), "@")
 
 
 def parse(text: str) -> ReversePath:
-    """MAIL FROM as the MTA gives it, with or without angle brackets."""
+    """Return the address of MAIL FROM, which the MTA gives with or without angle brackets."""
     path = text.strip()
     if path.startswith("<") and path.endswith(">"):
         path = path[1:-1]
@@ -36,7 +36,7 @@ def parse(text: str) -> ReversePath:
 
 
 def _split(path: str) -> tuple[str, Domain] | None:
-    """Local part and domain, or None where they cannot be told apart with certainty."""
+    """Return local part and domain, or None where they cannot be told apart with certainty."""
     if len(path) > _LONGEST_PATH:
         return None
     if path.startswith("@") and ":" in path:  # RFC 5321 §4.1.1.3: a source route is accepted and ignored
@@ -51,7 +51,7 @@ def _split(path: str) -> tuple[str, Domain] | None:
 
 
 def domain_of(path: str) -> str:
-    """What follows the last "@", as written. A path without one, or that ends in a quoted string, is all local part."""
+    """Return what follows the last "@", as written; "" without one, or if the path ends in a quoted string."""
     _, at, domain = path.translate(_PLAIN_AT).rpartition("@")
     routed = ":" in domain and not domain.startswith("[")  # <@relay.example:ann>
     return domain if at and '"' not in domain and not routed else ""

@@ -35,12 +35,12 @@ class Chain:
 
     @property
     def digests(self) -> frozenset[BodyDigest]:
-        """The body hashes it needs. They take two passes over the body at most, whatever the number of sets and l=."""
+        """Return the body hashes it needs: at most two passes over the body, whatever the number of sets and l=."""
         return frozenset([each.message.digest for each in self.sets.found])
 
     @property
     def questions(self) -> tuple[tuple[str, RecordType], ...]:
-        """The DNS questions for the keys that will be needed, unless the chain is broken."""
+        """Return the DNS questions for the keys that will be needed, unless the chain is broken."""
         newest_first = self.sets.found[::-1]
         names = [each.message.by.key_name for each in newest_first[:1]]
         names += [each.seal.key_name for each in newest_first]
@@ -96,7 +96,7 @@ def judge(
 
 
 class _Check:
-    """Verifies the signatures of one chain; `chain`, `message` and `seal` return why it fails, or ""."""
+    """The verification of one chain's signatures; `chain`, `message` and `seal` return why it fails, or ""."""
 
     def __init__(self, sets: tuple[ArcSet, ...], content: Content, keys: KeyReader, now: float) -> None:
         self._sets, self._content, self._keys, self._now = sets, content, keys, now
@@ -155,7 +155,7 @@ class _Check:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """A note on each set that RFC 6376 §3.6.1 wants to be treated as unsigned."""
+        """Return a note on each set that RFC 6376 §3.6.1 wants to be treated as unsigned."""
         return tuple(
             f"ARC set {instance} is signed by a key in test mode (t=y)"
             for instance, each in enumerate(self._sets, 1)
@@ -170,5 +170,5 @@ class _Check:
         return 0
 
     def secure(self) -> bool | None:
-        """Were the answers with the keys DNSSEC-validated? None: not known of all of them."""
+        """Return whether the answers with the keys were DNSSEC-validated; None: not known of all of them."""
         return all_secure(self._secure)

@@ -46,7 +46,7 @@ class Sets:
 
 
 class _Broken(Exception):
-    """The fields are not a chain; the argument says why."""
+    """The exception of fields that are not a chain; the argument says why."""
 
 
 def collect(headers: Headers, limits: LimitSettings) -> Sets:

@@ -40,7 +40,7 @@ class Filter:
 
     @property
     def fingerprint(self) -> bytes:
-        """32 octets that differ between filters, since a verdict found with one filter is not valid under another."""
+        """Return 32 octets that differ between filters, since a verdict is valid for one filter only."""
         words = (self.max_age.days, sorted(self.data_classes), self.malware, self.stealer_logs, sorted(self.also))
         return hashlib.sha256(repr(words).encode()).digest()
 

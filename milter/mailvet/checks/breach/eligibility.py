@@ -1,8 +1,8 @@
-"""eligibility – whether an author is looked up at all, and the text of the header field (advisory only).
+"""eligibility – decide whether an author is looked up in the breaches, and write the header field about the result.
 
-Only the author of a message that DMARC has authenticated is looked up: any other From is whatever a stranger
-typed. The look-up is about a person, so role addresses, lists and bulk mail are left out. Nothing but the first
-six hexadecimal digits of the address's SHA-1 leaves the host.
+The field is advice: no disposition depends on it. Only the author of a message that passed DMARC is looked up, since
+any other From field can be forged. The look-up is about a person, so role addresses, lists and bulk mail are left out.
+Only the first six hexadecimal digits of the address's SHA-1 leave the host.
 
 Raises     nothing
 Not here   asking (breach_service.client, breach_service.process); which breaches count (checks.breach.counting)

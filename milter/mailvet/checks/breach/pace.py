@@ -108,7 +108,7 @@ class Backlog:
 
 
 class LateAnswers:
-    """Whether a message may wait for an answer: after several late ones in a row only one message in a while may."""
+    """The rule on waiting for answers: after several late ones in a row only one message in a while may wait."""
 
     def __init__(self) -> None:
         self._late = 0  # answers in a row

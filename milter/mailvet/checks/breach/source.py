@@ -15,7 +15,7 @@ from mailvet.verdict import BreachVerdict
 
 
 class Failed(NamedTuple):
-    """The source did not answer, or its answer makes no sense."""
+    """A failure of the source: it did not answer, or its answer makes no sense."""
 
     what: str  # from a small set, for counting: "status 503", "timeout", "garbage"
     final: bool = False  # a retry cannot help: wrong key, wrong plan

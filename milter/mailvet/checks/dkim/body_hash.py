@@ -46,7 +46,7 @@ _LONGEST_PIECE: Final = 16_384  # octets hashed at a time: with larger pieces, a
 
 
 class _Stream:
-    """Hashes the octets of one canonical form; empty lines at the end are held back.
+    """The hash of the octets of one canonical form; empty lines at the end are held back.
 
     The body is hashed once, however many lengths are wanted: the digest of a shorter one is taken on the way.
     """

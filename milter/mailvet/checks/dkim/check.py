@@ -36,12 +36,12 @@ class Candidate(NamedTuple):
 
     @property
     def digest(self) -> BodyDigest | None:
-        """The body hash that it needs; None: it cannot be used."""
+        """Return the body hash that the signature needs; None: it cannot be used."""
         return self.parsed.digest if isinstance(self.parsed, Signature) else None
 
     @property
     def key_name(self) -> str | None:
-        """The name at which its key is published; None: it cannot be used."""
+        """Return the name at which its key is published; None: the signature cannot be used."""
         return self.parsed.key_name if isinstance(self.parsed, Signature) else None
 
 

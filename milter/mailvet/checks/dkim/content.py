@@ -23,5 +23,5 @@ class Content(NamedTuple):
         return self.forms.signed(canon, names, position) + without_signature(canon, own)
 
     def has_unsigned_from(self, names: Sequence[bytes]) -> bool:
-        """Has the message more From fields than an h= of `names` covers (RFC 6376 §8.15)?"""
+        """Return whether the message has more From fields than an h= of `names` covers (RFC 6376 §8.15)."""
         return len(self.forms.headers.by_name.get(b"from", ())) > names.count(b"from")

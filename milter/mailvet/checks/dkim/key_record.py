@@ -22,12 +22,12 @@ class KeyRecord:
 
     @property
     def testing(self) -> bool:
-        """t=y: the domain is testing DKIM."""
+        """Return whether the domain is testing DKIM (t=y)."""
         return b"y" in self.flags
 
     @property
     def exact_identity(self) -> bool:
-        """t=s: i= has to be d= itself."""
+        """Return whether the domain of i= has to be d= itself (t=s)."""
         return b"s" in self.flags
 
 

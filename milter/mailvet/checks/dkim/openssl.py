@@ -39,7 +39,7 @@ class RsaKey:
         self.bits = key.key_size
 
     def verify(self, signature: bytes, data: bytes) -> bool:
-        """Does the signature fit the data? RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017 §8.2.2)."""
+        """Return whether the signature fits the data: RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017 §8.2.2)."""
         try:
             self._key.verify(signature, data, _PADDING, _HASH)
         except InvalidSignature:
@@ -55,7 +55,7 @@ class Ed25519Key:
         self.bits = 256
 
     def verify(self, signature: bytes, data: bytes) -> bool:
-        """Does the signature fit the data? PureEdDSA over the SHA-256 of the data (RFC 8463 §3)."""
+        """Return whether the signature fits the data: PureEdDSA over the SHA-256 of the data (RFC 8463 §3)."""
         try:
             self._key.verify(signature, sha256(data).digest())
         except InvalidSignature:

@@ -49,7 +49,7 @@ class Signature(NamedTuple):
 
     @property
     def key_name(self) -> str:
-        """The name at which the key is published (RFC 6376 §3.6.2.1)."""
+        """Return the name at which the key is published (RFC 6376 §3.6.2.1)."""
         return f"{self.selector}._domainkey.{self.domain}"
 
 

@@ -76,7 +76,7 @@ def numbers(tags: Tags) -> Numbers | Problem:
 
 
 def expired(expires: int | None, now: float) -> bool:
-    """Is x= (seconds since 1970) over, by more than clocks may differ?
+    """Return whether x= (seconds since 1970) has passed, by more than clocks may differ.
 
     RFC 6376 §3.5, x=: "Receivers MAY add a 'fudge factor' to allow for such possible drift".
     """

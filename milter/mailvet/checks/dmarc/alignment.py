@@ -1,10 +1,10 @@
-"""alignment – does an authenticated identifier belong to the author domain's organization? (RFC 9989 §4.10.2)
+"""alignment – whether an authenticated identifier is aligned with the author domain (RFC 9989 §4.10.2).
 
-`compare` is given the organizational domains by a function and calls it only where the names do not settle it: an
-identifier that equals the author domain is aligned, and one that is not below the author's organizational domain is
-not, since an organizational domain stands at or above its name.
+`compare` asks a function for organizational domains, and only for those that are needed. An identifier equal to the
+author domain is aligned. One that is neither equal to nor below the author's organizational domain is not aligned,
+since the organizational domain of a name is that name or a parent of it.
 
-Raises     nothing but what the given function raises
+Raises     only what the given function raises
 Not here   how organizational domains are found (checks.dmarc.gather), what follows (checks.dmarc.evaluate)
 """
 
@@ -20,7 +20,7 @@ OrganizationOf = Callable[[Domain], Domain | Problem]  # the organizational doma
 
 
 class Comparison(NamedTuple):
-    """How an identifier compares with the author domain."""
+    """Whether an identifier is aligned with the author domain, and why."""
 
     aligned: bool
     reason: str  # for people
@@ -37,7 +37,7 @@ def passed(spf: SpfVerdict, dkim: Sequence[DkimVerdict]) -> list[Identified]:
 
 
 def unchecked(spf: SpfVerdict, dkim: Sequence[DkimVerdict]) -> list[Identified]:
-    """Return the verdicts that DNS trouble kept from being a pass, MAIL FROM first."""
+    """Return the verdicts that are temperror, so might have been a pass; MAIL FROM first."""
     signatures = (verdict for verdict in dkim if verdict.result is DkimResult.TEMPERROR)
     return [*_mail_from(spf, SpfResult.TEMPERROR), *signatures]
 
@@ -49,7 +49,7 @@ def _mail_from(spf: SpfVerdict, result: SpfResult) -> list[SpfVerdict]:
 def compare(
     author: Domain, verdict: Identified, record: PolicyRecord, organization_of: OrganizationOf
 ) -> Comparison | Problem:
-    """Compare the domain of `verdict` with the author domain; a Problem says why that could not be found out."""
+    """Return whether the domain of `verdict` is aligned with the author domain, or why that could not be found out."""
     domain = Domain(verdict.domain)
     if domain == author:
         return _IDENTICAL

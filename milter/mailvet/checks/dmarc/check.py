@@ -1,7 +1,7 @@
-"""check – does an authenticated identifier speak for the author domain? (RFC 9989)
+"""check – the DMARC verdict on one message (RFC 9989).
 
-`check` first gathers what DNS tells, then evaluates it. A message without a single author domain is `permerror`, never
-`none`: breaking the From field must not be a way around a policy.
+`check` first asks the DNS (gather), then evaluates the answers (evaluate). A message without a single author domain is
+`permerror`, never `none`: a sender must not get around a policy by breaking the From field.
 
 Raises     nothing
 Not here   the questions (checks.dmarc.gather), the verdict (checks.dmarc.evaluate)

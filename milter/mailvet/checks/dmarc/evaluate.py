@@ -1,8 +1,7 @@
 """evaluate – the DMARC verdict, from values alone (RFC 9989 §5.3).
 
-One aligned identifier that passed is a pass, whatever else went wrong (§5.3.5). Without one, anything that could not
-be found out and might have made the difference is `temperror`, never `fail` (§5.3.6). The same values always give the
-same verdict.
+If one aligned identifier passed, the result is `pass`, whatever else went wrong (§5.3.5). If none did, and DNS trouble
+may be the reason, it is `temperror`, never `fail` (§5.3.6). The same values always give the same verdict.
 
 Raises     nothing
 Not here   asking (checks.dmarc.gather); what is done about a failure (policy.disposition)
@@ -69,7 +68,7 @@ def evaluate(evidence: Evidence, spf: SpfVerdict, dkim: Sequence[DkimVerdict]) -
 def _might_be_aligned(
     evidence: Evidence, record: PolicyRecord, spf: SpfVerdict, dkim: Sequence[DkimVerdict]
 ) -> list[Identified]:
-    """Return the verdicts that would have been an aligned pass, or might, but for DNS trouble."""
+    """Return the verdicts that would be an aligned pass, or might be, if there were no DNS trouble."""
     found = []
     for verdict in unchecked(spf, dkim):
         compared = compare(evidence.author, verdict, record, evidence.organization_of) if verdict.domain else None
@@ -81,7 +80,7 @@ def _might_be_aligned(
 def _without_aligned(
     published: Policy | Problem, compared: Sequence[_Compared], might_be_aligned: Sequence[Identified]
 ) -> tuple[DmarcResult, str]:
-    """Return the result, and why, of a message without an aligned identifier that passed."""
+    """Return the result of a message without an aligned identifier that passed, and the reason."""
     unsure = [
         f"the organizational domain of {verdict.method} {verdict.domain} could not be found ({found.text})"
         for verdict, found in compared
@@ -133,7 +132,7 @@ def _line(author: str, verdict: Identified, found: Comparison | Problem) -> str:
 
 
 def _weaknesses(aligned: Sequence[Identified]) -> tuple[str, ...]:
-    """Return what is weak about a pass that rests on these identifiers."""
+    """Return notes on what is weak about a pass that rests on these identifiers."""
     signatures = [verdict for verdict in aligned if isinstance(verdict, DkimVerdict)]
     senders = [verdict for verdict in aligned if isinstance(verdict, SpfVerdict)]
     notes = []

@@ -1,4 +1,4 @@
-"""evidence – what is known from DNS about the DMARC of one message: all that its evaluation needs besides SPF and DKIM.
+"""evidence – what the DNS says for the DMARC of one message: all its evaluation needs besides SPF and DKIM verdicts.
 
 Raises     nothing
 Not here   asking (checks.dmarc.gather), judging (checks.dmarc.evaluate)
@@ -22,8 +22,8 @@ class Evidence(NamedTuple):
     record: PolicyRecord | None = None  # None: no record applies
     policy_domain: Domain | None = None  # where the record was found
     trouble: Problem | None = None  # why the record could not be found; then nothing more was asked
-    exists: bool | Problem | None = None  # whether the author domain does; None: not asked, it decides nothing
-    # The organizational domains that were needed or found in passing; a Problem: why one could not be found.
+    exists: bool | Problem | None = None  # whether the author domain exists; None: not asked, as it does not matter
+    # Organizational domains, by domain: those needed, and those found on the way; Problem: why one could not be found.
     organizations: Mapping[Domain, Domain | Problem] = _NONE_FOUND
     secure: bool | None = None  # whether every answer was DNSSEC-validated; None: that is not known of all
 

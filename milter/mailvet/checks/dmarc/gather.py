@@ -1,7 +1,8 @@
-"""gather – asks the DNS what the DMARC evaluation of one message depends on, and nothing else.
+"""gather – ask the DNS for what the DMARC verdict on one message depends on, and for nothing else.
 
-The author domain's record comes first; without one that asks for DMARC nothing more is asked. Then come the
-organizational domains that the names alone do not settle, and whether the author domain exists where np= differs.
+First comes the record that applies to the author domain. If there is none, or it has no policy, nothing more is asked.
+Then come the organizational domains that alignment depends on, and, if np= makes a difference, whether the author
+domain exists.
 
 Raises     nothing: what could not be found out stands in the Evidence
 Not here   what follows from the answers (checks.dmarc.evaluate)
@@ -18,7 +19,7 @@ from mailvet.ports import Ask, RecordType, Status, Unavailable, all_secure
 from mailvet.values import Domain, Problem
 from mailvet.verdict import DkimVerdict, SpfVerdict
 
-# By which an answer may show that a name exists; TXT first, because SPF has probably asked for it
+# The types asked for to see whether a name exists; TXT first, since SPF has probably asked for it
 _TYPES: Final = (RecordType.TXT, RecordType.A, RecordType.MX, RecordType.AAAA)
 
 
@@ -55,9 +56,10 @@ class _Questions:
         self._at_author: Fetched | None = None
 
     def policy(self) -> tuple[PolicyRecord | None, Domain | None, bool]:
-        """Find the record that applies (RFC 9989 §4.10.1), its domain, and whether that showed the author domain.
+        """Return the record that applies (RFC 9989 §4.10.1), its domain, and whether the author domain exists.
 
-        The author domain's own record settles it without a walk. Raises Unavailable.
+        False also means that the answers do not tell. If the author domain has a record of its own, no walk is needed.
+        Raises Unavailable.
         """
         self._at_author = record, answer = fetch_record(walk_names(self._author)[0], self._ask)
         if record is not None:
@@ -80,9 +82,9 @@ class _Questions:
                     is_aligned(verdict)
 
     def existence(self) -> bool | Problem:
-        """Find whether the author domain exists: only NXDOMAIN means that it does not (RFC 9989 §3.2.13).
+        """Return whether the author domain exists: only NXDOMAIN means that it does not (RFC 9989 §3.2.13).
 
-        NODATA without a SOA may be an NXDOMAIN of which a forwarder lost the code too: then other types tell.
+        NODATA without a SOA may be an NXDOMAIN whose code a forwarder has dropped. Then other types are asked for.
         """
         for kind in _TYPES:
             try:
@@ -103,7 +105,7 @@ class _Questions:
         return self.organizations[domain]
 
     def _walk(self, domain: Domain) -> Discovery:
-        """Walk from a domain, and keep its organizational domain. Raises Unavailable."""
+        """Return the result of a walk from a domain, and keep its organizational domain. Raises Unavailable."""
         walk = discover(domain, self._ask, self._at_author if domain == self._author else None)
         self.organizations[domain] = walk.organizational_domain
         self.secure.append(walk.secure)

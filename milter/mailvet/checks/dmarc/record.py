@@ -1,9 +1,9 @@
-"""record – reads a DMARC Policy Record from one TXT record (RFC 9989 §4.8).
+"""record – read a DMARC Policy Record from one TXT record (RFC 9989 §4.8).
 
-`parse` is total and linear. Only a TXT record that does not begin with `v=DMARC1` is not a DMARC record; any other
-mistake costs at most its own tag (RFC 9989 §4.8). A record without a usable policy counts as one, but asks for no
-processing (RFC 9989 §4.10.1). A tag given twice with different values is a mistake: the RFC names no winner, so none
-is guessed. `pct`, `rf` and `ri` are unknown tags now.
+`parse` never raises, and its time is linear. A TXT record that begins with `v=DMARC1` is a DMARC record; any mistake
+after that costs at most its own tag (RFC 9989 §4.8). A record without a usable policy is found too, but DMARC is not
+applied (RFC 9989 §4.10.1). A tag that is given twice with different values is a mistake, since the RFC does not say
+which one counts. `pct`, `rf` and `ri` are unknown tags now.
 
 Raises     nothing
 Not here   the values of a record (policy_record), where records are looked for (checks.dmarc.tree_walk)

@@ -1,4 +1,4 @@
-"""tree_walk – the DNS Tree Walk (RFC 9989 §4.10) and what follows from it.
+"""tree_walk – the DNS Tree Walk (RFC 9989 §4.10): the policy record and the organizational domain that it finds.
 
 One walk from a domain keeps every record it finds; the policy record (§4.10.1) and the organizational domain
 (§4.10.2) are both derived from that one list. A walk asks at most 8 questions, whatever the name.
@@ -25,12 +25,12 @@ Fetched = tuple[PolicyRecord | None, Answer]  # the record at a name, and the an
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Discovery:
-    """What a walk has shown."""
+    """What a walk has found."""
 
     organizational_domain: Domain
     policy_domain: Domain | None  # None: no record applies
     record: PolicyRecord | None  # that of the policy domain
-    start_exists: bool  # proven in passing; False: not known
+    start_exists: bool  # the answers prove it; False: not known
     secure: bool | None
 
 
@@ -46,7 +46,7 @@ def walk_names(domain: Domain) -> tuple[str, ...]:
 
 
 def fetch_record(name: str, ask: Ask) -> Fetched:
-    """Ask for the DMARC Policy Record at a name. Several there count as none (RFC 9989 §4.10 step 2)."""
+    """Return the DMARC Policy Record at a name, and the answer. Several count as none (RFC 9989 §4.10 step 2)."""
     answer = ask(name, RecordType.TXT)
     if answer.status is not Status.FOUND:
         return None, answer
@@ -55,9 +55,9 @@ def fetch_record(name: str, ask: Ask) -> Fetched:
 
 
 def discover(domain: Domain, ask: Ask, first: Fetched | None = None) -> Discovery:
-    """Walk from `domain` upwards until psd=y, psd=n or the top-level domain.
+    """Return what a walk from `domain` upwards finds. It ends at psd=y, psd=n or the top-level domain.
 
-    `first`: what was fetched at the first name of the walk already.
+    `first`: what has been fetched at the first name already.
     """
     found: list[tuple[Domain, PolicyRecord]] = []
     answers: list[Answer] = []
@@ -82,19 +82,19 @@ def discover(domain: Domain, ask: Ask, first: Fetched | None = None) -> Discover
 
 
 def _organization(start: Domain, found: list[tuple[Domain, PolicyRecord]]) -> Domain:
-    """RFC 9989 §4.10.2. A record with psd=n or psd=y ended the walk, so only the last can have one."""
+    """Return the organizational domain (RFC 9989 §4.10.2). Only the last record found can have psd=n or psd=y."""
     if not found:
         return start
     name, record = found[-1]
     if record.psd is Psd.YES:
-        return _one_label_below(name, start)  # rule 2; a PSD where the walk started is left by it as it is
+        return _one_label_below(name, start)  # rule 2; `start` itself if that is the PSD
     return name  # rule 1, psd=n; rule 3, the fewest labels
 
 
 def _policy(
     start: Domain, organization: Domain, found: list[tuple[Domain, PolicyRecord]]
 ) -> tuple[Domain | None, PolicyRecord | None]:
-    """RFC 9989 §4.10.1: the author domain's record, else its organizational domain's, else the PSD's."""
+    """Return the policy domain and record: of the author domain, else its organizational domain, else the PSD."""
     records = dict(found)
     for name in (start, organization):
         if name in records:

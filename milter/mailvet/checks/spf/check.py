@@ -42,12 +42,12 @@ Evaluate = Callable[[Client, Claim, Lookups], Evaluation]
 
 
 class Checker:
-    """RFC 7208 for the clients of one process, with a memory of its verdicts."""
+    """The SPF checks of one process (RFC 7208), with a memory of their verdicts."""
 
     def __init__(
         self, evaluate: Evaluate, clock: Clock, size: int = _REMEMBERED, report_bug: ReportBug | None = None
     ) -> None:
-        """`clock`: seconds, never set back; `size`: verdicts remembered; `report_bug` is told of bugs: where, what."""
+        """Remember `size` verdicts. `clock` gives seconds, never set back; `report_bug` is called for bugs."""
         self._evaluate = evaluate
         self._memo = Memo(clock, size)
         self._report_bug = report_bug

@@ -34,7 +34,7 @@ class Mechanism(StrEnum):  # RFC 7208 §5
 
 
 class Macro(NamedTuple):
-    """%{...}, RFC 7208 §7.1"""
+    """A macro, %{...} (RFC 7208 §7.1)."""
 
     letter: str  # lower case
     escaped: bool  # written in upper case, RFC 7208 §7.3

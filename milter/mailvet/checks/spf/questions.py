@@ -17,7 +17,7 @@ _TOO_MANY: Final = Problem(f"More than {QUESTIONS} DNS questions")
 
 
 class Questions:
-    """Asks for one check, and keeps what its verdict rests on."""
+    """The DNS questions of one check, and what they tell about its verdict: lifetime and validation."""
 
     def __init__(self, ask: Ask) -> None:
         self.ttl = float("inf")  # seconds, the least of all answers
@@ -40,10 +40,10 @@ class Questions:
 
     @property
     def used_up(self) -> bool:
-        """Whether a new question would be one too many."""
+        """Return whether a new question would be one too many."""
         return len(self._asked) >= QUESTIONS
 
     @property
     def secure(self) -> bool | None:
-        """Whether every answer was DNSSEC-validated; None: that is not known of all."""
+        """Return whether every answer was DNSSEC-validated; None: that is not known of all."""
         return all_secure(self._secure)
