@@ -15,6 +15,7 @@ import re
 import socket
 import tomllib
 import typing
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -73,12 +74,25 @@ def parse(text: str, file: str) -> Settings:
 def doubtful(settings: Settings, path: Path | None) -> list[Mistake]:
     """Return what is valid in the file that gave these settings, and probably not meant; compared with this host's
     Postfix."""
+    return _in_file(path, warnings(settings, postconf.mynetworks()))
+
+
+def unusable(settings: Settings, path: Path | None) -> list[Mistake]:
+    """Return what a library says cannot work in the file that gave these settings. Mail goes on without it, so that
+    `load` does not spend the time and the memory that the library takes."""
+    from mailvet.store.database import url_problem  # SQLAlchemy is not for the workers
+
+    problem = url_problem(settings.store.url)
+    return _in_file(path, [] if problem is None else [(("store", "url"), problem.text)])
+
+
+def _in_file(path: Path | None, problems: Iterable[tuple[Key, str]]) -> list[Mistake]:
     file = path or DEFAULT_PATH
     try:
         lines = lines_of(file.read_text("utf-8-sig"))
     except (OSError, UnicodeDecodeError):
         lines = {}  # there is none, or it was changed since
-    return locate(str(file), lines, warnings(settings, postconf.mynetworks()))
+    return locate(str(file), lines, list(problems))
 
 
 def duration(text: str) -> float | None:
