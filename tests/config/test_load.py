@@ -79,6 +79,10 @@ listen = "8899"
         pytest.param("[milter]\nworkers = {a = 1}", "valid integer", id="a table where a number belongs"),
         pytest.param("[milter]\nworkers = 1e400", "integer", id="a number that is not finite"),
         pytest.param("[milter]\nworkers = " + "1" * 5000, "mailvet.toml", id="a number of 5000 digits"),
+        pytest.param('[breach]\nexclude = [" a@b.example"]', "without the blanks", id="a blank before an address"),
+        pytest.param('[breach]\nexclude = ["a@b.example\\t"]', "without the blanks", id="a tab behind an address"),
+        pytest.param('[breach]\nexclude = ["b.example "]', "without the blanks", id="a blank behind a domain"),
+        pytest.param('[breach]\nown_domains = [" b.example"]', "is not a domain", id="a blank before a domain of ours"),
         pytest.param('[log]\nlevel = "loud"', "'debug', 'info'", id="an unknown log level"),
     ],
 )

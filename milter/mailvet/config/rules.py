@@ -72,7 +72,9 @@ def _breach(s: Settings) -> Iterator[tuple[Key, str]]:
         if not _DOMAIN.fullmatch(name):
             yield ("breach", "own_domains"), f"{name!r} is not a domain"
     for name in breach.exclude:
-        if not _DOMAIN.fullmatch(name) and digest_of(name) is None:
+        if name != name.strip():  # it would match nobody
+            yield ("breach", "exclude"), f"{name!r}: write it without the blanks around it"
+        elif not _DOMAIN.fullmatch(name) and digest_of(name) is None:
             yield ("breach", "exclude"), f"{name!r} is neither a domain nor an address"
     for kind in breach.also:
         if kind not in ALSO:
