@@ -83,6 +83,7 @@ listen = "8899"
         pytest.param('[breach]\nexclude = ["a@b.example\\t"]', "without the blanks", id="a tab behind an address"),
         pytest.param('[breach]\nexclude = ["b.example "]', "without the blanks", id="a blank behind a domain"),
         pytest.param('[breach]\nown_domains = [" b.example"]', "is not a domain", id="a blank before a domain of ours"),
+        pytest.param("[milter]\nworkers = " + "9" * 400, "between 0 and 256, not 9999", id="a number of 400 digits"),
         pytest.param('[log]\nlevel = "loud"', "'debug', 'info'", id="an unknown log level"),
     ],
 )

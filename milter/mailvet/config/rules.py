@@ -16,10 +16,13 @@ from mailvet.checks.breach.hash_range import template_problem, url_problem
 from mailvet.config.mistakes import Key
 from mailvet.outcome import Action
 from mailvet.settings import Between, Settings
+from mailvet.text import loggable
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,255}")  # RFC 2045 §5.1: what needs no quoting
 _PROXY = re.compile(r"https?://(?:[^\s/@]+@)?[A-Za-z0-9._\[\]:-]+/?")
 _DOMAIN = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*")
+
+_LONGEST_NUMBER = 40  # characters of one that is shown
 
 
 def contradictions(settings: Settings) -> list[tuple[Key, str]]:
@@ -46,7 +49,12 @@ def _numbers(section: Any, at: Key = ()) -> Iterator[tuple[Key, str]]:
                 low, high = between.low, between.high
                 high = getattr(section, high) if isinstance(high, str) else high
                 if not low <= value <= high:
-                    yield (*at, key), f"has to be between {low} and {high}, not {value:.15g}"
+                    yield (*at, key), f"has to be between {low} and {high}, not {_number(value)}"
+
+
+def _number(value: float) -> str:
+    """Return a number for people. An integer may be too large for a float, and too long to be shown."""
+    return loggable(str(value), _LONGEST_NUMBER) if isinstance(value, int) else f"{value:.15g}"
 
 
 def _promises(s: Settings) -> Iterator[tuple[Key, str]]:
