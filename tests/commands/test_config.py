@@ -5,8 +5,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given, strategies as st
 
 from lab.daemon import environment
+from mailvet.commands import config
+from mailvet.config import load
+from mailvet.settings import BreachSettings, Settings
 
 
 def mailvet(*arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -37,3 +41,18 @@ def test_a_worker_that_reads_the_configuration_loads_no_sql() -> None:
     code = "import sys; from mailvet.config import load; load.parse('', 'x'); print('sqlalchemy' in sys.modules)"
     run = [sys.executable, "-c", code]
     assert subprocess.run(run, env=environment(), capture_output=True, check=True, text=True).stdout == "False\n"
+
+
+@given(wait=st.floats(0, 30), delay=st.floats(0, 86_400), max_age=st.floats(86_400, 3_153_600_000))
+@example(wait=0.00005, delay=0.3000000000000001, max_age=86_400.0)
+def test_what_is_shown_loads_again_as_the_same_durations(wait: float, delay: float, max_age: float) -> None:
+    settings = Settings(authserv_id="x", breach=BreachSettings(wait=wait, delay=delay, max_age=max_age))
+    assert load.parse(config.show(settings, as_json=False), "x") == settings
+
+
+def test_a_duration_is_shown_in_plain_digits(tmp_path: Path) -> None:
+    file = tmp_path / "mailvet.toml"
+    file.write_text('[breach]\nwait = "0.05ms"\n')
+    shown = mailvet("config", "show", "--config", str(file)).stdout
+    assert '\nwait = "0.00005s"\n' in shown
+    assert '\nkeep_min = "604800s"\n' in shown

@@ -66,6 +66,8 @@ listen = "8899"
         pytest.param("[limits]\narc_sets = 51", "between 1 and 50", id="RFC 8617 §4.2.1: more than 50 sets"),
         pytest.param("[limits]\nrsa_min_bits = 512", "between 1024", id="RFC 8301 §3.2: keys under 1024 bits"),
         pytest.param('[dns]\nbudget = "1 s"', "a duration", id="a blank in a duration"),
+        pytest.param('[dns]\nbudget = "１s"', "a duration", id="a digit that is not ASCII in a duration"),
+        pytest.param(f'[dns]\nbudget = "{"9" * 400}s"', "a duration", id="a duration that is not finite"),
         pytest.param('[dns]\nbudget = "1h"', "between", id="a budget longer than Postfix waits"),
         pytest.param('[metrics]\nlisten = "127.0.0.1"', "9899", id="metrics without a port"),
         pytest.param('[milter]\nlisten = "inet:99999@127.0.0.1"', "inet:8899", id="a port above 65535"),
