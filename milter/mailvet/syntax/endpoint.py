@@ -16,15 +16,15 @@ _LONGEST_PATH = 107  # octets of sun_path, without the NUL (unix(7))
 
 def parse(text: str, default_port: int | None = 53) -> Endpoint | None:
     """Read "127.0.0.1", "127.0.0.1:5353", "::1" or "[::1]:53". None: it is not an address, or has no port and there is
-    no default."""
-    match = re.fullmatch(r"\[([^\]]+)\](?::(\d{1,5}))?|([^:]+)(?::(\d{1,5}))?", text)
+    no default, or has one that is not between 1 and 65535."""
+    match = re.fullmatch(r"\[([^\]]+)\](?::([0-9]{1,5}))?|([^:]+)(?::([0-9]{1,5}))?", text)
     if match is None:
         return Endpoint(text, default_port) if default_port is not None and is_address(text) else None
     address, port = match[1] or match[3], match[2] or match[4]
     if not is_address(address) or (port is None and default_port is None):
         return None
     number = int(port) if port else default_port or 0
-    return Endpoint(address, number) if number < 65536 else None
+    return Endpoint(address, number) if 0 < number < 65536 else None
 
 
 def is_ambiguous(server: str) -> bool:
