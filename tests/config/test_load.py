@@ -68,6 +68,8 @@ listen = "8899"
         pytest.param('[dns]\nbudget = "1 s"', "a duration", id="a blank in a duration"),
         pytest.param('[dns]\nbudget = "１s"', "a duration", id="a digit that is not ASCII in a duration"),
         pytest.param(f'[dns]\nbudget = "{"9" * 400}s"', "a duration", id="a duration that is not finite"),
+        pytest.param('[breach]\nkeep_min = "0s"', "between 1h and 30d, not 0s", id="a duration below its range"),
+        pytest.param('[dns]\ntimeout = "5m"', "between 50ms and 1m, not 5m", id="a duration above its range"),
         pytest.param('[dns]\nbudget = "1h"', "between", id="a budget longer than Postfix waits"),
         pytest.param('[metrics]\nlisten = "127.0.0.1"', "9899", id="metrics without a port"),
         pytest.param('[metrics]\nlisten = "127.0.0.1:0"', "9899", id="metrics at port 0"),

@@ -23,3 +23,12 @@ def read(text: str) -> float | None:
 def in_seconds(seconds: float) -> str:
     """Return the text that `read` makes exactly this number of: "0.00005s"."""
     return f"{Decimal(repr(seconds)):f}".removesuffix(".0") + "s"
+
+
+def in_units(seconds: float) -> str:
+    """Return the same in the largest unit of which it is a whole number: "50ms", "1h", "30d"."""
+    for unit, factor in reversed(_UNITS.items()):
+        text = f"{seconds / factor:.0f}{unit}"
+        if seconds and read(text) == seconds:
+            return text
+    return in_seconds(seconds)

@@ -13,9 +13,10 @@ from typing import Any
 from mailvet.checks.breach.counting import ALSO
 from mailvet.checks.breach.eligibility import digest_of
 from mailvet.checks.breach.hash_range import template_problem, url_problem
+from mailvet.config import durations
 from mailvet.config.mistakes import Key
 from mailvet.outcome import Action
-from mailvet.settings import Between, Settings
+from mailvet.settings import Between, Settings, Unit
 from mailvet.text import loggable
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,255}")  # RFC 2045 §5.1: what needs no quoting
@@ -44,12 +45,14 @@ def _numbers(section: Any, at: Key = ()) -> Iterator[tuple[Key, str]]:
         value = getattr(section, key)
         if dataclasses.is_dataclass(value):
             yield from _numbers(value, (*at, key))
-        for between in getattr(hint, "__metadata__", ()):
+        metadata = getattr(hint, "__metadata__", ())
+        shown = durations.in_units if Unit.SECONDS in metadata else _number
+        for between in metadata:
             if isinstance(between, Between):
                 low, high = between.low, between.high
                 high = getattr(section, high) if isinstance(high, str) else high
                 if not low <= value <= high:
-                    yield (*at, key), f"has to be between {low} and {high}, not {_number(value)}"
+                    yield (*at, key), f"has to be between {shown(low)} and {shown(high)}, not {shown(value)}"
 
 
 def _number(value: float) -> str:
