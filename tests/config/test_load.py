@@ -60,6 +60,7 @@ listen = "8899"
     ("text", "part"),
     [
         pytest.param("a == 1", "mailvet.toml:1", id="not TOML, with its line"),
+        pytest.param('"a\\nb" = 1', "mailvet.toml: a\\nb: unknown key", id="a key with a line end, which is escaped"),
         pytest.param('dns = "x"', "is a table: write [dns]", id="a value where a table belongs"),
         pytest.param('[trust]\nnetworks = ["10.0.0.1/8"]', "has host bits set", id="a network with host bits"),
         pytest.param('[trust]\nsealers = ["a b"]', "is not a domain", id="a sealer that is not a domain"),
