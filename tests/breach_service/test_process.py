@@ -24,6 +24,12 @@ LISTED = BreachResult.LISTED
         ({"proxy": "http://proxy:31:28"}, "nobody is asked: breach.url, breach.api or breach.proxy"),
         ({"api_key_file": "/nonexistent/key"}, "nobody is asked: /nonexistent/key"),
         ({"ca_file": "/nonexistent/ca"}, "nobody is asked"),
+        pytest.param(
+            {"store": "postgresql+psycopg://u@h:abc/x"}, "nobody is asked: the port in the URL", id="a port in letters"
+        ),
+        pytest.param(
+            {"store": "sqlite:////x.db?timeout=abc"}, "nobody is asked: the URL has a parameter", id="a bad parameter"
+        ),
     ],
 )
 def test_what_is_not_set_up_is_said_and_unknown(
