@@ -6,8 +6,6 @@ from mailvet.config import written
 from mailvet.settings import Settings
 from mailvet.values import Address, Domain, Endpoint, Network, Problem, Written
 
-EVERYTHING: Final = Settings()  # with each method that is off by default switched on: none so far
-
 
 def networks(*texts: str) -> tuple[Written[Network], ...]:
     """For trust.networks and trust.relays."""
@@ -25,7 +23,7 @@ def addresses(*texts: str) -> tuple[Written[Address], ...]:
 
 
 def domains(*texts: str) -> tuple[Written[Domain], ...]:
-    """For trust.sealers."""
+    """For trust.sealers, and any other list of domains."""
     return tuple(_read(Written[Domain], text) for text in texts)
 
 
@@ -33,3 +31,6 @@ def _read(kind: Any, text: str) -> Any:
     found = written.read(kind, text)
     assert not isinstance(found, Problem), found.text
     return found
+
+
+EVERYTHING: Final = Settings()  # with each method that is off by default switched on: none so far

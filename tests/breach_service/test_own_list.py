@@ -90,7 +90,17 @@ def test_a_list_that_cannot_be_looked_at_is_said_once(tmp_path: Path) -> None:
     assert said == [f"{tmp_path}/file/list: Not a directory"]
 
 
-@pytest.mark.parametrize("entry", [f"<{ANN}>", f"{ANN},2026-05", f"{ANN};", "@signed.example", f"Ann <{ANN}>"])
+def test_a_list_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    said: list[str] = []
+    (tmp_path / "list").write_text(ANN, "utf-8-sig")
+    own_list = OwnList(tmp_path / "list", lambda: None, Runtime(say=said.append))
+    asyncio.run(own_list.reload())
+    assert (said, own_list.counts) == ([], {"lists read": 1})
+
+
+@pytest.mark.parametrize(
+    "entry", [f"{ANN} 2０26-05", f"<{ANN}>", f"{ANN},2026-05", f"{ANN};", "@signed.example", f"Ann <{ANN}>"]
+)
 def test_an_entry_that_is_not_an_address_is_refused(entry: str) -> None:
     found = parse([ANN, entry], "2026-05")
     assert isinstance(found, Problem)

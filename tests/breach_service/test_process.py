@@ -24,6 +24,12 @@ LISTED = BreachResult.LISTED
         ({"proxy": "http://proxy:31:28"}, "nobody is asked: breach.url, breach.api or breach.proxy"),
         ({"api_key_file": "/nonexistent/key"}, "nobody is asked: /nonexistent/key"),
         ({"ca_file": "/nonexistent/ca"}, "nobody is asked"),
+        pytest.param(
+            {"store": "postgresql+psycopg://u@h:abc/x"}, "nobody is asked: the port in the URL", id="a port in letters"
+        ),
+        pytest.param(
+            {"store": "sqlite:////x.db?timeout=abc"}, "nobody is asked: the URL has a parameter", id="a bad parameter"
+        ),
     ],
 )
 def test_what_is_not_set_up_is_said_and_unknown(
@@ -83,3 +89,22 @@ def test_the_process_starts_no_threads_that_keep_it_from_ending(tmp_path: Path, 
     started = time.monotonic()
     assert breach_process.stop() == 0
     assert time.monotonic() - started < 4.0  # sooner than the answer
+
+
+def test_told_to_stop_with_questions_queued_it_logs_no_bug(tmp_path: Path, hibp: HibpServer) -> None:
+    hibp.pause = 0.05
+    breach_process = hibp_process(tmp_path, hibp)
+    breach_process.start()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as worker:
+        worker.connect(str(breach_process.socket))
+        for number in range(500):
+            digest = hashlib.sha1(b"%d" % number).digest()
+            worker.send(wire.encode_question(Question(Urgency.NOW, digest)))
+        until(lambda: breach_process.counters.get("asked", 0) > 0)
+        for number in range(150):
+            digest = hashlib.sha1(b"later %d" % number).digest()
+            worker.send(wire.encode_question(Question(Urgency.NOW, digest)))
+        assert breach_process.stop() == 0
+    assert "bug" not in breach_process.log
+    assert "Traceback" not in breach_process.log
+    assert "exception was never" not in breach_process.log

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 import pytest
 
 from lab.paths import REPO
-from mailvet.config import load as config
+from mailvet.config import durations, load as config
 from mailvet.settings import Between, Settings, Unit
 
 ROOT = REPO
@@ -122,7 +122,7 @@ def test_a_range_that_it_states_is_the_range(line: Shown) -> None:
 @EACH_KEY
 def test_a_unit_that_it_states_is_the_unit(line: Shown) -> None:
     units = {unit for unit in getattr(hint_of(line.key), "__metadata__", ()) if isinstance(unit, Unit)}
-    assert (Unit.SECONDS in units) == (isinstance(line.value, str) and bool(config.duration(line.value)))
+    assert (Unit.SECONDS in units) == (isinstance(line.value, str) and bool(durations.read(line.value)))
     named = line.key.endswith("_bytes") or line.sentence.startswith("octets ")
     assert (Unit.OCTETS in units) == named
 

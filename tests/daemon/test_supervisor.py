@@ -9,6 +9,8 @@ import textwrap
 import time
 from pathlib import Path
 
+import pytest
+
 from lab.paths import REPO
 
 SCRIPT = """
@@ -44,6 +46,15 @@ def crashing():
     say("crash", round(time.monotonic(), 3))
     os._exit(3)
 
+def buggy():
+    raise ValueError("a bug")
+
+def mute():
+    raise ValueError("a bug that cannot be logged")
+
+def leaving():
+    sys.exit(7)
+
 real_fork, forks = os.fork, itertools.count()
 def fork():  # there is no room for one more than $FORKS at first
     if next(forks) == int(os.environ.get("FORKS", -1)):
@@ -56,13 +67,13 @@ def fork():  # there is no room for one more than $FORKS at first
     return pid
 os.fork = fork
 
-kinds = {kind.__name__: kind for kind in (steady, stubborn, crashing, retiring, lingering, deaf)}
+kinds = {kind.__name__: kind for kind in (steady, stubborn, crashing, retiring, lingering, deaf, buggy, mute, leaving)}
 children = [
     Child(
         name=name,
         run=kinds[name],
         grace=float(os.environ.get("GRACE", 0.5)),
-        retire_signal=None if name in ("steady", "stubborn", "crashing") else signal.SIGUSR2,
+        retire_signal=signal.SIGUSR2 if name in ("retiring", "lingering", "deaf") else None,
     )
     for name in sys.argv[1:]
 ]
@@ -76,6 +87,11 @@ class Watcher:
 
     def died(self, name, pid, status):
         say("died", name, os.waitstatus_to_exitcode(status))
+
+    def crashed(self, name, error):
+        if name == "mute":
+            raise OSError("the log is full")
+        say("bug", name, repr(error))
 
     def start_failed(self, name, reason):
         say("unable", name, reason)
@@ -137,6 +153,20 @@ def test_a_child_that_always_crashes_is_started_later_each_time() -> None:
     waits = [after - before for before, after in itertools.pairwise(times)]
     assert all(wait >= least for wait, least in zip(waits, (0.1, 0.2, 0.4), strict=True))
     stop(process)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        pytest.param("buggy", ["bug buggy ValueError('a bug')", "died buggy 1"], id="an exception is reported"),
+        pytest.param("mute", ["died mute 1"], id="one that cannot be reported ends the child all the same"),
+        pytest.param("leaving", ["died leaving 7"], id="a child that meant to end keeps its status"),
+    ],
+)
+def test_a_child_that_dies_of_an_exception_leaves_the_reason(name: str, said: list[str]) -> None:
+    process = start(name)
+    assert [line for line in lines_until(process, "died") if not line.startswith("ready")] == said
+    assert "ended 1" in stop(process)
 
 
 def test_where_there_is_no_room_for_a_process_the_supervisor_stays_and_tries_again() -> None:

@@ -602,6 +602,12 @@ def test_the_readme_calls_the_script() -> None:
     assert "sh /usr/local/src/mailvet/scripts/postfix.sh remove" in text
 
 
+def test_the_readme_installs_with_the_python_of_debian() -> None:
+    """Root's PATH may have another one first, for which nothing was installed."""
+    text = README.read_text("utf-8")
+    assert "\n/usr/bin/python3 -m venv /opt/mailvet\n" in text
+
+
 @pytest.mark.parametrize(
     "main", ["inet:localhost:8891, inet:localhost:8893", "inet:localhost:8893,inet:localhost:8891"]
 )

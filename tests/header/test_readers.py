@@ -151,18 +151,24 @@ def test_spamassassin_reads_all_of_it(spamassassin: Ask, report: v.Report) -> No
 @given(report=CHECKED)
 def test_mailauth_reads_all_of_it(mailauth: Ask, report: v.Report) -> None:
     value = format_value(report, MX)
-    assert same(by_mailauth(mailauth, value), expected(value))
+    wanted = expected(value)
+    kept = [
+        said for said in wanted if said.method == "dkim" or said is [w for w in wanted if w.method == said.method][-1]
+    ]
+    assert same(by_mailauth(mailauth, value), kept)  # of another method with several results it keeps the last
 
 
 @IN_NO_TIME
 @given(report=CHECKED)
 def test_authres_reads_all_of_it(report: v.Report) -> None:
-    """But for what it loses, a quoted value with another property behind it: of ours an odd `header.i` at most."""
+    """But for what it loses: a quoted value with another property behind it, of ours an odd `header.i` at most, and
+    properties of a type that it does not know, such as `dns`."""
     value = format_value(report, MX)
     wanted = []
     for said in expected(value):
         last = list(said.properties)[-1:]
-        kept = {name: x for name, x in said.properties.items() if [name] == last or not pvalue(x).startswith('"')}
+        known = {name: x for name, x in said.properties.items() if not name.startswith("dns.")}
+        kept = {name: x for name, x in known.items() if [name] == last or not pvalue(x).startswith('"')}
         wanted.append(said._replace(properties=kept))
     assert by_authres(value) == wanted
 

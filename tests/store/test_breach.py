@@ -1,9 +1,11 @@
 """Verdicts and the common pace on a real SQLite and a real PostgreSQL, and what is not in them."""
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import random
+import sqlite3
 import subprocess
 import sys
 import time
@@ -12,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.breach_fakes import Clock
 from lab.paths import REPO
 from mailvet.breach_service.runtime import Runtime
 from mailvet.breach_service.verdict_cache import VerdictCache
@@ -204,6 +207,28 @@ def test_a_verdict_of_another_scope_or_secret_is_no_answer(url: str, tmp_path: P
     assert asyncio.run(keep_and_find(b"one", "")) is not None
     assert asyncio.run(keep_and_find(b"two", "")) is None
     assert asyncio.run(keep_and_find(b"one", str(tmp_path / "other.secret"))) is None
+
+
+def test_a_store_that_was_emptied_is_made_again(url: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    clock = Clock()
+    cache = VerdictCache(BreachStore(url), b"", (60.0, 90.0), Runtime(say=print, monotonic=clock, wall_clock=clock))
+
+    async def look() -> None:
+        await cache.keep(sha1("a@b.example"), LISTED)
+        if url.startswith("sqlite"):
+            with contextlib.closing(sqlite3.connect(tmp_path / "store.db")) as connection:
+                connection.execute("DROP TABLE breach_verdicts")
+        else:
+            request.getfixturevalue("cluster").empty()
+        with pytest.raises(StoreTrouble, match="breach_verdicts"):
+            await cache.find(sha1("a@b.example"))
+        clock.at += 10
+        assert await cache.find(sha1("a@b.example")) is None
+        kept = await cache.keep(sha1("a@b.example"), LISTED)
+        assert await cache.find(sha1("a@b.example")) == kept
+
+    asyncio.run(look())
+    cache.close()
 
 
 def test_while_the_store_is_away_nobody_waits_for_it_twice(tmp_path: Path) -> None:

@@ -53,6 +53,11 @@ def test_a_file_that_does_not_hold_a_secret_is_refused(tmp_path: Path, mode: int
         "mysql://x/y",
         "nonsense",
         "sqlite:////dev/null",
+        pytest.param("postgresql+psycopg://u@h:abc/x", id="a port that is not a number"),
+        pytest.param("postgresql+psycopg://[::1/x", id="an IPv6 address without its bracket"),
+        pytest.param("sqlite:////x.db?timeout=abc", id="a parameter that is not a number"),
+        pytest.param("sqlite:////tmp?check_same_thread=maybe", id="a parameter that is not a truth value"),
+        pytest.param("sqlite:////tmp/a\0b", id="a NUL"),
     ],
 )
 def test_a_store_that_is_not_there_is_trouble(url: str) -> None:
@@ -60,7 +65,14 @@ def test_a_store_that_is_not_there_is_trouble(url: str) -> None:
         BreachStore(url).open()
 
 
-def test_trouble_tells_no_password() -> None:
+@pytest.mark.parametrize(
+    "url",
+    [
+        pytest.param("postgresql+psycopg://user:hunter2@127.0.0.1:1/x", id="of a server that is not there"),
+        pytest.param("postgresql+psycopg://user:hunter2/x", id="of a URL without its host"),
+    ],
+)
+def test_trouble_tells_no_password(url: str) -> None:
     with pytest.raises(StoreTrouble) as caught:
-        BreachStore("postgresql+psycopg://user:hunter2@127.0.0.1:1/x").open()
+        BreachStore(url).open()
     assert "hunter2" not in str(caught.value)

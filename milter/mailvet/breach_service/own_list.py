@@ -28,8 +28,8 @@ _KEEP_SECONDS: Final = 600  # a worker may keep a verdict for so long; it is tol
 _CHECK_INTERVAL: Final = 1.0  # seconds between two checks of the file
 _MOST_INCIDENTS: Final = 60_000  # different ones, so that their number fits into two octets
 _CLASSES: Final = frozenset(("passwords", "stealer-log", "malware", "incident", "other"))
-_SHA1: Final = re.compile(r"([0-9A-Fa-f]{40})(?::\d+)?")
-_MONTH: Final = re.compile(r"[12]\d{3}-(?:0[1-9]|1[0-2])")
+_SHA1: Final = re.compile(r"([0-9A-Fa-f]{40})(?::[0-9]+)?")
+_MONTH: Final = re.compile(r"[12][0-9]{3}-(?:0[1-9]|1[0-2])")
 _DIGEST_OCTETS: Final = 20
 _RECORD_OCTETS: Final = _DIGEST_OCTETS + 2  # the digest and the number of its incident
 
@@ -142,7 +142,7 @@ class OwnList:
 
     def _read(self) -> IncidentList | Problem:
         try:
-            with self._path.open(encoding="utf-8") as file:
+            with self._path.open(encoding="utf-8-sig") as file:
                 changed = datetime.fromtimestamp(os.fstat(file.fileno()).st_mtime, UTC)
                 return parse(file, changed.strftime("%Y-%m"))
         except OSError as e:

@@ -88,14 +88,22 @@ class Service:
             listener.setblocking(False)
             async with contextlib.AsyncExitStack() as stack:
                 tasks = [asyncio.create_task(each) for each in (*self._set_up(stack), self._report_counts())]
-                for task in tasks:
-                    stack.callback(task.cancel)
+                stack.push_async_callback(self._end_tasks)  # before what they use is closed
                 loop.add_reader(listener, self._accept, listener)
                 stack.callback(loop.remove_reader, listener)
                 self._log.say("info", "breach", state="ready", source=self._settings.breach.source)
                 done, _ = await asyncio.wait([*tasks, until_terminated], return_when=asyncio.FIRST_COMPLETED)
                 if until_terminated not in done:  # the others end by a bug alone: the process ends and is restarted
                     done.pop().result()
+
+    async def _end_tasks(self) -> None:
+        """Take no more questions, and end whatever is under way: answers, requests to the source, chores."""
+        for worker in list(self._workers):
+            self._disconnect(worker)
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
 
     def _set_up(self, stack: contextlib.AsyncExitStack) -> list[Coroutine[Any, Any, None]]:
         """Make the lookup, and return what has to run beside it."""

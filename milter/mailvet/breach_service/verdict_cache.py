@@ -1,8 +1,8 @@
 """verdict_cache – verdicts in a store that may be unavailable, each under an HMAC and kept for a random time.
 
 The store runs on a thread of its own, so the event loop never waits for disk or database. For some seconds after
-a failure it is not tried again, and every call fails at once. Then no request is sent to the source either, since
-the hosts' common pace is in the store.
+a failure it is not tried again, and every call fails at once; then it is opened anew. Meanwhile no request is sent to
+the source either, since the hosts' common pace is in the store.
 
 Raises     StoreTrouble; StoreSkipped, if the store was not even tried
 Not here   SQL (store.breach); what a verdict is (checks.breach.counting)
@@ -98,6 +98,10 @@ class VerdictCache:
     def _opened(self, work: Callable[[], T]) -> T:
         if self._runtime.monotonic() < self._away_until:
             raise StoreSkipped("away")  # calls that queued up behind a failure do not each wait for one
-        if not self._secret:
-            self._secret = self._store.open()
-        return work()
+        try:
+            if not self._secret:
+                self._secret = self._store.open()
+            return work()
+        except StoreTrouble:
+            self._secret = b""  # its tables may be gone: opening it creates them
+            raise

@@ -10,12 +10,14 @@ import argparse
 import io
 import signal
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from mailvet import __version__
 from mailvet.commands import config as commands_config
 from mailvet.commands.output import say
 from mailvet.config import load as config
+from mailvet.config.mistakes import Mistake
 from mailvet.observe.logs import complain
 from mailvet.settings import Settings
 
@@ -30,13 +32,17 @@ def main(argv: list[str] | None = None) -> int:
     try:
         settings = config.load(arguments.config)
     except config.ConfigError as e:
-        for mistake in e.mistakes:
-            complain(str(mistake))
-        return 2
+        return _complain(e.mistakes)
     try:
         return int(arguments.run(arguments, settings))
     except KeyboardInterrupt:  # Ctrl-C is not a bug
         return 128 + signal.SIGINT
+
+
+def _complain(mistakes: Iterable[Mistake]) -> int:
+    for mistake in mistakes:
+        complain(str(mistake))
+    return 2
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -103,6 +109,8 @@ def _check(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def _config_check(arguments: argparse.Namespace, settings: Settings) -> int:
     """Print what is doubtful. The status stays 0, or `systemctl reload` would stop at a warning."""
+    if mistakes := config.unusable(settings, arguments.config):
+        return _complain(mistakes)
     say(commands_config.check(settings, arguments.config))
     return 0
 

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mailvet.config import load
+from mailvet.config import durations, load
 from mailvet.settings import Settings
 from mailvet.values import Written
 
@@ -51,6 +51,6 @@ def _toml(table: dict[str, object], at: str = "") -> list[str]:
 
 def _value(value: object) -> str:
     if isinstance(value, float):
-        return f'"{value:.15g}s"'
+        return f'"{durations.in_seconds(value)}"'
     # in TOML, no escape stands for half a character, and DEL has to have one
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

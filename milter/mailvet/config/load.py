@@ -4,7 +4,8 @@ Each mistake names the file, the line, the key and, where a known key is near, w
 An empty file is valid. Durations are written "2s", "500ms", "7d".
 
 Raises     ConfigError, carrying all mistakes
-Not here   keys, ranges and defaults (settings); what addresses and sockets mean (written); contradictions (rules)
+Not here   keys, ranges and defaults (settings); what durations, addresses and sockets mean (durations, written);
+           contradictions (rules)
 """
 
 import dataclasses
@@ -15,12 +16,13 @@ import re
 import socket
 import tomllib
 import typing
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from mailvet.config import postconf, written
+from mailvet.config import durations, postconf, written
 from mailvet.config.mistakes import Key, Mistake, lines_of, locate
 from mailvet.config.rules import contradictions
 from mailvet.config.warnings import warnings
@@ -29,8 +31,6 @@ from mailvet.values import Problem, Written
 
 S = TypeVar("S")
 DEFAULT_PATH = Path("/etc/mailvet/mailvet.toml")
-_DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 
 
 class ConfigError(Exception):
@@ -73,18 +73,25 @@ def parse(text: str, file: str) -> Settings:
 def doubtful(settings: Settings, path: Path | None) -> list[Mistake]:
     """Return what is valid in the file that gave these settings, and probably not meant; compared with this host's
     Postfix."""
+    return _in_file(path, warnings(settings, postconf.mynetworks()))
+
+
+def unusable(settings: Settings, path: Path | None) -> list[Mistake]:
+    """Return what a library says cannot work in the file that gave these settings. Mail goes on without it, so that
+    `load` does not spend the time and the memory that the library takes."""
+    from mailvet.store.database import url_problem  # SQLAlchemy is not for the workers
+
+    problem = url_problem(settings.store.url)
+    return _in_file(path, [] if problem is None else [(("store", "url"), problem.text)])
+
+
+def _in_file(path: Path | None, problems: Iterable[tuple[Key, str]]) -> list[Mistake]:
     file = path or DEFAULT_PATH
     try:
         lines = lines_of(file.read_text("utf-8-sig"))
     except (OSError, UnicodeDecodeError):
         lines = {}  # there is none, or it was changed since
-    return locate(str(file), lines, warnings(settings, postconf.mynetworks()))
-
-
-def duration(text: str) -> float | None:
-    """Return the seconds that "500ms", "2s", "1.5m", "1h" or "7d" means; None if it is not a duration."""
-    match = _DURATION.fullmatch(text)
-    return float(match[1]) * _DURATION_UNITS[match[2]] if match else None
+    return locate(str(file), lines, list(problems))
 
 
 def _section(raw: dict[str, Any], kind: type[S], at: Key, problems: list[tuple[Key, str]]) -> S:
@@ -119,7 +126,7 @@ class _Wrong(typing.NamedTuple):
 def _value(hint: Any, value: object) -> Any:
     """Return what a value of the file means for a key of this type, or `_Wrong`."""
     if Unit.SECONDS in getattr(hint, "__metadata__", ()):
-        seconds = duration(value) if isinstance(value, str) else None
+        seconds = durations.read(value) if isinstance(value, str) else None
         if seconds is None:
             return _Wrong([((), f'a duration such as "2s", "500ms" or "7d" is needed, not {value!r}')])
         return seconds

@@ -7,6 +7,8 @@ Not here   finding mistakes (config.load, config.rules, config.warnings)
 import re
 from typing import NamedTuple
 
+from mailvet.text import loggable
+
 Key = tuple[str, ...]  # ("dns", "timeout")
 
 
@@ -25,7 +27,7 @@ class Mistake(NamedTuple):
 
 def locate(file: str, lines: dict[Key, int], problems: list[tuple[Key, str]]) -> list[Mistake]:
     """Return a mistake for each problem, in the order of the lines."""
-    found = [Mistake(file, _line(lines, key), ".".join(key), text) for key, text in problems]
+    found = [Mistake(file, _line(lines, key), loggable(".".join(key)), text) for key, text in problems]
     return sorted(found, key=lambda mistake: mistake.line)
 
 

@@ -13,13 +13,17 @@ from typing import Any
 from mailvet.checks.breach.counting import ALSO
 from mailvet.checks.breach.eligibility import digest_of
 from mailvet.checks.breach.hash_range import template_problem, url_problem
+from mailvet.config import durations
 from mailvet.config.mistakes import Key
 from mailvet.outcome import Action
-from mailvet.settings import Between, Settings
+from mailvet.settings import Between, Settings, Unit
+from mailvet.text import loggable
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,255}")  # RFC 2045 §5.1: what needs no quoting
 _PROXY = re.compile(r"https?://(?:[^\s/@]+@)?[A-Za-z0-9._\[\]:-]+/?")
 _DOMAIN = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*")
+
+_LONGEST_NUMBER = 40  # characters of one that is shown
 
 
 def contradictions(settings: Settings) -> list[tuple[Key, str]]:
@@ -41,12 +45,19 @@ def _numbers(section: Any, at: Key = ()) -> Iterator[tuple[Key, str]]:
         value = getattr(section, key)
         if dataclasses.is_dataclass(value):
             yield from _numbers(value, (*at, key))
-        for between in getattr(hint, "__metadata__", ()):
+        metadata = getattr(hint, "__metadata__", ())
+        shown = durations.in_units if Unit.SECONDS in metadata else _number
+        for between in metadata:
             if isinstance(between, Between):
                 low, high = between.low, between.high
                 high = getattr(section, high) if isinstance(high, str) else high
                 if not low <= value <= high:
-                    yield (*at, key), f"has to be between {low} and {high}, not {value:.15g}"
+                    yield (*at, key), f"has to be between {shown(low)} and {shown(high)}, not {shown(value)}"
+
+
+def _number(value: float) -> str:
+    """Return a number for people. An integer may be too large for a float, and too long to be shown."""
+    return loggable(str(value), _LONGEST_NUMBER) if isinstance(value, int) else f"{value:.15g}"
 
 
 def _promises(s: Settings) -> Iterator[tuple[Key, str]]:
@@ -72,7 +83,9 @@ def _breach(s: Settings) -> Iterator[tuple[Key, str]]:
         if not _DOMAIN.fullmatch(name):
             yield ("breach", "own_domains"), f"{name!r} is not a domain"
     for name in breach.exclude:
-        if not _DOMAIN.fullmatch(name) and digest_of(name) is None:
+        if name != name.strip():  # it would match nobody
+            yield ("breach", "exclude"), f"{name!r}: write it without the blanks around it"
+        elif not _DOMAIN.fullmatch(name) and digest_of(name) is None:
             yield ("breach", "exclude"), f"{name!r} is neither a domain nor an address"
     for kind in breach.also:
         if kind not in ALSO:

@@ -120,6 +120,12 @@ class _Daemon:
         how = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"status {os.WEXITSTATUS(status)}"
         self._log.say("error", "died", process=name, pid=pid, how=how)
 
+    def crashed(self, name: str, error: BaseException) -> None:
+        try:
+            self._meter.bug()
+        finally:
+            self._log.report_bug(name, error)
+
     def start_failed(self, name: str, reason: str) -> None:
         self._log.say("error", "start", process=name, problem=reason)
 

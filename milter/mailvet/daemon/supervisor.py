@@ -9,6 +9,7 @@ Raises     nothing
 Not here   what the children do (worker, serve)
 """
 
+import contextlib
 import ctypes
 import gc
 import math
@@ -59,6 +60,10 @@ class Watcher(Protocol):
 
     def died(self, name: str, pid: int, status: int) -> None:
         """Take note of a child that ended unasked; `status` as of waitpid(2). It will be started again."""
+        ...
+
+    def crashed(self, name: str, error: BaseException) -> None:
+        """This process is the child of that name, and this exception is about to end it. `died` follows."""
         ...
 
     def start_failed(self, name: str, reason: str) -> None:
@@ -127,7 +132,7 @@ class Supervisor:
             self._watcher.start_failed(child.name, e.strerror or "")
             return False
         if pid == 0:
-            _run_child(child, supervisor)
+            _run_child(child, supervisor, self._watcher)
         child.pid, child.outdated = pid, False
         self._report()
         return True
@@ -201,7 +206,7 @@ class Supervisor:
             _await_end(group, grace)
 
 
-def _run_child(child: Child, supervisor: int) -> None:
+def _run_child(child: Child, supervisor: int, watcher: Watcher) -> None:
     """Run the child in the process just forked. Never returns."""
     status = 1
     try:
@@ -212,6 +217,13 @@ def _run_child(child: Child, supervisor: int) -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         child.run()
         status = 0
+    except SystemExit as e:  # meant to end
+        status = e.code & 0xFF if isinstance(e.code, int) else status
+    except KeyboardInterrupt:  # Ctrl-C in a terminal
+        pass
+    except BaseException as e:
+        with contextlib.suppress(BaseException):
+            watcher.crashed(child.name, e)
     finally:
         os._exit(status)
 

@@ -183,4 +183,4 @@ ENTRIES: Final[dict[str, Callable[[Any, _About], _Facts] | None]] = {
     "dmarc": _dmarc,
 }
 """By a method's name in a report: the remarks and properties of its entry; None: it has none."""
-_WORDED: Final = tuple((name, word) for name in METHODS if (word := ENTRIES[name]) is not None)
+_WORDED: Final = tuple((name, word) for name in METHODS if (word := ENTRIES.get(name)) is not None)

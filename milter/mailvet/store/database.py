@@ -18,6 +18,8 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from mailvet.values import Problem
+
 _SECRET_OCTETS: Final = 32
 _LONGEST_REASON: Final = 200  # characters
 _SQLITE_ARGUMENTS: Final = {"timeout": 5}  # seconds to wait for another process's write
@@ -48,8 +50,8 @@ class Database:
 
     def __init__(self, url: str) -> None:
         """Check the URL; nothing is opened yet."""
-        with _as_store_trouble():
-            parsed = sa.make_url(url)
+        with _as_store_trouble(), _as_url_trouble():
+            parsed = _parsed(url)
             self._sqlite = parsed.get_backend_name() == "sqlite"
             self._engine = sa.create_engine(
                 parsed,
@@ -64,7 +66,7 @@ class Database:
 
     def create(self, metadata: sa.MetaData) -> None:
         """Create the tables that are missing, and the SQLite file with mode 0600."""
-        with _as_store_trouble():
+        with _as_store_trouble(), _as_url_trouble():
             if self._file:
                 os.close(os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             try:
@@ -117,6 +119,24 @@ class Database:
         self._engine.dispose()
 
 
+def url_problem(url: str) -> Problem | None:
+    """Return why no database can have this URL, as far as can be told without opening one."""
+    try:
+        Database(url).close()
+    except StoreTrouble as e:
+        return Problem(str(e))
+    return None
+
+
+def _parsed(url: str) -> sa.URL:
+    if "\0" in url:
+        raise StoreTrouble("the URL contains a NUL")
+    try:
+        return sa.make_url(url)
+    except ValueError as e:  # it would quote a password with a "/", and an IPv6 address without its bracket
+        raise StoreTrouble("the port in the URL is not a number") from e
+
+
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")  # readers do not wait for the writer
@@ -132,6 +152,15 @@ def _as_store_trouble() -> Iterator[None]:
         raise StoreTrouble(_first_line(e.orig)) from e
     except (sa.exc.SQLAlchemyError, ImportError, OSError) as e:
         raise StoreTrouble(_first_line(e)) from e
+
+
+@contextlib.contextmanager
+def _as_url_trouble() -> Iterator[None]:
+    """What is wrong with the parameters of a URL is a ValueError or TypeError, of SQLAlchemy or of a driver."""
+    try:
+        yield
+    except (ValueError, TypeError) as e:
+        raise StoreTrouble(f"the URL has a parameter that cannot be used: {_first_line(e)}") from e
 
 
 def _first_line(error: object) -> str:
