@@ -1,4 +1,4 @@
-"""authresults: our field says exactly what the report says, in RFC 8601's grammar; others' are read strictly."""
+"""auth_results: our field says exactly what the report says, in RFC 8601's grammar; others' are read strictly."""
 
 import dataclasses
 import re

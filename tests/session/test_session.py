@@ -223,7 +223,7 @@ class Listed:
 
 
 @pytest.fixture
-def no_lookahead(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_prefetching(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("connected", "sender", "author_field", "key", "signatures"):
         monkeypatch.setattr(prefetch, name, lambda *_: None)
 
@@ -273,7 +273,7 @@ def test_the_body_may_come_octet_by_octet(talk: Talk) -> None:
 
 
 @EVERY_TALK
-@pytest.mark.usefixtures("no_lookahead")
+@pytest.mark.usefixtures("no_prefetching")
 def test_nothing_depends_on_asking_ahead(talk: Talk) -> None:
     check(talk, judged(talk))
 
