@@ -28,6 +28,7 @@ from mailvet.verdict import (
     Report,
     SpfResult,
     SpfVerdict,
+    Verdict,
 )
 
 _WIDTH: Final = 78  # RFC 5322 §2.1.1
@@ -36,25 +37,8 @@ _LONGEST_TERM: Final = 60  # of an SPF record; what was cut can be seen with `ma
 _SECURE: Final = {True: "DNSSEC", False: "no DNSSEC", None: ""}
 
 
-class Entry(NamedTuple):
-    """One result of the field: method=result (remarks) property=value ..."""
-
-    method: str
-    result: str
-    remarks: tuple[str, ...] = ()  # comments, already encoded; "" is left out
-    properties: tuple[tuple[str, str], ...] = ()  # name and value; a value of "" is left out
-
-    def text(self) -> str:
-        method, result, remarks, properties = self
-        said = ", ".join([remark for remark in remarks if remark])
-        line = f"{method}={result} ({said})" if said else f"{method}={result}"
-        for name, value in properties:
-            if value:
-                line += f" {name}={pvalue(value)}"
-        return line
-
-
-_Facts = tuple[tuple[str, ...], tuple[tuple[str, str], ...]]  # remarks and properties
+# Remarks for the comment, already encoded, and properties with their values; what is "" is left out
+_Facts = tuple[tuple[str, ...], tuple[tuple[str, str], ...]]
 
 
 class _About(NamedTuple):
@@ -68,25 +52,29 @@ def format_value(report: Report, authserv_id: str) -> str:
     """Return the value with its leading space, folded with "\\n": each result on a line, long lines folded again."""
     if report.auth is not None and report.auth.result is AuthResult.NONE:
         return f" {pvalue(authserv_id)}; none"  # RFC 8601 §2.2: no-result
-    lines = [f" {pvalue(authserv_id)}", *[entry.text() for entry in entries(report, authserv_id)]]
+    about = _About(report, authserv_id)
+    lines = [f" {pvalue(authserv_id)}"]
+    for name, facts in _WORDED:
+        verdicts = getattr(report, name)
+        if name == "dkim" and not verdicts:
+            lines.append("dkim=none")
+        elif name in SEVERAL:
+            lines += [_line(verdict, facts(verdict, about)) for verdict in verdicts[:_MOST_RESULTS]]
+        elif verdicts is not None:
+            lines.append(_line(verdicts, facts(verdicts, about)))
+            if name == "auth":
+                break  # nothing else was checked
     return ";\n ".join([line if len(line) < _WIDTH - 1 else _folded(line) for line in lines])
 
 
-def entries(report: Report, authserv_id: str) -> list[Entry]:
-    """Return the entries of the field, in the order of the report's methods."""
-    about = _About(report, authserv_id)
-    found: list[Entry] = []
-    for name, word in _WORDED:
-        verdicts = getattr(report, name)
-        if verdicts is None:
-            continue
-        for verdict in verdicts[:_MOST_RESULTS] if name in SEVERAL else (verdicts,):
-            found.append(Entry(verdict.method, verdict.result, *word(verdict, about)))
-        if name == "auth":
-            break  # nothing else was checked
-        if name == "dkim" and not verdicts:
-            found.append(_NOT_SIGNED)
-    return found
+def _line(verdict: Verdict, facts: _Facts) -> str:
+    remarks, properties = facts
+    said = ", ".join([remark for remark in remarks if remark])
+    line = f"{verdict.method}={verdict.result} ({said})" if said else f"{verdict.method}={verdict.result}"
+    for name, value in properties:
+        if value:
+            line += f" {name}={pvalue(value)}"
+    return line
 
 
 def _folded(line: str) -> str:
@@ -172,7 +160,6 @@ def _dmarc(verdict: DmarcVerdict, about: _About) -> _Facts:
     return remarks, properties
 
 
-_NOT_SIGNED: Final = Entry("dkim", DkimResult.NONE)
 ENTRIES: Final[dict[str, Callable[[Any, _About], _Facts] | None]] = {
     "auth": _auth,
     "iprev": _iprev,

@@ -80,7 +80,7 @@ def verify(transaction: Transaction, engine: Engine, report_bug: ReportBug) -> R
         dmarc=dmarc,
         breach=breach,
         null_sender=not mail_from.text,
-        list_id=guarded("list id", lambda: _list_id(t), lambda _t, _engine: ""),
+        list_id=guarded("list id", lambda: _list_id(t), _nothing) or "",
         remote_ip=t.address,
         anomalies=tuple(t.anomalies),
     )

@@ -71,11 +71,15 @@ class _Questions:
     def organizations_for(self, record: PolicyRecord, spf: SpfVerdict, dkim: Sequence[DkimVerdict]) -> None:
         """Find the organizational domains on which alignment depends."""
 
+        authenticated = passed(spf, dkim)
+        if authenticated and all(verdict.domain == self._author for verdict in authenticated):
+            return  # the names settle it, as for most mail
+
         def is_aligned(verdict: Identified) -> bool:
             compared = compare(self._author, verdict, record, self._organization)
             return isinstance(compared, Comparison) and compared.aligned
 
-        aligned = [is_aligned(verdict) for verdict in passed(spf, dkim)]  # all of them, since all are reported
+        aligned = [is_aligned(verdict) for verdict in authenticated]  # all of them, since all are reported
         if not any(aligned):
             for verdict in unchecked(spf, dkim):  # what might have been aligned, had it passed
                 if verdict.domain:
