@@ -94,7 +94,7 @@ class Worker:
             time.sleep(dns.timeout * _PROBE_INTERVAL)
 
     def _listen(self, case: Case) -> None:
-        """Hand a judged message to all listeners. It is carried out by then; one that raises costs no other."""
+        """Hand a judged message to all listeners, after its edits were sent. If one raises, the others still get it."""
         for name, listener in self._listeners:
             try:
                 listener(case)

@@ -45,7 +45,7 @@ def dkim(_t: Transaction, _engine: Engine) -> tuple[DkimVerdict, ...]:
 
 
 def arc(_t: Transaction, _engine: Engine) -> ArcVerdict:
-    # nobody knows whose chain it is: it may be one that an override waits for
+    # whose chain it is could not be found out: it may be one that policy.on.arc_override would use
     return ArcVerdict(result=ArcResult.FAIL, temporary=True, pending=_BUG, problem=_BUG)
 
 

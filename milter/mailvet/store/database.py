@@ -156,7 +156,7 @@ def _as_store_trouble() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _as_url_trouble() -> Iterator[None]:
-    """What is wrong with the parameters of a URL is a ValueError or TypeError, of SQLAlchemy or of a driver."""
+    """Raise StoreTrouble for the ValueError or TypeError with which SQLAlchemy or a driver refuses a URL's parameters."""
     try:
         yield
     except (ValueError, TypeError) as e:
