@@ -156,7 +156,7 @@ def _as_store_trouble() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _as_url_trouble() -> Iterator[None]:
-    """Raise StoreTrouble for the ValueError or TypeError with which SQLAlchemy or a driver refuses a URL's parameters."""
+    """Raise StoreTrouble for the ValueError or TypeError with which SQLAlchemy or a driver refuses a parameter."""
     try:
         yield
     except (ValueError, TypeError) as e:
